@@ -1,0 +1,4 @@
+//! meshscope: what Istio policy does to the workloads of a cluster, and the proved cause of a failing request.
+
+pub mod logs;
+pub mod model;
