@@ -1,0 +1,126 @@
+//! A saved state: Kubernetes objects and access logs out of files, folders and standard input.
+//!
+//! Every input is recognised by what is in it. Objects are read item by item straight into the types that are kept,
+//! logs line by line into counts, so neither a list of fifty thousand pods nor a log of any size stands in memory.
+//! One broken document among good ones costs that document only, and is said.
+
+mod error;
+mod input;
+mod item;
+mod json;
+mod log;
+mod yaml;
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::sync::Arc;
+
+use crate::logs::Aggregate;
+use crate::model::{Origin, Snapshot};
+
+pub use error::Error;
+pub use input::{Path, Request};
+use input::{Content, Input};
+use item::ItemReader;
+
+/// How much is read at once.
+const BLOCK: usize = 256 * 1024;
+
+/// What was read.
+#[derive(Debug, Clone, Default)]
+pub struct Bundle {
+    /// The objects.
+    pub snapshot: Snapshot,
+    /// The access logs, folded into counts.
+    pub logs: Aggregate,
+    /// What could not be read, in the order it was met.
+    pub problems: Vec<Problem>,
+    /// Files in which nothing was recognised.
+    pub left_out: Vec<Arc<str>>,
+}
+
+/// Something that could not be read, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub origin: Origin,
+    /// What is the matter.
+    pub text: String,
+}
+
+/// Reads everything that the request names: all objects first, then the logs, because a line's pod is known by the
+/// objects.
+///
+/// # Errors
+///
+/// When a path that was named cannot be read at all, or nothing in it could be read as what it claims to be.
+pub fn read(request: &Request) -> Result<Bundle, Error> {
+    let mut bundle = Bundle::default();
+    let mut reader = ItemReader::default();
+    let mut logs = Vec::new();
+    for path in &request.paths {
+        let found = input::inputs(path, &mut bundle)?;
+        let mut any = false;
+        for input in found {
+            match input.content {
+                Content::Objects => any |= read_objects(input, &mut reader, &mut bundle),
+                Content::Log | Content::Unknown => logs.push((path, input)),
+                Content::Binary => bundle.problems.push(input.problem("is a binary file: it was not read")),
+            }
+        }
+        let waits_for_logs = logs.iter().any(|(of, _)| std::ptr::eq(*of, path));
+        if !any && !waits_for_logs {
+            return Err(Error::nothing_read(path, &bundle.problems));
+        }
+    }
+    for (path, text) in &request.logs {
+        let input = input::log_file(path)?;
+        log::read_log(input, Some(text.clone()), &mut bundle);
+    }
+    read_logs(logs, &mut reader, &mut bundle)?;
+    Ok(bundle)
+}
+
+fn read_logs(logs: Vec<(&Path, Input)>, reader: &mut ItemReader, bundle: &mut Bundle) -> Result<(), Error> {
+    for (path, input) in logs {
+        let (content, name) = (input.content, Arc::clone(&input.name));
+        let again = input.again();
+        if log::read_log(input, None, bundle) {
+            continue;
+        }
+        let objects = match (content, again) {
+            (Content::Unknown, Some(input)) => read_objects(input, reader, bundle),
+            (Content::Unknown | Content::Log | Content::Objects | Content::Binary, _) => false,
+        };
+        if objects {
+            continue;
+        }
+        if path.names_a_folder() {
+            bundle.left_out.push(name);
+        } else {
+            return Err(Error::nothing_read(path, &bundle.problems));
+        }
+    }
+    Ok(())
+}
+
+/// Whether anything was read as an object.
+fn read_objects(input: Input, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
+    let before = reader.objects_read();
+    reader.begin(Arc::clone(&input.name));
+    let text = BufReader::with_capacity(BLOCK, input.text);
+    let read = if input.starts_like_json {
+        json::read(text, reader, bundle)
+    } else {
+        yaml::read(text, reader, bundle)
+    };
+    if let Err(error) = read {
+        bundle.problems.push(Problem { origin: Origin { file: input.name, line: 1 }, text: error.to_string() });
+    }
+    reader.objects_read() > before
+}
+
+fn open(path: &std::path::Path) -> Result<Box<dyn Read + Send>, Error> {
+    let file = File::open(path).map_err(|source| Error::Open { path: path.display().to_string(), source })?;
+    Ok(Box::new(file))
+}

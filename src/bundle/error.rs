@@ -1,0 +1,40 @@
+//! What keeps a saved state from being read.
+
+use super::input::Path;
+use super::Problem;
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path could not be opened.
+    #[error("cannot read {path}")]
+    Open {
+        /// The path as named.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// In a path that was named, nothing could be read as what it claims to be.
+    #[error("nothing in {path} could be read{}", Self::detail(.problems))]
+    NothingRead {
+        /// The path as named.
+        path: String,
+        /// What was the matter with its parts.
+        problems: Vec<String>,
+    },
+}
+
+impl Error {
+    pub(super) fn nothing_read(path: &Path, problems: &[Problem]) -> Self {
+        let problems = problems.iter().filter(|problem| path.holds(&problem.origin.file));
+        let text = |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
+        Self::NothingRead { path: path.to_string(), problems: problems.map(text).collect() }
+    }
+
+    fn detail(problems: &[String]) -> String {
+        if problems.is_empty() {
+            return ": no Kubernetes object and no line of an access log".to_owned();
+        }
+        problems.iter().take(5).map(|problem| format!("\n  {problem}")).collect()
+    }
+}

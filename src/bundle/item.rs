@@ -1,0 +1,264 @@
+//! One item's text to one object, with everything that can be wrong with it.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeSeed;
+use super::{Bundle, Problem};
+use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, unreadable};
+use crate::model::interner::Interner;
+use crate::model::{Kind, Note, Object, Origin};
+
+/// The text of one item.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Text<'a> {
+    Yaml(&'a str),
+    Json(&'a [u8]),
+}
+
+/// Why an item could not be read: where in its text, which field, and the words.
+struct Refusal {
+    line: u64,
+    field: Option<String>,
+    text: String,
+}
+
+/// Reads items into the bundle, sharing their strings.
+#[derive(Default)]
+pub(super) struct ItemReader {
+    file: Arc<str>,
+    interner: Interner,
+    read: usize,
+}
+
+impl ItemReader {
+    pub(super) fn begin(&mut self, file: Arc<str>) {
+        self.file = file;
+    }
+
+    pub(super) fn objects_read(&self) -> usize {
+        self.read
+    }
+
+    pub(super) fn problem(&self, line: u64, text: impl Into<String>) -> Problem {
+        Problem { origin: Origin { file: Arc::clone(&self.file), line }, text: text.into() }
+    }
+
+    /// Reads the item whose text begins at line `first`, with `skipped` lines of comments. `of_list` is the head that
+    /// its list gives to items without one. False when the item has no kind and none is given: the caller may know
+    /// one later.
+    pub(super) fn item(
+        &mut self,
+        text: Text<'_>,
+        first: u64,
+        skipped: u64,
+        of_list: Option<&Head>,
+        bundle: &mut Bundle,
+    ) -> bool {
+        let line = first + skipped;
+        let mut head = match text.head() {
+            Ok(head) => head,
+            Err(refusal) => {
+                self.refuse(text, (first, line), of_list, refusal, bundle);
+                return true;
+            }
+        };
+        if head.kind.is_empty()
+            && let Some(given) = of_list.filter(|given| !given.kind.is_empty())
+        {
+            head = given.clone();
+        }
+        let Some(kind) = head.kind() else {
+            if of_list.is_some() {
+                return false;
+            }
+            let missing = if head.kind.is_empty() { "kind" } else { "apiVersion" };
+            if !(head.kind.is_empty() && head.api_version.is_empty()) {
+                bundle.problems.push(self.problem(line, format!("is no Kubernetes object: {missing} is missing")));
+            }
+            return true;
+        };
+        let origin = Origin { file: Arc::clone(&self.file), line };
+        match self.object(text, kind, &head, origin) {
+            Ok(object) => {
+                self.read += 1;
+                bundle.snapshot.add(object);
+            }
+            Err(refusal) => self.refuse(text, (first, line), Some(&head), refusal, bundle),
+        }
+        true
+    }
+
+    fn object(&mut self, text: Text<'_>, kind: Kind, head: &Head, origin: Origin) -> Result<Object, Refusal> {
+        let mut mesh_text = None;
+        let mut seed = |interner| ObjectSeed {
+            kind: kind.clone(),
+            api_version: &head.api_version,
+            origin: origin.clone(),
+            interner,
+            mesh_text: &mut mesh_text,
+        };
+        let mut object = match text.decode(seed(&mut self.interner)) {
+            Ok(object) => object,
+            Err(_) => text.decode_telling_the_field(seed(&mut self.interner))?,
+        };
+        if let Some(mesh) = mesh_text {
+            attach_mesh_config(&mut object, super::yaml::parse(&mesh).map_err(|error| error.to_string()));
+        }
+        Ok(object)
+    }
+
+    /// Says what is wrong. If the text still tells which object it is, the object stands there as unreadable, so
+    /// that what depends on it is unknown and not wrong.
+    fn refuse(
+        &self,
+        text: Text<'_>,
+        (first, line): (u64, u64),
+        head: Option<&Head>,
+        refusal: Refusal,
+        bundle: &mut Bundle,
+    ) {
+        let at = first + refusal.line.saturating_sub(1);
+        let scanned = text.scan_head();
+        let head = head.filter(|head| !head.kind.is_empty()).unwrap_or(&scanned.head);
+        let name = scanned.name.as_deref();
+        let words = match &refusal.field {
+            Some(field) => format!("{field}: {}", refusal.text),
+            None => refusal.text.clone(),
+        };
+        let named = name.map(|name| format!("{} {}/{name}: ", head.kind, scanned.namespace));
+        bundle.problems.push(self.problem(at, format!("{}{words}", named.unwrap_or_default())));
+        let note = Note { field: refusal.field.unwrap_or_default(), problem: refusal.text, refused: true };
+        let origin = Origin { file: Arc::clone(&self.file), line };
+        if let Some(object) = name.and_then(|name| unreadable(head, &scanned.namespace, name, origin, note)) {
+            bundle.snapshot.add(object);
+        }
+    }
+}
+
+/// What a text tells of its object without being read as a whole.
+pub(super) struct Scanned {
+    pub(super) head: Head,
+    namespace: String,
+    name: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Named {
+    metadata: NamedMetadata,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct NamedMetadata {
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+impl Text<'_> {
+    fn head(self) -> Result<Head, Refusal> {
+        match self {
+            Self::Json(text) => serde_json::from_slice(text).map_err(|error| Refusal::json(&error, None)),
+            Self::Yaml(text) => {
+                let scanned = scan_yaml(text).head;
+                if scanned.kind().is_some() {
+                    return Ok(scanned);
+                }
+                super::yaml::with(text, |d| {
+                    Option::<Head>::deserialize(d).map(Option::unwrap_or_default)
+                })
+                .map_err(|error| Refusal::yaml(&error, None))
+            }
+        }
+    }
+
+    fn decode(self, seed: ObjectSeed<'_>) -> Result<Object, Refusal> {
+        match self {
+            Self::Json(text) => {
+                let mut json = serde_json::Deserializer::from_slice(text);
+                seed.deserialize(&mut json).map_err(|error| Refusal::json(&error, None))
+            }
+            Self::Yaml(text) => {
+                super::yaml::with(text, |d| seed.deserialize(d)).map_err(|error| Refusal::yaml(&error, None))
+            }
+        }
+    }
+
+    /// Reads again what was refused, slower, keeping track of the field.
+    fn decode_telling_the_field(self, seed: ObjectSeed<'_>) -> Result<Object, Refusal> {
+        let mut track = serde_path_to_error::Track::new();
+        let field = |track: serde_path_to_error::Track| {
+            let path = track.path().to_string();
+            (path != ".").then_some(path)
+        };
+        match self {
+            Self::Json(text) => {
+                let mut json = serde_json::Deserializer::from_slice(text);
+                let read = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+                read.map_err(|error| Refusal::json(&error, field(track)))
+            }
+            Self::Yaml(text) => {
+                let tracked = &mut track;
+                let read = super::yaml::with(text, |d| {
+                    seed.deserialize(serde_path_to_error::Deserializer::new(d, tracked))
+                });
+                read.map_err(|error| Refusal::yaml(&error, field(track)))
+            }
+        }
+    }
+
+    fn scan_head(self) -> Scanned {
+        match self {
+            Self::Yaml(text) => scan_yaml(text),
+            Self::Json(text) => {
+                let named: Named = serde_json::from_slice(text).unwrap_or_default();
+                let namespace = named.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+                let head = serde_json::from_slice(text).unwrap_or_default();
+                Scanned { head, namespace, name: named.metadata.name }
+            }
+        }
+    }
+}
+
+/// Looks for the lines that name an object, without reading YAML: it works on a text that is cut off or broken.
+pub(super) fn scan_yaml(text: &str) -> Scanned {
+    let mut found = Scanned { head: Head::default(), namespace: "default".to_owned(), name: None };
+    let mut in_metadata = false;
+    let mut depth = None;
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let indent = line.len() - bare.len();
+        let Some((key, value)) = bare.split_once(':') else { continue };
+        let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+        if indent == 0 {
+            in_metadata = key == "metadata";
+            depth = None;
+            match key {
+                "kind" => value.clone_into(&mut found.head.kind),
+                "apiVersion" => value.clone_into(&mut found.head.api_version),
+                _ => {}
+            }
+        } else if in_metadata && *depth.get_or_insert(indent) == indent && !value.is_empty() {
+            match key {
+                "name" => found.name = Some(value.to_owned()),
+                "namespace" => value.clone_into(&mut found.namespace),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+impl Refusal {
+    fn json(error: &serde_json::Error, field: Option<String>) -> Self {
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        Self { line: error.line() as u64, field, text }
+    }
+
+    fn yaml(error: &serde_saphyr::Error, field: Option<String>) -> Self {
+        let line = error.location().map_or(1, |location| location.line());
+        Self { line, field, text: super::yaml::plain_message(error) }
+    }
+}

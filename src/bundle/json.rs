@@ -1,0 +1,209 @@
+//! JSON: one object, many behind one another, or a list, cut into items without parsing what is between them.
+
+use std::io::BufRead;
+
+use super::Bundle;
+use super::item::{ItemReader, Text};
+use crate::model::decode::Head;
+
+/// Cuts a stream of bytes into items.
+#[derive(Default)]
+struct Cutter {
+    /// The value in hand: of the depth at which items stand, or of a list without its items.
+    item: Vec<u8>,
+    list: Vec<u8>,
+    item_line: u64,
+    list_line: u64,
+    line: u64,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The depth at which items begin: 0 outside a list, 1 in a bare array, 2 in the `items` of a list.
+    base: usize,
+    in_list: bool,
+    /// The last string at depth 1 of a list's object, to know the key `items`.
+    key: Vec<u8>,
+    is_list: bool,
+    waiting: Vec<(Vec<u8>, u64)>,
+    broken: bool,
+}
+
+/// Reads a stream of JSON values.
+pub(super) fn read(mut text: impl BufRead, reader: &mut ItemReader, bundle: &mut Bundle) -> std::io::Result<()> {
+    let mut cutter = Cutter { line: 1, ..Cutter::default() };
+    loop {
+        let block = text.fill_buf()?;
+        if block.is_empty() {
+            break;
+        }
+        let length = block.len();
+        cutter.block(block, reader, bundle);
+        if cutter.broken {
+            return Ok(());
+        }
+        text.consume(length);
+    }
+    cutter.end(reader, bundle);
+    Ok(())
+}
+
+impl Cutter {
+    fn block(&mut self, mut block: &[u8], reader: &mut ItemReader, bundle: &mut Bundle) {
+        while let Some((&byte, rest)) = block.split_first() {
+            if self.in_string && !self.escaped {
+                // Strings are most of an object: everything up to the next quote or backslash is taken at once.
+                let end = memchr::memchr2(b'"', b'\\', block).unwrap_or(block.len());
+                let (inside, after) = block.split_at(end);
+                self.take(inside);
+                block = after;
+                let Some((&byte, rest)) = block.split_first() else { return };
+                self.escaped = byte == b'\\';
+                self.in_string = byte != b'"';
+                self.take(&[byte]);
+                block = rest;
+                continue;
+            }
+            block = rest;
+            if self.escaped {
+                self.escaped = false;
+                self.take(&[byte]);
+                continue;
+            }
+            self.structure(byte, reader, bundle);
+            if self.broken {
+                return;
+            }
+        }
+    }
+
+    /// Where bytes go: to the item in hand, else to the list around it.
+    fn take(&mut self, bytes: &[u8]) {
+        if self.depth > self.base || self.in_list && self.depth == self.base && self.in_string {
+            self.item.extend_from_slice(bytes);
+        } else {
+            if self.depth == 1 {
+                self.key.extend_from_slice(bytes);
+            }
+            self.list.extend_from_slice(bytes);
+        }
+    }
+
+    fn structure(&mut self, byte: u8, reader: &mut ItemReader, bundle: &mut Bundle) {
+        match byte {
+            b'\n' => self.line += 1,
+            b'"' => {
+                if self.depth == 1 && self.base != 1 {
+                    self.key.clear();
+                }
+                self.in_string = true;
+                self.take(b"\"");
+            }
+            b'{' | b'[' => self.open(byte),
+            b'}' | b']' => self.close(byte, reader, bundle),
+            b' ' | b'\t' | b'\r' => {}
+            b',' if self.depth == self.base && (self.in_list || self.base == 0) => {}
+            _ if self.depth == 0 => {
+                self.broken = true;
+                let text = format!("expected an object, found {:?}", char::from(byte));
+                bundle.problems.push(reader.problem(self.line, text));
+            }
+            _ => self.take(&[byte]),
+        }
+    }
+
+    fn open(&mut self, byte: u8) {
+        let opens_items = byte == b'[' && self.depth == 1 && self.base == 0 && self.key == b"\"items\":";
+        let opens_array = byte == b'[' && self.depth == 0;
+        if opens_items {
+            // What was taken as an item so far was the list itself.
+            self.list = std::mem::take(&mut self.item);
+            self.list_line = self.item_line;
+            self.list.extend_from_slice(b"[");
+            self.is_list = true;
+        }
+        if opens_items || opens_array {
+            self.depth += 1;
+            self.base = self.depth;
+            self.in_list = true;
+            return;
+        }
+        if self.depth == self.base {
+            self.item_line = self.line;
+            self.item.clear();
+        }
+        self.depth += 1;
+        self.take(&[byte]);
+        if self.depth == 1 {
+            self.key.clear();
+        }
+    }
+
+    fn close(&mut self, byte: u8, reader: &mut ItemReader, bundle: &mut Bundle) {
+        if self.depth == 0 {
+            self.broken = true;
+            bundle.problems.push(reader.problem(self.line, "closes more than was opened"));
+            return;
+        }
+        if self.in_list && self.depth == self.base {
+            // The list's end: what follows belongs to the object around it.
+            self.depth -= 1;
+            self.in_list = false;
+            self.base = 0;
+            if self.is_list {
+                self.item = std::mem::take(&mut self.list);
+                self.item.extend_from_slice(b"]");
+            }
+            return;
+        }
+        self.take(&[byte]);
+        self.depth -= 1;
+        if self.depth == self.base {
+            self.emit(reader, bundle);
+        }
+    }
+
+    fn emit(&mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+        let text = std::mem::take(&mut self.item);
+        if self.is_list && !self.in_list {
+            self.is_list = false;
+            let head: Head = serde_json::from_slice(&text).unwrap_or_default();
+            let items = head.items();
+            for (text, line) in std::mem::take(&mut self.waiting) {
+                reader.item(Text::Json(&text), line, 0, items.as_ref(), bundle);
+            }
+            if items.is_none() {
+                let text = "has items, but is no list: its kind does not end with List";
+                bundle.problems.push(reader.problem(self.list_line, text));
+            }
+            return;
+        }
+        let head = self.in_list.then(|| self.items_head());
+        if !reader.item(Text::Json(&text), self.item_line, 0, head.as_ref(), bundle) {
+            self.waiting.push((text, self.item_line));
+        } else {
+            self.item = text;
+            self.item.clear();
+        }
+    }
+
+    /// What the list's head says of its items, as far as it was read: `{"kind":"PodList",…,"items":[` closed again.
+    fn items_head(&self) -> Head {
+        if !self.is_list {
+            return Head::default();
+        }
+        let mut text = self.list.clone();
+        text.extend_from_slice(b"]}");
+        serde_json::from_slice::<Head>(&text).ok().and_then(|head| head.items()).unwrap_or_default()
+    }
+
+    fn end(mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+        if self.depth > 0 {
+            let line = if self.item.is_empty() { self.list_line.max(1) } else { self.item_line };
+            let text = "ends in the middle of an object: it is cut off";
+            bundle.problems.push(reader.problem(line, text));
+        }
+        for (text, line) in std::mem::take(&mut self.waiting) {
+            reader.item(Text::Json(&text), line, 0, None, bundle);
+        }
+    }
+}

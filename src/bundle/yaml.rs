@@ -1,0 +1,209 @@
+//! YAML: documents split at `---`, the items of a list one by one, and the options of the parser in one place.
+
+use std::io::{BufRead, Read};
+
+use serde_json::Value;
+
+use super::item::{ItemReader, Text};
+use super::Bundle;
+use crate::model::decode::Head;
+
+/// A document or item longer than this is refused: no object that an API server takes comes near it.
+const LONGEST: usize = 64 * 1024 * 1024;
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: Some(serde_saphyr::budget! { max_nodes: 5_000_000, max_events: 20_000_000 }),
+        legacy_octal_numbers: true,
+        with_snippet: false,
+    }
+}
+
+/// Runs a reader on a text of one document.
+pub(super) fn with<R>(
+    text: &str,
+    read: impl for<'e> FnOnce(serde_saphyr::Deserializer<'_, 'e>) -> Result<R, serde_saphyr::Error>,
+) -> Result<R, serde_saphyr::Error> {
+    serde_saphyr::with_deserializer_from_str_with_options(text, options(), read)
+}
+
+/// The value of a text of one document.
+pub fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, options())
+}
+
+/// The parser's message without the place, which is given beside it.
+pub(super) fn plain_message(error: &serde_saphyr::Error) -> String {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    let plain = first.split(" at line ").next().unwrap_or(first);
+    let plain = plain.strip_prefix("error: ").unwrap_or(plain);
+    match plain.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest.to_owned(),
+        _ => plain.to_owned(),
+    }
+}
+
+/// The item of a list that is being collected.
+struct Item {
+    text: Vec<u8>,
+    line: u64,
+    /// How many spaces its lines lose, so that its keys stand at the beginning of the line.
+    cut: usize,
+}
+
+/// Where in a document the next line stands.
+enum Place {
+    /// In the document itself.
+    Document,
+    /// Below `items:`; the column of the dashes, once one was seen.
+    Items(Option<usize>),
+}
+
+/// One document being collected.
+struct Document {
+    text: Vec<u8>,
+    line: u64,
+    place: Place,
+    item: Option<Item>,
+    /// Items without a kind of their own, met before the list's kind was.
+    waiting: Vec<(Vec<u8>, u64)>,
+    is_list: bool,
+}
+
+/// Reads a stream of documents.
+pub(super) fn read(mut text: impl BufRead, reader: &mut ItemReader, bundle: &mut Bundle) -> std::io::Result<()> {
+    let mut line = Vec::new();
+    let mut number = 0;
+    let mut document = Document::at(1);
+    loop {
+        line.clear();
+        if text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        number += 1;
+        if line.ends_with(b"\r\n") {
+            line.truncate(line.len() - 2);
+            line.push(b'\n');
+        }
+        let separates = line.starts_with(b"---") && line.get(3).is_none_or(u8::is_ascii_whitespace);
+        if separates || line.trim_ascii_end() == b"..." {
+            std::mem::replace(&mut document, Document::at(number)).end(reader, bundle);
+            line.splice(..3, *b"   ");
+        }
+        let directive = line.starts_with(b"%") && document.text.trim_ascii().is_empty();
+        if !directive {
+            document.add(&line, number, reader, bundle);
+        }
+    }
+    document.end(reader, bundle);
+    Ok(())
+}
+
+impl Document {
+    fn at(line: u64) -> Self {
+        Self { text: Vec::new(), line, place: Place::Document, item: None, waiting: Vec::new(), is_list: false }
+    }
+
+    fn add(&mut self, line: &[u8], number: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
+        let indent = line.iter().take_while(|byte| **byte == b' ').count();
+        let rest = line.get(indent..).unwrap_or_default();
+        let blank = rest.trim_ascii().is_empty() || rest.starts_with(b"#");
+        let dash = rest.starts_with(b"- ") || rest.trim_ascii_end() == b"-";
+        match self.place {
+            Place::Items(column) if dash && column.is_none_or(|column| column == indent) => {
+                self.end_item(reader, bundle);
+                let gap = rest.iter().skip(1).take_while(|byte| **byte == b' ').count();
+                let cut = indent + 1 + gap;
+                self.place = Place::Items(Some(indent));
+                self.item = Some(Item { text: line.get(cut..).unwrap_or_default().to_vec(), line: number, cut });
+            }
+            Place::Items(Some(column)) if blank || indent > column => self.add_to_item(line, indent),
+            Place::Items(None) if blank => {}
+            Place::Items(_) => {
+                self.end_item(reader, bundle);
+                self.place = Place::Document;
+                self.text.extend_from_slice(line);
+            }
+            Place::Document if indent == 0 && is_items_key(line) && self.may_be_a_list() => {
+                self.place = Place::Items(None);
+                self.is_list = true;
+            }
+            Place::Document => self.text.extend_from_slice(line),
+        }
+    }
+
+    fn add_to_item(&mut self, line: &[u8], indent: usize) {
+        if let Some(item) = &mut self.item {
+            item.text.extend_from_slice(line.get(indent.min(item.cut)..).unwrap_or_default());
+        }
+    }
+
+    /// A list has nothing before its items but what says that it is one.
+    fn may_be_a_list(&self) -> bool {
+        let keys = self.text.split(|byte| *byte == b'\n').filter(|line| {
+            line.first().is_some_and(|first| !matches!(first, b' ' | b'#' | b'\t')) && !line.trim_ascii().is_empty()
+        });
+        keys.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default())
+            .all(|key| matches!(key, b"apiVersion" | b"kind" | b"metadata"))
+    }
+
+    fn end_item(&mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+        let Some(item) = self.item.take() else { return };
+        let head = self.items_head().unwrap_or_default();
+        if !read_text(&item.text, item.line, Some(&head), reader, bundle) {
+            self.waiting.push((item.text, item.line));
+        }
+    }
+
+    /// What the list's own head says of its items, as far as it was read.
+    fn items_head(&self) -> Option<Head> {
+        let text = std::str::from_utf8(&self.text).ok()?;
+        super::item::scan_yaml(text).head.items()
+    }
+
+    fn end(mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+        self.end_item(reader, bundle);
+        let head = self.items_head();
+        for (text, line) in std::mem::take(&mut self.waiting) {
+            read_text(&text, line, head.as_ref(), reader, bundle);
+        }
+        if !self.is_list && !self.text.trim_ascii().is_empty() {
+            read_text(&self.text, self.line, None, reader, bundle);
+        } else if self.is_list && head.is_none() {
+            let text = "has items, but is no list: its kind does not end with List";
+            bundle.problems.push(reader.problem(self.line, text));
+        }
+    }
+}
+
+fn is_items_key(line: &[u8]) -> bool {
+    line.strip_prefix(b"items:").is_some_and(|rest| {
+        let rest = rest.trim_ascii();
+        rest.is_empty() || rest.starts_with(b"#")
+    })
+}
+
+/// False when the text has no kind and none is known: then it has to wait.
+fn read_text(text: &[u8], line: u64, head: Option<&Head>, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
+    if text.len() > LONGEST {
+        bundle.problems.push(reader.problem(line, "is longer than 64 MiB, and no object is"));
+        return true;
+    }
+    match std::str::from_utf8(text) {
+        Ok(text) => {
+            // Comments before the first key belong to nobody: the object begins at its first key.
+            let skipped = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+            if skipped > 0 && skipped == text.lines().count() {
+                return true;
+            }
+            reader.item(Text::Yaml(text), line, skipped as u64, head, bundle)
+        }
+        Err(error) => {
+            let before = text.get(..error.valid_up_to()).unwrap_or_default();
+            let at = line + memchr::memchr_iter(b'\n', before).count() as u64;
+            bundle.problems.push(reader.problem(at, "is not UTF-8: the document was not read"));
+            true
+        }
+    }
+}

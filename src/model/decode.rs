@@ -1,0 +1,234 @@
+//! From the text of one object to the object, in one pass and straight into the fields that are kept.
+//!
+//! [`ObjectSeed`] works on any serde format. Kinds of which there are thousands (pods, slices) never exist as JSON in
+//! memory; policy objects keep theirs. What the text says that cannot be understood becomes notes; only a text that
+//! cannot be read as the kind it names is an error, and the reader makes [`unreadable`] of it.
+
+mod policy;
+mod wire;
+
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::id::{Kind, ObjectId, Text};
+use super::interner::Interner;
+use super::mesh::MeshConfig;
+use super::object::{Body, Metadata, Note, Object, Origin};
+use super::schema;
+use wire::MetadataWire;
+
+/// What tells which object a text is: read before the rest, with everything else skipped.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Head {
+    /// `apiVersion`.
+    #[serde(deserialize_with = "wire::nullable")]
+    pub api_version: String,
+    /// `kind`.
+    #[serde(deserialize_with = "wire::nullable")]
+    pub kind: String,
+}
+
+impl Head {
+    /// The kind it names; `None` where it names none, so that the text is no Kubernetes object.
+    pub fn kind(&self) -> Option<Kind> {
+        (!self.kind.is_empty() && !self.api_version.is_empty())
+            .then(|| Kind::from_api(&self.api_version, &self.kind))
+    }
+
+    /// Whether this is a list of objects (`List`, `PodList`, …), and the head of items that have none of their own.
+    pub fn items(&self) -> Option<Self> {
+        let kind = self.kind.strip_suffix("List")?;
+        Some(Self {
+            api_version: if kind.is_empty() { String::new() } else { self.api_version.clone() },
+            kind: kind.to_owned(),
+        })
+    }
+}
+
+/// Reads one object of a known kind.
+#[derive(Debug)]
+pub struct ObjectSeed<'a> {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its API version.
+    pub api_version: &'a str,
+    /// Where it stands.
+    pub origin: Origin,
+    /// Holds the strings.
+    pub interner: &'a mut Interner,
+    /// Receives the text of a mesh configuration, which is YAML inside a string: the reader parses it and calls
+    /// [`attach_mesh_config`].
+    pub mesh_text: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
+    type Value = Object;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
+        let Self { kind, api_version, origin, interner, mesh_text } = self;
+        let api_version = interner.text(api_version);
+        let (meta, body) = match &kind {
+            Kind::Pod => wire::pod(deserializer, interner)?,
+            Kind::EndpointSlice => wire::endpoint_slice(deserializer, interner)?,
+            Kind::Endpoints => wire::endpoints(deserializer, interner)?,
+            Kind::ConfigMap => {
+                let (meta, mesh) = wire::config_map(deserializer)?;
+                *mesh_text = mesh;
+                (meta, Body::Raw)
+            }
+            Kind::ReplicaSet => wire::workload(deserializer, interner)?,
+            Kind::Secret | Kind::Unrelated(_) => (wire::metadata_only(deserializer)?, Body::Raw),
+            Kind::Namespace
+            | Kind::Service
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::DestinationRule
+            | Kind::PeerAuthentication
+            | Kind::Sidecar
+            | Kind::VirtualService
+            | Kind::ServiceEntry
+            | Kind::WorkloadEntry
+            | Kind::EnvoyFilter
+            | Kind::LegacyPolicy
+            | Kind::LegacyMeshPolicy
+            | Kind::BackendPolicy
+            | Kind::OtherMesh(_) => {
+                let value = Value::deserialize(deserializer)?;
+                return from_value(kind, api_version, origin, value, interner).map_err(D::Error::custom);
+            }
+        };
+        finish(kind, api_version, origin, meta, body, interner).map_err(D::Error::custom)
+    }
+}
+
+fn from_value(
+    kind: Kind,
+    api_version: Text,
+    origin: Origin,
+    mut value: Value,
+    interner: &mut Interner,
+) -> Result<Object, String> {
+    let changed = take_managed_fields(&mut value);
+    let (mut meta, body, notes) = match &kind {
+        Kind::DestinationRule | Kind::PeerAuthentication => {
+            let meta = wire::metadata(&value)?;
+            let spec = value.get("spec").unwrap_or(&Value::Null);
+            let mut notes = schema::check(kind.name(), &api_version, spec);
+            let body = if kind == Kind::DestinationRule {
+                policy::destination_rule(spec, interner, &mut notes)
+            } else {
+                policy::peer_authentication(spec, interner, &mut notes)
+            };
+            (meta, body, notes)
+        }
+        Kind::Service => with_body(wire::service(&value, interner)?),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob => {
+            with_body(wire::workload(&value, interner).map_err(|error| error.to_string())?)
+        }
+        Kind::Namespace => with_body((wire::metadata(&value)?, Body::Namespace)),
+        Kind::Pod
+        | Kind::EndpointSlice
+        | Kind::Endpoints
+        | Kind::ReplicaSet
+        | Kind::ConfigMap
+        | Kind::Secret
+        | Kind::Sidecar
+        | Kind::VirtualService
+        | Kind::ServiceEntry
+        | Kind::WorkloadEntry
+        | Kind::EnvoyFilter
+        | Kind::LegacyPolicy
+        | Kind::LegacyMeshPolicy
+        | Kind::BackendPolicy
+        | Kind::OtherMesh(_)
+        | Kind::Unrelated(_) => with_body((wire::metadata(&value)?, Body::Raw)),
+    };
+    meta.changed = changed;
+    let mut object = finish(kind, api_version, origin, meta, body, interner)?;
+    object.notes = notes;
+    object.json = Some(Arc::new(value));
+    Ok(object)
+}
+
+fn with_body((meta, body): (MetadataWire, Body)) -> (MetadataWire, Body, Vec<Note>) {
+    (meta, body, Vec::new())
+}
+
+fn finish(
+    kind: Kind,
+    api_version: Text,
+    origin: Origin,
+    meta: MetadataWire,
+    body: Body,
+    interner: &mut Interner,
+) -> Result<Object, String> {
+    if meta.name.is_empty() {
+        return Err("metadata.name is missing".to_owned());
+    }
+    let namespace = match (kind.is_cluster_scoped(), meta.namespace.as_str()) {
+        (true, _) => "",
+        (false, "") => "default",
+        (false, namespace) => namespace,
+    };
+    let id = ObjectId { namespace: interner.text(namespace), name: meta.name.as_str().into(), kind };
+    Ok(Object {
+        id,
+        api_version,
+        meta: meta.into_metadata(interner),
+        origin,
+        body,
+        json: None,
+        notes: Vec::new(),
+    })
+}
+
+/// Takes `metadata.managedFields` out, which is long and says only who wrote what, and returns its latest time.
+fn take_managed_fields(value: &mut Value) -> Option<i64> {
+    let fields = value.get_mut("metadata")?.as_object_mut()?.shift_remove("managedFields")?;
+    let times = fields.as_array()?.iter().filter(|entry| entry.get("subresource").is_none());
+    times.filter_map(|entry| super::time::parse(entry.get("time")?.as_str()?)).max()
+}
+
+/// An object whose text names a kind and cannot be read as it: it is there, and what depends on it is unknown.
+pub fn unreadable(head: &Head, namespace: &str, name: &str, origin: Origin, note: Note) -> Option<Object> {
+    let kind = head.kind()?;
+    let namespace = if kind.is_cluster_scoped() { "" } else { namespace };
+    Some(Object {
+        id: ObjectId::new(kind, namespace, name),
+        api_version: head.api_version.as_str().into(),
+        meta: Metadata::default(),
+        origin,
+        body: Body::Unreadable,
+        json: None,
+        notes: vec![note],
+    })
+}
+
+/// Puts the mesh configuration that a `ConfigMap` held into its object. `parsed` is what the reader of YAML made of
+/// the text.
+pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
+    match parsed {
+        Ok(value) if value.is_object() || value.is_null() => {
+            object.body = Body::MeshConfig(Box::new(MeshConfig::from_value(&value)));
+        }
+        Ok(value) => {
+            object.body = Body::Unreadable;
+            object.notes.push(Note {
+                field: "data.mesh".to_owned(),
+                problem: format!("must be an object, is {}", schema::type_word(&value)),
+                refused: true,
+            });
+        }
+        Err(problem) => {
+            object.body = Body::Unreadable;
+            object.notes.push(Note { field: "data.mesh".to_owned(), problem, refused: true });
+        }
+    }
+}

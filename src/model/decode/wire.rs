@@ -1,0 +1,540 @@
+//! Kubernetes' own kinds as they stand in JSON, skipping every field that no answer needs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::model::endpoints::{EndpointAddress, EndpointGroup, EndpointSlice};
+use crate::model::interner::Interner;
+use crate::model::object::{Body, Metadata};
+use crate::model::pod::{Controller, Pod, ProxyKind};
+use crate::model::service::{Service, ServicePort, TargetPort};
+use crate::model::time;
+use crate::model::workload::{Istiod, PodTemplate, Workload};
+
+/// Annotations that can change an answer.
+const ANNOTATIONS: [&str; 4] = [
+    "sidecar.istio.io/inject",
+    "ambient.istio.io/redirection",
+    "networking.istio.io/exportTo",
+    "traffic.sidecar.istio.io/excludeInboundPorts",
+];
+
+/// A field that may be null reads as its default: Kubernetes writes both for "nothing".
+pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A scalar whose type does not matter: `resourceVersion` is a string, and a number where someone forgot the quotes.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Scalar(String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Scalar;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a string")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar(text.to_owned()))
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Scalar, E> {
+                Ok(Scalar(number.to_string()))
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
+                Ok(Scalar(number.to_string()))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
+                Ok(Scalar::default())
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// `metadata`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct MetadataWire {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) namespace: String,
+    #[serde(deserialize_with = "nullable")]
+    labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    creation_timestamp: String,
+    #[serde(deserialize_with = "nullable")]
+    resource_version: Scalar,
+    #[serde(deserialize_with = "nullable")]
+    owner_references: Vec<OwnerWire>,
+    #[serde(skip)]
+    pub(super) changed: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnerWire {
+    #[serde(deserialize_with = "nullable")]
+    kind: String,
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    controller: bool,
+}
+
+impl MetadataWire {
+    pub(super) fn into_metadata(self, interner: &mut Interner) -> Metadata {
+        let kept = self.annotations.iter().filter(|(key, _)| ANNOTATIONS.contains(&key.as_str()));
+        Metadata {
+            annotations: interner.labels(kept.map(|(k, v)| (k.as_str(), v.as_str()))),
+            labels: interner.labels(self.labels.iter().map(|(k, v)| (k.as_str(), v.as_str()))),
+            created: time::parse(&self.creation_timestamp),
+            changed: self.changed,
+            resource_version: self.resource_version.0.parse().ok(),
+        }
+    }
+
+    fn controller(&self, interner: &mut Interner) -> Option<Controller> {
+        let owner = self.owner_references.iter().find(|owner| owner.controller)?;
+        Some(Controller { kind: interner.text(&owner.kind), name: interner.text(&owner.name) })
+    }
+}
+
+type Decoded = (MetadataWire, Body);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Parts<S, T> {
+    #[serde(deserialize_with = "nullable")]
+    metadata: MetadataWire,
+    #[serde(deserialize_with = "nullable", bound(deserialize = "S: Deserialize<'de> + Default"))]
+    spec: S,
+    #[serde(deserialize_with = "nullable", bound(deserialize = "T: Deserialize<'de> + Default"))]
+    status: T,
+}
+
+/// A part that is not looked at.
+#[derive(Debug, Default)]
+struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// The metadata of an object, whatever else it has.
+pub(super) fn metadata_only<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MetadataWire, D::Error> {
+    Ok(Parts::<Skipped, Skipped>::deserialize(deserializer)?.metadata)
+}
+
+/// The metadata of a parsed object; the error names the field.
+pub(super) fn metadata(value: &serde_json::Value) -> Result<MetadataWire, String> {
+    serde_path_to_error::deserialize::<_, Parts<Skipped, Skipped>>(value)
+        .map(|parts| parts.metadata)
+        .map_err(|error| error.to_string())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodSpecWire {
+    #[serde(deserialize_with = "nullable")]
+    service_account_name: String,
+    #[serde(deserialize_with = "nullable")]
+    containers: Vec<ContainerWire>,
+    #[serde(deserialize_with = "nullable")]
+    init_containers: Vec<ContainerWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerWire {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    image: String,
+    #[serde(deserialize_with = "nullable")]
+    args: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    restart_policy: String,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<ContainerPortWire>,
+    #[serde(deserialize_with = "nullable")]
+    env: Vec<EnvironmentWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerPortWire {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    container_port: u16,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EnvironmentWire {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    value: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PodStatusWire {
+    #[serde(deserialize_with = "nullable")]
+    phase: String,
+    #[serde(rename = "podIP", deserialize_with = "nullable")]
+    pod_ip: String,
+    #[serde(rename = "podIPs", deserialize_with = "nullable")]
+    pod_ips: Vec<PodIpWire>,
+    #[serde(deserialize_with = "nullable")]
+    conditions: Vec<ConditionWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodIpWire {
+    #[serde(deserialize_with = "nullable")]
+    ip: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConditionWire {
+    #[serde(rename = "type", deserialize_with = "nullable")]
+    kind: String,
+    #[serde(deserialize_with = "nullable")]
+    status: String,
+}
+
+/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
+fn proxy_kind(spec: &PodSpecWire) -> ProxyKind {
+    let native = spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
+    let proxy = spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy");
+    match proxy {
+        None => ProxyKind::None,
+        Some(proxy) if proxy.args.iter().any(|arg| arg == "router") => ProxyKind::Gateway,
+        Some(proxy) if proxy.args.iter().any(|arg| arg == "waypoint") => ProxyKind::Waypoint,
+        Some(_) => ProxyKind::Sidecar,
+    }
+}
+
+fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -> Pod {
+    let mut addresses: Vec<_> =
+        status.pod_ips.iter().filter(|ip| !ip.ip.is_empty()).map(|ip| interner.text(&ip.ip)).collect();
+    if addresses.is_empty() && !status.pod_ip.is_empty() {
+        addresses.push(interner.text(&status.pod_ip));
+    }
+    let ports = spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
+    let account = if spec.service_account_name.is_empty() { "default" } else { &spec.service_account_name };
+    Pod {
+        addresses,
+        service_account: interner.text(account),
+        proxy: proxy_kind(spec),
+        ready: status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True"),
+        ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
+        ports: ports
+            .filter(|port| !port.name.is_empty())
+            .map(|port| (interner.text(&port.name), port.container_port))
+            .collect(),
+        controller: None,
+    }
+}
+
+/// A pod.
+pub(super) fn pod<'de, D: Deserializer<'de>>(d: D, interner: &mut Interner) -> Result<Decoded, D::Error> {
+    let wire = Parts::<PodSpecWire, PodStatusWire>::deserialize(d)?;
+    let mut pod = pod_of(&wire.spec, &wire.status, interner);
+    pod.controller = wire.metadata.controller(interner);
+    Ok((wire.metadata, Body::Pod(Box::new(pod))))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WorkloadSpecWire {
+    #[serde(deserialize_with = "nullable")]
+    template: Option<TemplateWire>,
+    #[serde(deserialize_with = "nullable")]
+    job_template: Option<Box<JobTemplateWire>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobTemplateWire {
+    #[serde(deserialize_with = "nullable")]
+    spec: WorkloadSpecWire,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TemplateWire {
+    #[serde(deserialize_with = "nullable")]
+    metadata: MetadataWire,
+    #[serde(deserialize_with = "nullable")]
+    spec: PodSpecWire,
+}
+
+/// A controller of pods.
+pub(super) fn workload<'de, D: Deserializer<'de>>(
+    d: D,
+    interner: &mut Interner,
+) -> Result<Decoded, D::Error> {
+    let wire = Parts::<WorkloadSpecWire, Skipped>::deserialize(d)?;
+    let controller = wire.metadata.controller(interner);
+    let template = wire.spec.template.or_else(|| wire.spec.job_template.and_then(|job| job.spec.template));
+    let istiod =
+        template.as_ref().filter(|_| wire.metadata.labels.get("app").is_some_and(|app| app == "istiod"));
+    let istiod =
+        istiod.and_then(|template| template.spec.containers.iter().find(|one| one.name == "discovery"));
+    let istiod = istiod.map(|container| Istiod {
+        version: version_of_image(&container.image),
+        environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
+    });
+    let template = template.map(|template| {
+        let pod = pod_of(&template.spec, &PodStatusWire::default(), interner);
+        let meta = template.metadata.into_metadata(interner);
+        PodTemplate { labels: meta.labels, annotations: meta.annotations, pod }
+    });
+    Ok((wire.metadata, Body::Workload(Box::new(Workload { controller, template, istiod }))))
+}
+
+/// `1.30.2` of `docker.io/istio/pilot:1.30.2-distroless`; `None` where the tag is no version.
+fn version_of_image(image: &str) -> Option<String> {
+    let (_, tag) = image.split_once('@').map_or(image, |(name, _)| name).rsplit_once(':')?;
+    let version = tag.split(['-', '_']).next()?;
+    let mut parts = version.split('.');
+    let numeric = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
+    (numeric(parts.next()) && numeric(parts.next())).then(|| version.to_owned())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServiceSpecWire {
+    #[serde(rename = "type", deserialize_with = "nullable")]
+    kind: String,
+    #[serde(deserialize_with = "nullable")]
+    external_name: String,
+    #[serde(rename = "clusterIP", deserialize_with = "nullable")]
+    cluster_ip: String,
+    #[serde(rename = "clusterIPs", deserialize_with = "nullable")]
+    cluster_ips: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    selector: BTreeMap<String, String>,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<ServicePortWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServicePortWire {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    port: u16,
+    #[serde(deserialize_with = "nullable")]
+    protocol: String,
+    #[serde(deserialize_with = "nullable")]
+    app_protocol: String,
+    #[serde(deserialize_with = "nullable")]
+    target_port: Scalar,
+}
+
+/// A service. The error names the field.
+pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Result<Decoded, String> {
+    let wire: Parts<ServiceSpecWire, Skipped> =
+        serde_path_to_error::deserialize(value).map_err(|error| error.to_string())?;
+    let spec = wire.spec;
+    let ports = spec.ports.iter().map(|port| ServicePort {
+        number: port.port,
+        name: interner.text(&port.name),
+        app_protocol: interner.text(&port.app_protocol),
+        target: match (port.target_port.0.as_str(), port.target_port.0.parse::<u16>()) {
+            ("" | "0", _) => TargetPort::Number(port.port),
+            (_, Ok(number)) => TargetPort::Number(number),
+            (name, Err(_)) => TargetPort::Name(interner.text(name)),
+        },
+        tcp: matches!(port.protocol.as_str(), "" | "TCP"),
+    });
+    let ports = ports.collect();
+    let mut addresses = spec.cluster_ips;
+    if addresses.is_empty() && !spec.cluster_ip.is_empty() {
+        addresses.push(spec.cluster_ip);
+    }
+    let service = Service {
+        external_name: (spec.kind == "ExternalName").then(|| interner.text(&spec.external_name)),
+        headless: addresses.iter().any(|address| address == "None"),
+        cluster_ips: addresses.iter().filter(|ip| *ip != "None").map(|ip| interner.text(ip)).collect(),
+        selector: (!spec.selector.is_empty())
+            .then(|| interner.labels(spec.selector.iter().map(|(k, v)| (k.as_str(), v.as_str())))),
+        ports,
+    };
+    Ok((wire.metadata, Body::Service(Box::new(service))))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SliceWire {
+    #[serde(deserialize_with = "nullable")]
+    metadata: MetadataWire,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<PortWire>,
+    #[serde(deserialize_with = "nullable")]
+    endpoints: Vec<EndpointWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PortWire {
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+    #[serde(deserialize_with = "nullable")]
+    port: u16,
+    #[serde(deserialize_with = "nullable")]
+    protocol: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct EndpointWire {
+    #[serde(deserialize_with = "nullable")]
+    addresses: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    conditions: EndpointConditionsWire,
+    #[serde(deserialize_with = "nullable")]
+    target_ref: Option<TargetWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EndpointConditionsWire {
+    ready: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TargetWire {
+    #[serde(deserialize_with = "nullable")]
+    kind: String,
+    #[serde(deserialize_with = "nullable")]
+    name: String,
+}
+
+fn ports_of(ports: &[PortWire], interner: &mut Interner) -> Vec<(crate::model::Text, u16)> {
+    let tcp = ports.iter().filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
+    tcp.map(|port| (interner.text(&port.name), port.port)).collect()
+}
+
+fn pod_name(target: Option<&TargetWire>, interner: &mut Interner) -> Option<crate::model::Text> {
+    target.filter(|target| target.kind == "Pod").map(|target| interner.text(&target.name))
+}
+
+/// An endpoint slice.
+pub(super) fn endpoint_slice<'de, D: Deserializer<'de>>(
+    d: D,
+    interner: &mut Interner,
+) -> Result<Decoded, D::Error> {
+    let wire = SliceWire::deserialize(d)?;
+    let mut addresses = Vec::new();
+    for endpoint in &wire.endpoints {
+        let pod = pod_name(endpoint.target_ref.as_ref(), interner);
+        let ready = endpoint.conditions.ready.unwrap_or(true);
+        for address in &endpoint.addresses {
+            addresses.push(EndpointAddress { address: interner.text(address), pod: pod.clone(), ready });
+        }
+    }
+    let service =
+        wire.metadata.labels.get("kubernetes.io/service-name").map(String::as_str).unwrap_or_default();
+    let slice = EndpointSlice {
+        service: interner.text(service),
+        groups: vec![EndpointGroup { ports: ports_of(&wire.ports, interner), addresses }],
+    };
+    Ok((wire.metadata, Body::EndpointSlice(Box::new(slice))))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct EndpointsWire {
+    #[serde(deserialize_with = "nullable")]
+    metadata: MetadataWire,
+    #[serde(deserialize_with = "nullable")]
+    subsets: Vec<EndpointSubsetWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct EndpointSubsetWire {
+    #[serde(deserialize_with = "nullable")]
+    addresses: Vec<AddressWire>,
+    #[serde(deserialize_with = "nullable")]
+    not_ready_addresses: Vec<AddressWire>,
+    #[serde(deserialize_with = "nullable")]
+    ports: Vec<PortWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AddressWire {
+    #[serde(deserialize_with = "nullable")]
+    ip: String,
+    #[serde(deserialize_with = "nullable")]
+    target_ref: Option<TargetWire>,
+}
+
+/// An `Endpoints` object, read as the slices that Kubernetes makes of it.
+pub(super) fn endpoints<'de, D: Deserializer<'de>>(
+    d: D,
+    interner: &mut Interner,
+) -> Result<Decoded, D::Error> {
+    let wire = EndpointsWire::deserialize(d)?;
+    let mut groups = Vec::new();
+    for subset in &wire.subsets {
+        let mut addresses = Vec::new();
+        for (list, ready) in [(&subset.addresses, true), (&subset.not_ready_addresses, false)] {
+            for one in list {
+                let pod = pod_name(one.target_ref.as_ref(), interner);
+                addresses.push(EndpointAddress { address: interner.text(&one.ip), pod, ready });
+            }
+        }
+        groups.push(EndpointGroup { ports: ports_of(&subset.ports, interner), addresses });
+    }
+    let service = interner.text(&wire.metadata.name);
+    Ok((wire.metadata, Body::EndpointSlice(Box::new(EndpointSlice { service, groups }))))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigMapWire {
+    #[serde(deserialize_with = "nullable")]
+    metadata: MetadataWire,
+    #[serde(deserialize_with = "nullable")]
+    data: DataWire,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct DataWire {
+    mesh: Option<String>,
+}
+
+/// The metadata of a `ConfigMap`, and of the ones called `istio` or `istio-…` the text of the mesh configuration. All
+/// others are not looked into.
+pub(super) fn config_map<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<(MetadataWire, Option<String>), D::Error> {
+    let wire = ConfigMapWire::deserialize(d)?;
+    let is_mesh = wire.metadata.name == "istio" || wire.metadata.name.starts_with("istio-");
+    Ok((wire.metadata, wire.data.mesh.filter(|_| is_mesh)))
+}

@@ -1,0 +1,53 @@
+//! The mesh configuration, reduced to what can change an answer.
+
+use serde_json::Value;
+
+/// The mesh configuration of a revision. `None` means that the field is not set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeshConfig {
+    /// `rootNamespace`.
+    pub root_namespace: Option<String>,
+    /// `trustDomain`.
+    pub trust_domain: Option<String>,
+    /// `enableAutoMtls`.
+    pub enable_auto_mtls: Option<bool>,
+    /// `defaultDestinationRuleExportTo`.
+    pub default_destination_rule_export_to: Option<Vec<String>>,
+    /// `defaultServiceExportTo`.
+    pub default_service_export_to: Option<Vec<String>>,
+    /// `defaultTrafficPolicy` (Istio 1.31), whole.
+    pub default_traffic_policy: Option<Value>,
+    /// `outboundTrafficPolicy.mode`.
+    pub outbound_traffic_policy: Option<String>,
+    /// `accessLogFile`: empty means that no access log is written.
+    pub access_log_file: Option<String>,
+}
+
+impl MeshConfig {
+    /// Reads the fields out of the parsed configuration.
+    pub fn from_value(value: &Value) -> Self {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let texts = |key: &str| {
+            value
+                .get(key)
+                .and_then(Value::as_array)
+                .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        };
+        Self {
+            root_namespace: text("rootNamespace").filter(|name| !name.is_empty()),
+            trust_domain: text("trustDomain").filter(|name| !name.is_empty()),
+            enable_auto_mtls: value.get("enableAutoMtls").and_then(Value::as_bool),
+            default_destination_rule_export_to: texts("defaultDestinationRuleExportTo"),
+            default_service_export_to: texts("defaultServiceExportTo"),
+            default_traffic_policy: value
+                .get("defaultTrafficPolicy")
+                .filter(|policy| !policy.is_null())
+                .cloned(),
+            outbound_traffic_policy: value
+                .pointer("/outboundTrafficPolicy/mode")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            access_log_file: text("accessLogFile"),
+        }
+    }
+}

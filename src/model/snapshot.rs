@@ -1,0 +1,145 @@
+//! All objects at one moment, and the deltas that lead from one moment to the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::id::{Kind, ObjectId, Text};
+use super::object::{Object, Origin};
+
+type Names = BTreeMap<Text, Arc<Object>>;
+
+/// What changed, in the order it happened.
+pub type Delta = Vec<Change>;
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The object is there, with this content.
+    Upsert(Arc<Object>),
+    /// The object is gone.
+    Delete(ObjectId),
+}
+
+/// The same object read twice with different content (finding MS0904).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwoOrigins {
+    /// Which object.
+    pub id: ObjectId,
+    /// Where the one that counts was read.
+    pub taken: Origin,
+    /// Where the other was read.
+    pub other: Origin,
+}
+
+/// All objects read, by kind, namespace and name. Cloning shares everything; applying a delta copies only the maps
+/// of the kinds and namespaces it touches.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    kinds: BTreeMap<Kind, BTreeMap<Text, Arc<Names>>>,
+    two_origins: Vec<TwoOrigins>,
+}
+
+impl Snapshot {
+    /// The next snapshot, and the kinds and namespaces that are not the same in it.
+    #[must_use]
+    pub fn apply(&self, delta: Delta) -> (Self, Vec<(Kind, Text)>) {
+        let mut next = self.clone();
+        let mut touched = Vec::new();
+        for change in delta {
+            let place = match change {
+                Change::Upsert(object) => next.upsert(object),
+                Change::Delete(id) => next.delete(&id),
+            };
+            touched.extend(place);
+        }
+        touched.sort();
+        touched.dedup();
+        (next, touched)
+    }
+
+    /// Adds an object that a reader found: one that is there already counts by its `resourceVersion`, else the later
+    /// one counts (spec/cli.md, "The same object twice"), and two that differ are remembered.
+    pub fn add(&mut self, object: Object) {
+        if let Some(known) = self.get(&object.id) {
+            if known.says_the_same(&object) {
+                return;
+            }
+            let newer = match (object.meta.resource_version, known.meta.resource_version) {
+                (Some(new), Some(old)) => new >= old,
+                (None, _) | (_, None) => true,
+            };
+            let (taken, other) = if newer {
+                (object.origin.clone(), known.origin.clone())
+            } else {
+                (known.origin.clone(), object.origin.clone())
+            };
+            self.two_origins.push(TwoOrigins { id: object.id.clone(), taken, other });
+            if !newer {
+                return;
+            }
+        }
+        self.upsert(Arc::new(object));
+    }
+
+    fn upsert(&mut self, object: Arc<Object>) -> Option<(Kind, Text)> {
+        let (kind, namespace) = (object.id.kind.clone(), Arc::clone(&object.id.namespace));
+        let names = self.kinds.entry(kind.clone()).or_default().entry(Arc::clone(&namespace)).or_default();
+        if names.get(&object.id.name).is_some_and(|known| known.says_the_same(&object)) {
+            return None;
+        }
+        Arc::make_mut(names).insert(Arc::clone(&object.id.name), object);
+        Some((kind, namespace))
+    }
+
+    fn delete(&mut self, id: &ObjectId) -> Option<(Kind, Text)> {
+        let names = self.kinds.get_mut(&id.kind)?.get_mut(&id.namespace)?;
+        Arc::make_mut(names).remove(&id.name)?;
+        Some((id.kind.clone(), Arc::clone(&id.namespace)))
+    }
+
+    /// The object with this id.
+    pub fn get(&self, id: &ObjectId) -> Option<&Arc<Object>> {
+        self.kinds.get(&id.kind)?.get(&id.namespace)?.get(&id.name)
+    }
+
+    /// All objects of a kind, by namespace and name.
+    pub fn of_kind<'a>(&'a self, kind: &Kind) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        self.kinds.get(kind).into_iter().flatten().flat_map(|(_, names)| names.values())
+    }
+
+    /// All objects of a kind in a namespace, by name.
+    pub fn in_namespace<'a>(
+        &'a self,
+        kind: &Kind,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
+        self.kinds.get(kind).and_then(|all| all.get(namespace)).into_iter().flat_map(|names| names.values())
+    }
+
+    /// All objects, by kind, namespace and name.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.kinds.values().flatten().flat_map(|(_, names)| names.values())
+    }
+
+    /// The number of objects of each kind.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for (kind, namespaces) in &self.kinds {
+            let number: usize = namespaces.values().map(|names| names.len()).sum();
+            if number > 0 {
+                *counts.entry(kind.name().to_owned()).or_default() += number;
+            }
+        }
+        counts
+    }
+
+    /// Objects that were read twice with different content, in the order they were read.
+    pub fn two_origins(&self) -> &[TwoOrigins] {
+        &self.two_origins
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.objects().next().is_none()
+    }
+}

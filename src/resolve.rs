@@ -1,0 +1,29 @@
+//! What is in force: which rule a client uses, what it sends, what the server demands, and whether they agree.
+//!
+//! A [`Mesh`] is made from a snapshot once and then asked. Rules are indexed by pool and host, policies by namespace,
+//! pods by address, so an answer costs a few look-ups and no loop over all rules; clients that no rule tells apart
+//! share one answer ([`clients`]). Nothing here judges whether an answer is bad: that is `diagnose`.
+
+pub mod candidates;
+pub mod client_tls;
+pub mod clients;
+pub mod config;
+pub mod conflict;
+pub mod gaps;
+pub mod mesh;
+pub mod name;
+pub mod pair;
+pub mod registry;
+pub mod rules;
+pub mod server_mtls;
+pub mod traffic_policy;
+pub mod workload;
+
+pub use clients::ClientClass;
+pub use config::{Config, IstioVersion, Options};
+pub use gaps::Missing;
+pub use mesh::Mesh;
+pub use pair::{EndpointTls, PairTls, Status};
+pub use registry::{Endpoint, Service};
+pub use rules::{Choice, Level, RuleId};
+pub use workload::Workload;

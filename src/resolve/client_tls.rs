@@ -1,0 +1,256 @@
+//! What a client sends: the `tls` block in force, or automatic mutual TLS, for the whole cluster and for each
+//! endpoint (mtls.md section 4).
+
+use serde_json::Value;
+
+use super::mesh::Mesh;
+use super::registry::{Endpoint, Service};
+use super::rules::Choice;
+use super::server_mtls::Demand;
+use super::traffic_policy::{EffectivePolicy, Part};
+use super::workload::Workload;
+use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
+use crate::model::pod::ProxyKind;
+
+/// What goes over the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Sent {
+    /// The application's own bytes.
+    Plaintext,
+    /// One-way TLS.
+    Simple,
+    /// TLS with the user's own certificate.
+    Mutual,
+    /// Istio's mutual TLS.
+    IstioMutual,
+    /// Cannot be told.
+    Unknown,
+}
+
+impl Sent {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Simple => "simple",
+            Self::Mutual => "mutual",
+            Self::IstioMutual => "istio-mutual",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Where a client's TLS comes from (spec/cli.md, `clientTls.source`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A `tls` block of a rule.
+    Rule(Part),
+    /// Automatic mutual TLS decided.
+    Auto,
+    /// Nothing: no `tls` block, and automatic mutual TLS is off.
+    None,
+    /// The service is not in the client's scope.
+    NotInScope,
+    /// The client has no proxy.
+    NoProxy,
+}
+
+impl Source {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rule(part) => part.word(),
+            Self::Auto => "auto",
+            Self::None => "none",
+            Self::NotInScope => "not-in-scope",
+            Self::NoProxy => "no-proxy",
+        }
+    }
+}
+
+/// Why automatic mutual TLS, or a rule that says otherwise, ends in plaintext.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Downgrade {
+    /// `enableAutoMtls: false`.
+    AutoMtlsOff,
+    /// The namespace's or mesh's policy says DISABLE (MT-4.3).
+    PolicyDisables(Demand),
+    /// A headless or PASSTHROUGH service with an endpoint that cannot (MT-4.3), or with none.
+    AllOrNothing,
+    /// The rule marks endpoints with another mode (DR-8.6).
+    EndpointMark(TlsMode),
+    /// SIMPLE or MUTUAL with `credentialName` on a sidecar (MT-4.8).
+    CredentialOnSidecar,
+    /// MUTUAL without certificates (MT-4.8).
+    MutualWithoutCertificates,
+}
+
+/// What a client's cluster does, before it looks at the endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterTls {
+    /// `tls.mode` as declared; `None` for no `tls` block.
+    pub declared: Option<TlsMode>,
+    /// Where that is from.
+    pub source: Source,
+    /// One mode for all endpoints; `None` where each decides (MT-4.6).
+    pub fixed: Option<Sent>,
+    /// Why it is plaintext though nothing says so outright.
+    pub downgrade: Option<Downgrade>,
+    /// The mark on endpoints, where each decides.
+    mark: Option<TlsMode>,
+}
+
+impl ClusterTls {
+    /// The same for every endpoint, without a rule that says so.
+    pub fn fixed_at(source: Source, sent: Sent) -> Self {
+        Self { declared: None, source, fixed: Some(sent), downgrade: None, mark: None }
+    }
+}
+
+/// The cluster part (MT-4.3 to MT-4.5, MT-4.8, MT-4.15).
+pub fn cluster(
+    mesh: &Mesh,
+    client: &Workload,
+    service: &Service,
+    port: u16,
+    choice: Option<&Choice>,
+    policy: &EffectivePolicy,
+) -> ClusterTls {
+    if let Some(block) = policy.tls() {
+        let declared = TlsMode::of_block(block);
+        let (fixed, downgrade) = declared_mode(mesh, client, choice, &declared, block);
+        let source = policy.tls_from.map_or(Source::None, |(part, _)| Source::Rule(part));
+        return ClusterTls { declared: Some(declared), source, fixed: Some(fixed), downgrade, mark: None };
+    }
+    let auto = |fixed, downgrade| ClusterTls {
+        declared: None,
+        source: if mesh.config.auto_mtls { Source::Auto } else { Source::None },
+        fixed,
+        downgrade,
+        mark: policy.endpoint_mode.clone(),
+    };
+    if !mesh.config.auto_mtls {
+        return auto(Some(Sent::Plaintext), Some(Downgrade::AutoMtlsOff));
+    }
+    let incapable = |endpoint: &Endpoint| !claims_mtls(mesh, endpoint);
+    let endpoints = service.endpoints(port);
+    if (service.is_headless() || policy.top_level_passthrough)
+        && (endpoints.is_empty() || endpoints.iter().any(incapable))
+    {
+        return auto(Some(Sent::Plaintext), Some(Downgrade::AllOrNothing));
+    }
+    let namespace = mesh.policies.of_namespace(&service.namespace);
+    match namespace.mode {
+        MtlsMode::Disable => auto(Some(Sent::Plaintext), Some(Downgrade::PolicyDisables(namespace))),
+        MtlsMode::Other(_) => auto(Some(Sent::Unknown), None),
+        MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Strict => {
+            let original = service.is_headless() && client.proxy == ProxyKind::Sidecar || policy.passthrough;
+            auto(original.then_some(Sent::IstioMutual), None)
+        }
+    }
+}
+
+fn declared_mode(
+    mesh: &Mesh,
+    client: &Workload,
+    choice: Option<&Choice>,
+    declared: &TlsMode,
+    block: &Value,
+) -> (Sent, Option<Downgrade>) {
+    let text = |key: &str| block.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let sent = match declared {
+        TlsMode::Disable => return (Sent::Plaintext, None),
+        TlsMode::IstioMutual => return (Sent::IstioMutual, None),
+        TlsMode::Other(_) => return (Sent::Unknown, None),
+        TlsMode::Simple => Sent::Simple,
+        TlsMode::Mutual => Sent::Mutual,
+    };
+    let credential = text("credentialName");
+    let selected = choice
+        .and_then(|choice| mesh.rules.get(choice.primary)?.body())
+        .is_some_and(|rule| rule.workload_selector.is_some());
+    if client.proxy == ProxyKind::Sidecar
+        && !selected
+        && credential.is_some_and(|name| !name.starts_with("configmap://"))
+    {
+        return (Sent::Plaintext, Some(Downgrade::CredentialOnSidecar));
+    }
+    let files = text("clientCertificate").is_some() && text("privateKey").is_some();
+    if *declared == TlsMode::Mutual && credential.is_none() && !files {
+        return (Sent::Plaintext, Some(Downgrade::MutualWithoutCertificates));
+    }
+    (sent, None)
+}
+
+/// Whether an endpoint's label claims that it speaks Istio's mutual TLS (MT-3.1).
+pub fn claims_mtls(mesh: &Mesh, endpoint: &Endpoint) -> bool {
+    endpoint.workload.and_then(|at| mesh.workloads.get(at)).is_some_and(Workload::claims_mtls)
+}
+
+/// What is sent to one endpoint (MT-4.6), and why plaintext, where nothing says so outright.
+pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (Sent, Option<Downgrade>) {
+    if let Some(fixed) = cluster.fixed {
+        return (fixed, cluster.downgrade.clone());
+    }
+    match &cluster.mark {
+        None | Some(TlsMode::IstioMutual) => {}
+        Some(TlsMode::Other(_)) => return (Sent::Unknown, None),
+        Some(mark @ (TlsMode::Disable | TlsMode::Simple | TlsMode::Mutual)) => {
+            return (Sent::Plaintext, Some(Downgrade::EndpointMark(mark.clone())));
+        }
+    }
+    let Some(server) = endpoint.workload.and_then(|at| mesh.workloads.get(at)) else {
+        let known = endpoint.unknown_pod.is_none();
+        return (if known { Sent::Plaintext } else { Sent::Unknown }, None);
+    };
+    if !server.claims_mtls() {
+        return (Sent::Plaintext, None);
+    }
+    if cluster.mark.is_none() {
+        let demand = mesh.policies.on_port(&server.namespace, &server.labels, endpoint.port);
+        match demand.mode {
+            MtlsMode::Disable => return (Sent::Plaintext, Some(Downgrade::PolicyDisables(demand))),
+            MtlsMode::Other(_) => return (Sent::Unknown, None),
+            MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Strict => {}
+        }
+    }
+    (Sent::IstioMutual, None)
+}
+
+/// What would be sent to an endpoint that speaks Istio's mutual TLS, where there is none.
+pub fn to_nobody(cluster: &ClusterTls) -> Sent {
+    match (cluster.fixed, &cluster.mark) {
+        (Some(fixed), _) => fixed,
+        (None, None | Some(TlsMode::IstioMutual)) => Sent::IstioMutual,
+        (None, Some(TlsMode::Other(_))) => Sent::Unknown,
+        (None, Some(TlsMode::Disable | TlsMode::Simple | TlsMode::Mutual)) => Sent::Plaintext,
+    }
+}
+
+/// SNI of Istio's mutual TLS (MT-4.10).
+pub fn sni(policy: &EffectivePolicy, port: u16, subset: Option<&str>, host: &str) -> String {
+    let given =
+        policy.tls().and_then(|block| block.get("sni")).and_then(Value::as_str).filter(|sni| !sni.is_empty());
+    given.map_or_else(|| format!("outbound_.{port}_.{}_.{host}", subset.unwrap_or_default()), str::to_owned)
+}
+
+/// Names that the server's certificate may have, sorted (MT-4.10, MT-4.16).
+pub fn subject_alt_names(mesh: &Mesh, policy: &EffectivePolicy, service: &Service) -> Vec<String> {
+    let given = policy.tls().and_then(|block| block.get("subjectAltNames")).and_then(Value::as_array);
+    let given: Vec<String> =
+        given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let mut names = if given.is_empty() {
+        let servers = service.all_endpoints().filter_map(|endpoint| mesh.workloads.get(endpoint.workload?));
+        let account = |server: &Workload| {
+            let account = &server.body()?.service_account;
+            Some(format!("spiffe://{}/ns/{}/sa/{account}", mesh.config.trust_domain, server.namespace))
+        };
+        servers.filter_map(account).collect()
+    } else {
+        given
+    };
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,176 @@
+//! Whether what a client sends is what an endpoint accepts (mtls.md section 5).
+
+use super::client_tls::Sent;
+use crate::model::peer_authentication::MtlsMode;
+use crate::model::service::PortProtocol;
+
+/// How a pair, or one endpoint of it, stands. Ordered from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Works.
+    Ok,
+    /// Works, but unencrypted where the server would accept better.
+    Warn,
+    /// Depends on something outside the objects, which the reason names.
+    Cond,
+    /// Cannot be told; what is missing is named.
+    Unknown,
+    /// Cannot work.
+    Conflict,
+}
+
+impl Status {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Warn => "WARN",
+            Self::Cond => "COND",
+            Self::Unknown => "UNKNOWN",
+            Self::Conflict => "CONFLICT",
+        }
+    }
+}
+
+/// What stands at the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Server {
+    /// A sidecar with this mode.
+    Sidecar(MtlsMode),
+    /// No proxy at all.
+    NoProxy,
+    /// A gateway or waypoint, whose own listeners decide (MT-2.6, MT-2.7).
+    OwnListeners,
+    /// A pod of ambient mode.
+    Ambient,
+    /// Not known: the pod was not read.
+    Unknown,
+}
+
+/// The verdict on one endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// How it stands.
+    pub status: Status,
+    /// The symptom (MT-5.5), for a conflict.
+    pub symptom: Option<&'static str>,
+    /// What it depends on, or what is missing.
+    pub condition: &'static str,
+}
+
+const fn verdict(status: Status, condition: &'static str) -> Verdict {
+    Verdict { status, symptom: None, condition }
+}
+
+const fn conflict(symptom: &'static str) -> Verdict {
+    Verdict { status: Status::Conflict, symptom: Some(symptom), condition: "" }
+}
+
+/// What a client is known to trust, which decides between two symptoms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientTrust {
+    /// Whether the rule names certificate authorities or turns verification off.
+    pub verifies_with_own_authorities: bool,
+}
+
+/// MT-5.1.
+pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientTrust) -> Verdict {
+    let mode = match server {
+        Server::Unknown => return verdict(Status::Unknown, "the pod of this endpoint was not read"),
+        Server::Ambient => return verdict(Status::Unknown, "ambient mode is not evaluated"),
+        Server::OwnListeners => {
+            return verdict(Status::Cond, "the gateway's own listeners decide what it accepts");
+        }
+        Server::NoProxy => None,
+        Server::Sidecar(mode) => Some(mode),
+    };
+    match sent {
+        Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),
+        Sent::Plaintext => plaintext(mode),
+        Sent::IstioMutual => istio_mutual(mode, protocol),
+        Sent::Simple => simple(mode, protocol, trust),
+        Sent::Mutual => match mode {
+            Some(MtlsMode::Strict) => verdict(
+                Status::Cond,
+                "the server must trust the client's own certificate, and the client the server's",
+            ),
+            other => simple(other, protocol, trust),
+        },
+    }
+}
+
+fn unknown_mode() -> Verdict {
+    verdict(Status::Unknown, "the server's mode is a word that is not known")
+}
+
+fn plaintext(mode: Option<&MtlsMode>) -> Verdict {
+    match mode {
+        None | Some(MtlsMode::Disable) => verdict(Status::Ok, ""),
+        Some(MtlsMode::Unset | MtlsMode::Permissive) => verdict(Status::Warn, ""),
+        Some(MtlsMode::Strict) => conflict("X1"),
+        Some(MtlsMode::Other(_)) => unknown_mode(),
+    }
+}
+
+fn istio_mutual(mode: Option<&MtlsMode>, protocol: PortProtocol) -> Verdict {
+    match mode {
+        None => conflict("X2"),
+        Some(MtlsMode::Disable) => match protocol {
+            PortProtocol::Http => conflict("X2"),
+            PortProtocol::Auto | PortProtocol::Tcp => conflict("X3"),
+        },
+        Some(MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Strict) => verdict(Status::Ok, ""),
+        Some(MtlsMode::Other(_)) => unknown_mode(),
+    }
+}
+
+fn simple(mode: Option<&MtlsMode>, protocol: PortProtocol, trust: ClientTrust) -> Verdict {
+    let serves_tls = "the application itself must serve TLS with a certificate that the client accepts";
+    match (mode, protocol) {
+        (Some(MtlsMode::Other(_)), _) => unknown_mode(),
+        (Some(MtlsMode::Strict), _) => {
+            conflict(if trust.verifies_with_own_authorities { "X5" } else { "X4" })
+        }
+        (None | Some(MtlsMode::Disable), PortProtocol::Http) => conflict("X2"),
+        (Some(MtlsMode::Unset | MtlsMode::Permissive), PortProtocol::Http) => conflict("X8"),
+        (None | Some(MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable), _) => {
+            verdict(Status::Cond, serves_tls)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(
+        sent: Sent,
+        mode: Option<MtlsMode>,
+        protocol: PortProtocol,
+    ) -> (&'static str, Option<&'static str>) {
+        let server = mode.map_or(Server::NoProxy, Server::Sidecar);
+        let verdict = judge(sent, &server, protocol, ClientTrust { verifies_with_own_authorities: false });
+        (verdict.status.word(), verdict.symptom)
+    }
+
+    #[test]
+    fn the_table_of_conflicts_row_by_row() {
+        use MtlsMode::{Disable, Permissive, Strict};
+        use PortProtocol::{Auto, Http};
+        assert_eq!(said(Sent::Plaintext, Some(Strict), Http), ("CONFLICT", Some("X1")));
+        assert_eq!(said(Sent::Plaintext, Some(Permissive), Http), ("WARN", None));
+        assert_eq!(said(Sent::Plaintext, Some(Disable), Http), ("OK", None));
+        assert_eq!(said(Sent::Plaintext, None, Http), ("OK", None));
+        assert_eq!(said(Sent::IstioMutual, Some(Strict), Http), ("OK", None));
+        assert_eq!(said(Sent::IstioMutual, Some(Disable), Http), ("CONFLICT", Some("X2")));
+        assert_eq!(said(Sent::IstioMutual, Some(Disable), Auto), ("CONFLICT", Some("X3")));
+        assert_eq!(said(Sent::IstioMutual, None, Http), ("CONFLICT", Some("X2")));
+        assert_eq!(said(Sent::Simple, Some(Strict), Http), ("CONFLICT", Some("X4")));
+        assert_eq!(said(Sent::Simple, Some(Permissive), Http), ("CONFLICT", Some("X8")));
+        assert_eq!(said(Sent::Simple, Some(Permissive), Auto), ("COND", None));
+        assert_eq!(said(Sent::Simple, Some(Disable), Auto), ("COND", None));
+        assert_eq!(said(Sent::Mutual, Some(Strict), Http), ("COND", None));
+        assert_eq!(said(Sent::Unknown, Some(Strict), Http), ("UNKNOWN", None));
+        assert_eq!(said(Sent::Plaintext, Some(MtlsMode::Other("X".into())), Http), ("UNKNOWN", None));
+    }
+}

@@ -1,0 +1,205 @@
+//! What was read but cannot be decided on yet, or was not read at all: which answers it makes unknown.
+//!
+//! An answer that such an object could change is `UNKNOWN`; all others stand.
+
+use crate::model::object::Body;
+use crate::model::{Kind, Object, Snapshot};
+
+use super::config::Config;
+use super::registry::Service;
+use super::workload::Workload;
+
+/// What is missing for an answer (spec/cli.md, `missing`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Missing {
+    /// The kind.
+    pub kind: String,
+    /// `forbidden`, `absent`, `not-synced` or `not-collected`.
+    pub state: &'static str,
+    /// What would be needed, in words.
+    pub need: String,
+}
+
+impl Missing {
+    /// Something that was not collected.
+    pub fn not_collected(kind: &str, need: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), state: "not-collected", need: need.into() }
+    }
+}
+
+/// Objects that could change answers and are not evaluated, sorted by what they can touch.
+#[derive(Debug, Default)]
+pub struct Gaps {
+    /// Touches every client of the namespace; an empty namespace is every client.
+    clients: Vec<(String, Missing)>,
+    /// Touches every service of the namespace; an empty namespace is every service.
+    services: Vec<(String, Missing)>,
+    /// Touches every pair whose client or service is in the namespace.
+    either: Vec<(String, Missing)>,
+    /// Touches everything.
+    all: Vec<Missing>,
+    /// Hosts that such objects define themselves.
+    hosts: Vec<(String, Missing)>,
+    /// Objects that decide which subsets are called.
+    routes: Vec<Missing>,
+}
+
+impl Gaps {
+    /// The gaps of a snapshot.
+    pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
+        let mut gaps = Self::default();
+        for object in snapshot.objects() {
+            if object.body == Body::Unreadable {
+                gaps.unreadable(object, config);
+            } else {
+                gaps.not_decoded(object, config);
+            }
+        }
+        if !config.version.at_least(1, 6) {
+            gaps.all.push(Missing::not_collected(
+                "Policy",
+                format!("the rules of Istio {}, older than 1.6, are not evaluated", config.version.value),
+            ));
+        }
+        gaps
+    }
+
+    fn scope(object: &Object, config: &Config) -> String {
+        if *object.id.namespace == *config.root_namespace {
+            String::new()
+        } else {
+            object.id.namespace.to_string()
+        }
+    }
+
+    fn not_decoded(&mut self, object: &Object, config: &Config) {
+        let scope = Self::scope(object, config);
+        let place = format!("{} ({}:{})", object.id.path(), object.origin.file, object.origin.line);
+        let missing = |what: &str| Missing::not_collected(object.id.kind.name(), format!("{place} {what}"));
+        let spec = |pointer: &str| object.json.as_ref().and_then(|json| json.pointer(pointer)).cloned();
+        match &object.id.kind {
+            Kind::Sidecar => {
+                self.clients.push((scope, missing("limits which services its clients see; it is not evaluated")));
+            }
+            Kind::WorkloadEntry => {
+                let namespace = object.id.namespace.to_string();
+                self.services.push((namespace, missing("may be an endpoint; it is not evaluated")));
+            }
+            Kind::ServiceEntry => {
+                let hosts = spec("/spec/hosts");
+                let hosts = hosts.as_ref().and_then(|hosts| hosts.as_array()).into_iter().flatten();
+                for host in hosts.filter_map(|host| host.as_str()) {
+                    self.hosts.push((host.to_owned(), missing("defines the host; it is not evaluated")));
+                }
+            }
+            Kind::BackendPolicy => {
+                let namespace = object.id.namespace.to_string();
+                self.services.push((namespace, missing("makes a rule of its own; it is not evaluated")));
+            }
+            Kind::EnvoyFilter => {
+                let patches = spec("/spec/configPatches");
+                let patches = patches.as_ref().and_then(|list| list.as_array()).into_iter().flatten();
+                let touches_tls = patches
+                    .filter_map(|patch| patch.get("applyTo").and_then(serde_json::Value::as_str))
+                    .any(|to| matches!(to, "CLUSTER" | "LISTENER" | "FILTER_CHAIN" | "BOOTSTRAP"));
+                if touches_tls {
+                    self.either.push((scope, missing("patches clusters or listeners; it is not evaluated")));
+                }
+            }
+            Kind::VirtualService => self.routes.push(missing("may name subsets; it is not evaluated")),
+            Kind::Namespace
+            | Kind::Service
+            | Kind::Pod
+            | Kind::EndpointSlice
+            | Kind::Endpoints
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ReplicaSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::ConfigMap
+            | Kind::Secret
+            | Kind::DestinationRule
+            | Kind::PeerAuthentication
+            // Istio 1.6 and later ignore these two (MT-9.5); for older ones everything is unknown.
+            | Kind::LegacyPolicy
+            | Kind::LegacyMeshPolicy
+            // What else there is decides about requests and routes, and not about TLS.
+            | Kind::OtherMesh(_)
+            | Kind::Unrelated(_) => {}
+        }
+    }
+
+    /// An object that is there and cannot be read may say anything that its kind can say.
+    fn unreadable(&mut self, object: &Object, config: &Config) {
+        let namespace = object.id.namespace.to_string();
+        let need =
+            format!("{} ({}:{}) can be read", object.id.path(), object.origin.file, object.origin.line);
+        let missing = Missing::not_collected(object.id.kind.name(), need);
+        match &object.id.kind {
+            Kind::DestinationRule => self.either.push((Self::scope(object, config), missing)),
+            Kind::PeerAuthentication => self.services.push((Self::scope(object, config), missing)),
+            Kind::Service | Kind::EndpointSlice | Kind::Endpoints => self.services.push((namespace, missing)),
+            Kind::Pod => self.either.push((namespace, missing)),
+            Kind::ConfigMap if object.id.name.starts_with("istio") => self.all.push(missing),
+            Kind::ConfigMap
+            | Kind::Namespace
+            | Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ReplicaSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::Secret
+            | Kind::Sidecar
+            | Kind::VirtualService
+            | Kind::ServiceEntry
+            | Kind::WorkloadEntry
+            | Kind::EnvoyFilter
+            | Kind::LegacyPolicy
+            | Kind::LegacyMeshPolicy
+            | Kind::BackendPolicy
+            | Kind::OtherMesh(_)
+            | Kind::Unrelated(_) => {}
+        }
+    }
+
+    /// What is missing to decide on a pair.
+    pub fn of_pair(&self, client: &Workload, service: &Service) -> Vec<Missing> {
+        let touches = |scope: &str, namespace: &str| scope.is_empty() || scope == namespace;
+        let mut found = self.all.clone();
+        let sidecar = client.proxy == crate::model::pod::ProxyKind::Sidecar;
+        found.extend(pick(&self.clients, |scope| sidecar && touches(scope, &client.namespace)));
+        found.extend(pick(&self.services, |scope| touches(scope, &service.namespace)));
+        found.extend(pick(&self.either, |scope| {
+            touches(scope, &client.namespace) || touches(scope, &service.namespace)
+        }));
+        found.extend(pick(&self.hosts, |host| host == &*service.host));
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// What would have to be evaluated to know a host that no Service has.
+    pub fn of_host(&self, host: &str) -> Option<&Missing> {
+        self.hosts.iter().find(|(known, _)| super::rules::matches(known, host)).map(|(_, missing)| missing)
+    }
+
+    /// What would have to be evaluated to know which subsets are called.
+    pub fn of_routes(&self) -> &[Missing] {
+        &self.routes
+    }
+
+    /// Whether a gap tells clients of this namespace apart from others.
+    pub fn names_client_namespace(&self, namespace: &str) -> bool {
+        self.clients.iter().chain(&self.either).any(|(scope, _)| scope == namespace)
+    }
+}
+
+fn pick<'a>(
+    gaps: &'a [(String, Missing)],
+    touches: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Missing> + 'a {
+    gaps.iter().filter(move |(scope, _)| touches(scope)).map(|(_, missing)| missing.clone())
+}

@@ -1,0 +1,337 @@
+//! The answer for one client, service port and subset: rule, what is sent, what is demanded, and whether they agree.
+
+use std::sync::Arc;
+
+use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source};
+use super::conflict::{self, ClientTrust, Server};
+use super::gaps::Missing;
+use super::mesh::Mesh;
+use super::registry::{Endpoint, Service};
+use super::rules::Choice;
+use super::server_mtls::{Demand, PolicyLevel};
+use super::traffic_policy::{self, EffectivePolicy};
+use super::workload::Workload;
+use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
+use crate::model::pod::ProxyKind;
+use crate::model::service::PortProtocol;
+use crate::model::{Labels, Text};
+
+pub use super::conflict::Status;
+
+/// What one endpoint gets and how it takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointTls {
+    /// Address and port.
+    pub address: Text,
+    /// The port at the workload.
+    pub port: u16,
+    /// The index of the pod with that address.
+    pub workload: Option<usize>,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether its label claims Istio's mutual TLS.
+    pub claims_mtls: bool,
+    /// What stands there.
+    pub server: Server,
+    /// What it demands, where it has a sidecar.
+    pub demand: Option<Demand>,
+    /// What is sent to it.
+    pub sent: Sent,
+    /// Why plaintext, where nothing says so outright.
+    pub downgrade: Option<Downgrade>,
+    /// How the two agree.
+    pub result: Status,
+    /// The symptom, for a conflict.
+    pub symptom: Option<&'static str>,
+    /// What the result depends on.
+    pub condition: &'static str,
+}
+
+/// The server's side in short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSide {
+    /// `STRICT`, `PERMISSIVE`, `DISABLE`, `NONE`, `MIXED` or `UNKNOWN`.
+    pub mode: String,
+    /// What all endpoints have in common, where they have.
+    pub demand: Option<Demand>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairTls {
+    /// The service port's number.
+    pub port: u16,
+    /// The subset, if one was asked about.
+    pub subset: Option<Text>,
+    /// How the pair stands: the worst of its endpoints.
+    pub status: Status,
+    /// The rule in force.
+    pub choice: Option<Choice>,
+    /// Its traffic policy for this port and subset.
+    pub policy: EffectivePolicy,
+    /// What the client's cluster does.
+    pub cluster: ClusterTls,
+    /// What is sent: one for all endpoints, or `None` where they differ.
+    pub effective: Option<Sent>,
+    /// The server's side.
+    pub server: ServerSide,
+    /// All endpoints of the client's cluster.
+    pub endpoints: Vec<EndpointTls>,
+    /// SNI, where Istio's mutual TLS is sent.
+    pub sni: Option<String>,
+    /// Accepted names of the server, where Istio's mutual TLS is sent.
+    pub subject_alt_names: Vec<String>,
+    /// The symptom, for a conflict.
+    pub symptom: Option<&'static str>,
+    /// What would be needed to answer; not empty means [`Status::Unknown`].
+    pub missing: Vec<Missing>,
+    /// What was taken for granted.
+    pub assumed: Vec<&'static str>,
+}
+
+impl PairTls {
+    /// The endpoints that must fail.
+    pub fn failing(&self) -> impl Iterator<Item = &EndpointTls> {
+        self.endpoints.iter().filter(|endpoint| endpoint.result == Status::Conflict)
+    }
+}
+
+impl Mesh {
+    /// The names of the subsets that the rule in force has, in order.
+    pub fn subsets(&self, choice: Option<&Choice>) -> Vec<Text> {
+        let contributors = choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
+        self.rules.subsets_of(contributors).map(|(_, subset)| Arc::clone(&subset.name)).collect()
+    }
+
+    /// The answer for a client, a service port and a subset.
+    pub fn pair(&self, client: &Workload, service: &Service, port: u16, subset: Option<&str>) -> PairTls {
+        let choice = self.choice(client, service);
+        self.pair_with(client, service, choice, port, subset)
+    }
+
+    /// The same, where the rule in force is known already.
+    pub fn pair_with(
+        &self,
+        client: &Workload,
+        service: &Service,
+        choice: Option<Choice>,
+        port: u16,
+        subset: Option<&str>,
+    ) -> PairTls {
+        let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
+        let cluster = self.cluster_tls(client, service, port, choice.as_ref(), &policy);
+        let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
+        let protocol =
+            service.port(port).map_or(PortProtocol::Auto, crate::model::service::ServicePort::protocol);
+        let trust = trust(&policy);
+        let endpoints: Vec<_> = service
+            .endpoints(port)
+            .iter()
+            .filter(|endpoint| selected.as_ref().is_none_or(|labels| self.has_labels(endpoint, labels)))
+            .map(|endpoint| self.endpoint(&cluster, endpoint, protocol, trust))
+            .collect();
+        let effective =
+            common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
+        let mutual = effective == Some(Sent::IstioMutual)
+            || endpoints.iter().any(|endpoint| endpoint.sent == Sent::IstioMutual);
+        let mut missing = self.gaps.of_pair(client, service);
+        let (mut status, mut symptom) = overall(&endpoints);
+        if !missing.is_empty() {
+            (status, symptom) = (Status::Unknown, None);
+        } else if status == Status::Unknown {
+            missing = self.unknown(service, choice.as_ref(), &cluster, &endpoints);
+        }
+        PairTls {
+            port,
+            subset: subset.map(Text::from),
+            status,
+            server: self.server_side(service, &endpoints),
+            sni: mutual.then(|| client_tls::sni(&policy, port, subset, &service.host)),
+            subject_alt_names: if mutual {
+                client_tls::subject_alt_names(self, &policy, service)
+            } else {
+                Vec::new()
+            },
+            choice,
+            policy,
+            cluster,
+            effective,
+            endpoints,
+            symptom,
+            missing,
+            assumed: if service.endpoints_assumed { vec!["endpoints from selectors"] } else { Vec::new() },
+        }
+    }
+
+    fn cluster_tls(
+        &self,
+        client: &Workload,
+        service: &Service,
+        port: u16,
+        choice: Option<&Choice>,
+        policy: &EffectivePolicy,
+    ) -> ClusterTls {
+        let source = match client.proxy {
+            ProxyKind::None => Some(Source::NoProxy),
+            ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel => {
+                (!self.in_scope(client, service)).then_some(Source::NotInScope)
+            }
+        };
+        match source {
+            Some(source) => ClusterTls::plaintext(source),
+            None if client.proxy == ProxyKind::Ztunnel => ClusterTls::unknown(),
+            None => client_tls::cluster(self, client, service, port, choice, policy),
+        }
+    }
+
+    fn subset_labels(&self, choice: Option<&Choice>, name: &str) -> Option<Labels> {
+        let contributors = choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
+        self.rules
+            .subsets_of(contributors)
+            .find(|(_, one)| &*one.name == name)
+            .map(|(_, one)| one.labels.clone())
+    }
+
+    /// DR-8.8.
+    fn has_labels(&self, endpoint: &Endpoint, labels: &Labels) -> bool {
+        let known = endpoint.workload.and_then(|at| self.workloads.get(at));
+        known.map_or(labels.is_empty(), |workload| labels.is_subset_of(&workload.labels))
+    }
+
+    fn endpoint(
+        &self,
+        cluster: &ClusterTls,
+        endpoint: &Endpoint,
+        protocol: PortProtocol,
+        trust: ClientTrust,
+    ) -> EndpointTls {
+        let workload = endpoint.workload.and_then(|at| self.workloads.get(at));
+        let (server, demand) = match workload {
+            None if endpoint.unknown_pod.is_some() => (Server::Unknown, None),
+            None => (Server::NoProxy, None),
+            Some(workload) => match workload.proxy {
+                ProxyKind::None => (Server::NoProxy, None),
+                ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
+                ProxyKind::Ztunnel => (Server::Ambient, None),
+                ProxyKind::Sidecar => {
+                    let demand = self.policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
+                    (Server::Sidecar(demand.mode.clone()), Some(demand))
+                }
+            },
+        };
+        let (sent, downgrade) = client_tls::to_endpoint(self, cluster, endpoint);
+        let verdict = conflict::judge(sent, &server, protocol, trust);
+        EndpointTls {
+            address: Arc::clone(&endpoint.address),
+            port: endpoint.port,
+            workload: endpoint.workload,
+            ready: endpoint.ready,
+            claims_mtls: workload.is_some_and(Workload::claims_mtls),
+            server,
+            demand,
+            sent,
+            downgrade,
+            result: verdict.status,
+            symptom: verdict.symptom,
+            condition: verdict.condition,
+        }
+    }
+
+    /// What an endpoint's answer is missing, where no object is.
+    fn unknown(
+        &self,
+        service: &Service,
+        choice: Option<&Choice>,
+        cluster: &ClusterTls,
+        endpoints: &[EndpointTls],
+    ) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        if let Some(TlsMode::Other(word)) = &cluster.declared {
+            let rule =
+                choice.and_then(|choice| self.rules.get(choice.primary)).map(|rule| rule.object.id.path());
+            let need = format!("tls.mode {word} of {} is no mode that is known", rule.unwrap_or_default());
+            missing.push(Missing::not_collected("DestinationRule", need));
+        }
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.result == Status::Unknown) {
+            let pods = service.endpoints(endpoint.port).iter().chain(service.all_endpoints());
+            let named =
+                pods.filter(|one| one.address == endpoint.address).find_map(|one| one.unknown_pod.as_ref());
+            match (&endpoint.server, &endpoint.demand) {
+                (Server::Sidecar(MtlsMode::Other(word)), Some(demand)) => {
+                    let policy = demand.policy.as_ref().map(|policy| policy.id.path()).unwrap_or_default();
+                    let need = format!("mode {word} of {policy} is no mode that is known");
+                    missing.push(Missing::not_collected("PeerAuthentication", need));
+                }
+                (Server::Ambient, _) => {
+                    missing.push(Missing::not_collected("Pod", "ambient mode is not evaluated"));
+                }
+                _ => missing.extend(
+                    named.map(|pod| Missing::not_collected("Pod", format!("pod {pod} was not read"))),
+                ),
+            }
+        }
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
+    fn server_side(&self, service: &Service, endpoints: &[EndpointTls]) -> ServerSide {
+        if endpoints.is_empty() {
+            let demand = self.policies.of_namespace(&service.namespace);
+            return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
+        }
+        let word = |endpoint: &EndpointTls| match &endpoint.server {
+            Server::Sidecar(MtlsMode::Other(_)) | Server::Unknown | Server::Ambient => "UNKNOWN".to_owned(),
+            Server::Sidecar(mode) => mode.word().to_owned(),
+            Server::NoProxy | Server::OwnListeners => "NONE".to_owned(),
+        };
+        let mode = common(endpoints.iter().map(word), String::new());
+        let demand = common(endpoints.iter().map(|endpoint| endpoint.demand.clone()), None).flatten();
+        ServerSide { mode: mode.unwrap_or_else(|| "MIXED".to_owned()), demand }
+    }
+}
+
+impl ClusterTls {
+    fn plaintext(source: Source) -> Self {
+        Self::fixed_at(source, Sent::Plaintext)
+    }
+
+    fn unknown() -> Self {
+        Self::fixed_at(Source::None, Sent::Unknown)
+    }
+}
+
+/// What all have in common; `when_empty` for none at all, and `None` where they differ.
+fn common<T: PartialEq>(mut all: impl Iterator<Item = T>, when_empty: T) -> Option<T> {
+    let Some(first) = all.next() else { return Some(when_empty) };
+    all.all(|one| one == first).then_some(first)
+}
+
+fn trust(policy: &EffectivePolicy) -> ClientTrust {
+    let own = policy.tls().is_some_and(|block| {
+        let named = |key: &str| block.get(key).is_some_and(|value| value.as_str() != Some(""));
+        named("caCertificates")
+            || named("credentialName")
+            || block.get("insecureSkipVerify") == Some(&true.into())
+    });
+    ClientTrust { verifies_with_own_authorities: own }
+}
+
+/// The worst of the endpoints that traffic can reach. Those that are not ready get none while another one is.
+fn overall(endpoints: &[EndpointTls]) -> (Status, Option<&'static str>) {
+    let ready: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.ready).collect();
+    let worst = ready.iter().map(|endpoint| endpoint.result).max();
+    match worst {
+        Some(status) => {
+            let first = ready.iter().find(|endpoint| endpoint.result == status);
+            (status, first.and_then(|endpoint| endpoint.symptom))
+        }
+        None => (Status::Cond, None),
+    }
+}
+
+/// The level of a demand, for reports.
+pub fn level_word(demand: Option<&Demand>) -> Option<&'static str> {
+    demand.map(|demand| demand.level).filter(|level| *level != PolicyLevel::Default).map(PolicyLevel::word)
+}

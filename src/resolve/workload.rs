@@ -1,0 +1,151 @@
+//! Pods as clients and servers: their proxy, their name after their controller, their addresses.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::model::pod::{Controller, Pod, ProxyKind};
+use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
+
+/// A pod that takes part in the mesh's traffic.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    /// The namespace.
+    pub namespace: Text,
+    /// The pod's name; `None` where it stands for a template.
+    pub pod: Option<Text>,
+    /// The name of its top controller, else the pod's own.
+    pub name: Text,
+    /// The kind of that controller, else `Pod`.
+    pub kind: Text,
+    /// Its labels.
+    pub labels: Labels,
+    /// What policy sees of it.
+    pub proxy: ProxyKind,
+    /// The object it was read from.
+    pub object: Arc<Object>,
+}
+
+impl Workload {
+    /// What the pod says.
+    pub fn body(&self) -> Option<&Pod> {
+        self.object.body.pod()
+    }
+
+    /// Whether its label claims that it speaks Istio's mutual TLS (MT-3.1).
+    pub fn claims_mtls(&self) -> bool {
+        self.labels.get("security.istio.io/tlsMode") == Some("istio")
+    }
+
+    /// `namespace/name` of the workload.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// All of them, and how to find one.
+#[derive(Debug, Default)]
+pub struct Workloads {
+    all: Vec<Workload>,
+    by_pod: FxHashMap<(Text, Text), usize>,
+    by_address: FxHashMap<Text, usize>,
+    by_namespace: FxHashMap<Text, Vec<usize>>,
+}
+
+impl Workloads {
+    /// The pods of a snapshot that have not ended.
+    pub fn new(snapshot: &Snapshot) -> Self {
+        let mut workloads = Self::default();
+        for object in snapshot.of_kind(&Kind::Pod) {
+            let Some(pod) = object.body.pod().filter(|pod| !pod.ended) else { continue };
+            let (kind, name) = top_controller(snapshot, object, pod);
+            let ambient = object.meta.annotations.get("ambient.istio.io/redirection") == Some("enabled");
+            let proxy = if pod.proxy == ProxyKind::None && ambient { ProxyKind::Ztunnel } else { pod.proxy };
+            let at = workloads.all.len();
+            for address in &pod.addresses {
+                workloads.by_address.insert(Arc::clone(address), at);
+            }
+            let namespace = Arc::clone(&object.id.namespace);
+            workloads.by_pod.insert((Arc::clone(&namespace), Arc::clone(&object.id.name)), at);
+            workloads.by_namespace.entry(Arc::clone(&namespace)).or_default().push(at);
+            workloads.all.push(Workload {
+                namespace,
+                pod: Some(Arc::clone(&object.id.name)),
+                name,
+                kind,
+                labels: object.meta.labels.clone(),
+                proxy,
+                object: Arc::clone(object),
+            });
+        }
+        workloads
+    }
+
+    /// All, by namespace and pod name.
+    pub fn all(&self) -> &[Workload] {
+        &self.all
+    }
+
+    /// The one at this index.
+    pub fn get(&self, at: usize) -> Option<&Workload> {
+        self.all.get(at)
+    }
+
+    /// The index of a pod.
+    pub fn by_pod(&self, namespace: &str, name: &str) -> Option<usize> {
+        self.by_pod.get(&(Text::from(namespace), Text::from(name))).copied()
+    }
+
+    /// The index of the pod with an address (without port).
+    pub fn by_address(&self, address: &str) -> Option<usize> {
+        self.by_address.get(address).copied()
+    }
+
+    /// The indices of a namespace's pods.
+    pub fn in_namespace(&self, namespace: &str) -> &[usize] {
+        self.by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Kind and name of the top controller. A `ReplicaSet` that was not read is taken for a `Deployment`'s: its name
+/// without the pod template's hash.
+fn top_controller(snapshot: &Snapshot, object: &Object, pod: &Pod) -> (Text, Text) {
+    let Some(first) = &pod.controller else { return ("Pod".into(), Arc::clone(&object.id.name)) };
+    let mut top = first.clone();
+    // A chain has three links at most (CronJob, Job, Pod); the bound guards against a circle.
+    for _ in 0..4 {
+        match parent(snapshot, &object.id.namespace, &top) {
+            Parent::Is(next) => top = next,
+            Parent::None => return (top.kind, top.name),
+            Parent::NotRead if &*top.kind == "ReplicaSet" => {
+                let hash = object.meta.labels.get("pod-template-hash");
+                let name = hash.and_then(|hash| top.name.strip_suffix(hash)?.strip_suffix('-'));
+                let name =
+                    name.or_else(|| top.name.rsplit_once('-').map(|(name, _)| name)).unwrap_or(&top.name);
+                return ("Deployment".into(), name.into());
+            }
+            Parent::NotRead => return (top.kind, top.name),
+        }
+    }
+    (top.kind, top.name)
+}
+
+enum Parent {
+    Is(Controller),
+    None,
+    NotRead,
+}
+
+fn parent(snapshot: &Snapshot, namespace: &Text, controller: &Controller) -> Parent {
+    let kind = match &*controller.kind {
+        "ReplicaSet" => Kind::ReplicaSet,
+        "Job" => Kind::Job,
+        _ => return Parent::None,
+    };
+    let id = ObjectId { kind, namespace: Arc::clone(namespace), name: Arc::clone(&controller.name) };
+    let Some(object) = snapshot.get(&id) else { return Parent::NotRead };
+    match object.body.workload().and_then(|workload| workload.controller.clone()) {
+        Some(parent) => Parent::Is(parent),
+        None => Parent::None,
+    }
+}
