@@ -1,5 +1,6 @@
 //! meshscope: what Istio policy does to the workloads of a cluster, and the proved cause of a failing request.
 
+pub mod diagnose;
 pub mod logs;
 pub mod model;
 pub mod resolve;

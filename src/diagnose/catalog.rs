@@ -1,0 +1,78 @@
+//! Every finding that this program can make. A code never changes its meaning.
+
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Requests fail.
+    Error,
+    /// Something does not do what it says, or will fail.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+macro_rules! catalog {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, $severity:ident;)*) => {
+        /// A finding's code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in their order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as it is written, such as `MS0101`.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// Its name, such as `plaintext-to-strict`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How bad it is, where nothing makes it better or worse.
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+catalog! {
+    /// A client with a proxy sends plaintext to an endpoint that accepts mutual TLS only.
+    PlaintextToStrict = "MS0101", "plaintext-to-strict", Error;
+    /// A client sends Istio's mutual TLS to an endpoint that does not end it.
+    MtlsToPlaintext = "MS0102", "mtls-to-plaintext", Error;
+    /// An mTLS failure that logs prove.
+    MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
+    /// The application closes connections: not mTLS.
+    UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
+    /// An object that was not understood in whole or part.
+    NotUnderstood = "MS0902", "not-understood", Warning;
+    /// Log lines that cannot be explained with what was read.
+    EvidenceIncomplete = "MS0903", "evidence-incomplete", Info;
+    /// The same object read twice with different content.
+    TwoOrigins = "MS0904", "two-origins", Warning;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}

@@ -1,0 +1,153 @@
+//! MS0101 and MS0102: what a client sends and what an endpoint accepts exclude each other (mtls.md section 5).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::root::{self, Root};
+use crate::diagnose::catalog::Code;
+use crate::diagnose::finding::{Confidence, Edge, Evidence, Finding, Involved, Role, field_value};
+use crate::diagnose::judge::Judged;
+use crate::model::{Object, ObjectId, Text};
+use crate::resolve::client_tls::Sent;
+use crate::resolve::conflict::Server;
+use crate::resolve::pair::EndpointTls;
+
+/// Conflicts found so far, by root.
+#[derive(Debug, Default)]
+pub struct Conflicts {
+    found: BTreeMap<(Code, ObjectId, String), Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    root: Root,
+    edges: Vec<Edge>,
+    partners: BTreeMap<(ObjectId, String), (Arc<Object>, String)>,
+    /// Host and port, with failing and all endpoints.
+    targets: BTreeMap<(Text, u16), (usize, usize)>,
+}
+
+impl Conflicts {
+    /// Looks at a pair.
+    pub fn add(&mut self, judged: &Judged<'_>) {
+        if judged.tls.status != crate::resolve::Status::Conflict {
+            return;
+        }
+        let mut seen = Vec::new();
+        for endpoint in judged.tls.failing() {
+            let Some(code) = code_of(endpoint) else { continue };
+            let Some(root) = root::of(judged, endpoint) else { continue };
+            let key = (code, root.object.id.clone(), root.field.clone());
+            let found = self.found.entry(key.clone()).or_insert_with(|| Found {
+                root,
+                edges: Vec::new(),
+                partners: BTreeMap::new(),
+                targets: BTreeMap::new(),
+            });
+            found.partner(judged, endpoint, code);
+            let all = judged.tls.endpoints.len();
+            let failing = judged.tls.failing().filter(|one| code_of(one) == Some(code)).count();
+            found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (failing, all));
+            // One endpoint that must fail is enough for the edge, and it is listed once.
+            if !seen.contains(&key) {
+                found.edges.extend(judged.client_workloads().into_iter().map(|client| Edge {
+                    client,
+                    host: Arc::clone(&judged.service.host),
+                    port: judged.tls.port,
+                    subset: judged.tls.subset.clone(),
+                }));
+                seen.push(key);
+            }
+        }
+    }
+
+    /// The findings, one a root.
+    pub fn findings(self) -> Vec<Finding> {
+        self.found.into_iter().map(|((code, _, _), found)| found.finding(code)).collect()
+    }
+}
+
+/// Which conflict an endpoint is in; `None` for conflicts that other checks report.
+fn code_of(endpoint: &EndpointTls) -> Option<Code> {
+    match (endpoint.sent, &endpoint.server) {
+        (Sent::Plaintext, _) => Some(Code::PlaintextToStrict),
+        (Sent::IstioMutual, _) => Some(Code::MtlsToPlaintext),
+        (Sent::Simple | Sent::Mutual | Sent::Unknown, _) => None,
+    }
+}
+
+impl Found {
+    /// The other half of the contradiction: the server's policy, or the pod that has no proxy.
+    fn partner(&mut self, judged: &Judged<'_>, endpoint: &EndpointTls, code: Code) {
+        let policy = endpoint.demand.as_ref().and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
+        if let Some((policy, demand)) = policy {
+            let counted = format!("server's mode, {} level", demand.level.word());
+            self.partners.insert((policy.id.clone(), demand.field.clone()), (policy, counted));
+        } else if code == Code::MtlsToPlaintext
+            && endpoint.server == Server::NoProxy
+            && let Some(workload) = endpoint.workload.and_then(|at| judged.mesh.workloads.get(at))
+        {
+            let pod = Arc::clone(&workload.object);
+            let counted = "has no container istio-proxy".to_owned();
+            self.partners.insert((pod.id.clone(), "spec.containers".to_owned()), (pod, counted));
+        }
+    }
+
+    fn finding(mut self, code: Code) -> Finding {
+        self.edges.sort();
+        self.edges.dedup();
+        let root = &self.root;
+        let mut objects = vec![Involved::new(&root.object, Role::Cause, root.field.clone())];
+        let mut evidence = vec![field_evidence(&root.object, &root.field, &root.counted)];
+        for ((id, field), (object, counted)) in &self.partners {
+            if *id != root.object.id || *field != root.field {
+                objects.push(Involved::new(object, Role::Partner, field.clone()));
+                evidence.push(field_evidence(object, field, counted));
+            }
+        }
+        Finding {
+            code,
+            severity: code.severity(),
+            confidence: Confidence::Certain,
+            root: (root.object.id.clone(), root.field.clone()),
+            message: self.message(code),
+            because: root.because.clone(),
+            objects,
+            edges: self.edges,
+            evidence,
+        }
+    }
+
+    fn message(&self, code: Code) -> String {
+        let id = &self.root.object.id;
+        let field = &self.root.field;
+        let target = match self.targets.first_key_value() {
+            Some(((host, port), _)) if self.targets.len() == 1 => format!("{host}:{port}"),
+            Some(((host, port), _)) => format!("{host}:{port} and {} more", self.targets.len() - 1),
+            None => String::new(),
+        };
+        let part = self.targets.values().find(|(failing, all)| failing < all);
+        let part = part.map(|(failing, all)| format!(" ({failing} of {all} endpoints)")).unwrap_or_default();
+        let partner = self.partners.values().next().map(|(object, _)| object.id.to_string());
+        let partner = partner.filter(|partner| *partner != id.to_string());
+        let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
+        match code {
+            Code::PlaintextToStrict => {
+                let why = if because.is_empty() { because } else { format!("{because} accepts mutual TLS only") };
+                format!("{id} ({field}) makes clients send plaintext to {target}{part}{why}")
+            }
+            _ => {
+                let why = if because.is_empty() { because } else { format!("{because} does not end it") };
+                format!("{id} ({field}) makes clients send mutual TLS to {target}{part}{why}")
+            }
+        }
+    }
+}
+
+fn field_evidence(object: &Arc<Object>, field: &str, counted: &str) -> Evidence {
+    let mut value = field_value(object, field);
+    if let Some(label) = field.strip_prefix("metadata.labels.") {
+        value = object.meta.labels.get(label).map_or(serde_json::Value::Null, Into::into);
+    }
+    Evidence::Field { object: object.id.clone(), field: field.to_owned(), value, counted: counted.to_owned() }
+}

@@ -1,0 +1,149 @@
+//! Which object is the root of a conflict (spec/findings.md, "One finding per root object").
+
+use std::sync::Arc;
+
+use crate::diagnose::finding::Reason;
+use crate::diagnose::judge::Judged;
+use crate::model::{Kind, Object};
+use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::pair::EndpointTls;
+use crate::resolve::rules::RuleId;
+use crate::resolve::traffic_policy::Part;
+
+/// The root of a conflict.
+#[derive(Debug, Clone)]
+pub(super) struct Root {
+    pub(super) object: Arc<Object>,
+    pub(super) field: String,
+    /// How the field counted.
+    pub(super) counted: String,
+    pub(super) because: Vec<Reason>,
+}
+
+/// The first that applies: the rule that sets the client's TLS, the policy whose DISABLE made automatic mTLS send
+/// plaintext, the pod whose label is wrong, the service whose export took it out of scope, the mesh configuration,
+/// the server's policy.
+pub(super) fn of(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    let level = judged.tls.choice.as_ref().map(|choice| choice.level.place());
+    if let Source::Rule(part) = judged.tls.cluster.source {
+        let (_, rule) = judged.tls.policy.tls_from?;
+        let object = Arc::clone(&judged.mesh.rules.get(rule)?.object);
+        let mut because = Vec::new();
+        let mode_missing = judged.tls.policy.tls().is_some_and(|block| block.get("mode").is_none());
+        let field = tls_field(judged, rule, part)?;
+        if mode_missing {
+            because.push(Reason::ModeMissing);
+        }
+        if matches!(endpoint.downgrade, Some(Downgrade::CredentialOnSidecar)) {
+            because.push(Reason::CredentialIgnored);
+        }
+        let field = if mode_missing { field } else { format!("{field}.mode") };
+        let counted = format!("client's TLS, rule in {}", level.unwrap_or_default());
+        return Some(Root { object, field, counted, because });
+    }
+    by_automatic_mtls(judged, endpoint, level)
+}
+
+fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<&str>) -> Option<Root> {
+    match &endpoint.downgrade {
+        Some(Downgrade::EndpointMark(_)) => {
+            let (rule, _) = judged.mesh.rules.policy_of(&judged.tls.choice.as_ref()?.contributors)?;
+            Some(Root {
+                object: Arc::clone(&judged.mesh.rules.get(rule)?.object),
+                field: "spec.trafficPolicy.tls.mode".to_owned(),
+                counted: format!("mark on the endpoints, rule in {}", level.unwrap_or_default()),
+                because: vec![Reason::PortSettingsDropTls],
+            })
+        }
+        Some(Downgrade::PolicyDisables(demand)) => Some(Root {
+            object: Arc::clone(demand.policy.as_ref()?),
+            field: demand.field.clone(),
+            counted: format!("automatic mTLS looks at it, {} level", demand.level.word()),
+            because: vec![Reason::HiddenByPolicyLevel],
+        }),
+        Some(Downgrade::AutoMtlsOff) => mesh_config(judged).or_else(|| by_server(judged, endpoint, Vec::new())),
+        Some(Downgrade::AllOrNothing) => {
+            let because = vec![Reason::HeadlessAllOrNothing];
+            mislabelled(judged, because.clone()).or_else(|| by_server(judged, endpoint, because))
+        }
+        Some(Downgrade::CredentialOnSidecar | Downgrade::MutualWithoutCertificates) | None => {
+            by_label(judged, endpoint).or_else(|| by_server(judged, endpoint, Vec::new()))
+        }
+    }
+}
+
+/// The path of the `tls` block that counts.
+fn tls_field(judged: &Judged<'_>, rule: RuleId, part: Part) -> Option<String> {
+    let body = judged.mesh.rules.get(rule)?.body()?;
+    let port_entry = |policy: &crate::model::destination_rule::TrafficPolicy| {
+        policy.ports.iter().position(|(port, _)| *port == judged.tls.port)
+    };
+    let subset = || {
+        let name = judged.tls.subset.as_ref()?;
+        let at = body.subsets.iter().position(|subset| subset.name == *name)?;
+        Some((at, body.subsets.get(at)?.traffic_policy.as_ref()?))
+    };
+    Some(match part {
+        Part::Rule => "spec.trafficPolicy.tls".to_owned(),
+        Part::RulePort => {
+            let at = port_entry(body.traffic_policy.as_ref()?)?;
+            format!("spec.trafficPolicy.portLevelSettings[{at}].tls")
+        }
+        Part::Subset => format!("spec.subsets[{}].trafficPolicy.tls", subset()?.0),
+        Part::SubsetPort => {
+            let (at, policy) = subset()?;
+            format!("spec.subsets[{at}].trafficPolicy.portLevelSettings[{}].tls", port_entry(policy)?)
+        }
+    })
+}
+
+const LABEL: &str = "metadata.labels.security.istio.io/tlsMode";
+
+/// The pod whose label says something else than its containers.
+fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    let workload = judged.mesh.workloads.get(endpoint.workload?)?;
+    let has_sidecar = workload.proxy == crate::model::pod::ProxyKind::Sidecar;
+    (has_sidecar != endpoint.claims_mtls).then(|| Root {
+        object: Arc::clone(&workload.object),
+        field: LABEL.to_owned(),
+        counted: "what automatic mTLS takes the pod for".to_owned(),
+        because: Vec::new(),
+    })
+}
+
+fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
+    let found = judged.tls.endpoints.iter().filter(|endpoint| !endpoint.claims_mtls);
+    let mut root = found.filter_map(|endpoint| by_label(judged, endpoint)).next()?;
+    root.because = because;
+    Some(root)
+}
+
+fn mesh_config(judged: &Judged<'_>) -> Option<Root> {
+    let mut found = judged.mesh.snapshot.of_kind(&Kind::ConfigMap);
+    let object = found.find(|object| object.body.mesh_config().is_some())?;
+    Some(Root {
+        object: Arc::clone(object),
+        field: "data.mesh.enableAutoMtls".to_owned(),
+        counted: "without a rule nothing is encrypted".to_owned(),
+        because: Vec::new(),
+    })
+}
+
+fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Option<Root> {
+    if let Some(demand) = &endpoint.demand
+        && let Some(policy) = &demand.policy
+    {
+        return Some(Root {
+            object: Arc::clone(policy),
+            field: demand.field.clone(),
+            counted: format!("server's mode, {} level", demand.level.word()),
+            because,
+        });
+    }
+    Some(Root {
+        object: Arc::clone(&judged.service.object),
+        field: "spec".to_owned(),
+        counted: "the service called".to_owned(),
+        because,
+    })
+}

@@ -1,0 +1,212 @@
+//! A finding: what holds, for which pairs, and the proof.
+
+use std::sync::Arc;
+
+use super::catalog::{Code, Severity};
+use crate::model::{Object, ObjectId, Origin, Text};
+
+/// How sure a finding is (spec/findings.md, "Certainty").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Other causes leave the same traces.
+    Possible,
+    /// Nothing speaks against it, and it is not proved.
+    Likely,
+    /// Proved.
+    Certain,
+}
+
+impl Confidence {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// What an object has to do with a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Changing it ends the finding.
+    Cause,
+    /// It is the other half of the contradiction.
+    Partner,
+    /// It suffers.
+    Affected,
+}
+
+impl Role {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cause => "cause",
+            Self::Partner => "partner",
+            Self::Affected => "affected",
+        }
+    }
+}
+
+/// An object and its part in a finding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Involved {
+    /// Which object.
+    pub id: ObjectId,
+    /// Its part.
+    pub role: Role,
+    /// The fields that count.
+    pub fields: Vec<String>,
+    /// Where it was read.
+    pub origin: Option<Origin>,
+}
+
+impl Involved {
+    /// An object that was read.
+    pub fn new(object: &Object, role: Role, field: impl Into<String>) -> Self {
+        let field = field.into();
+        let fields = if field.is_empty() { Vec::new() } else { vec![field] };
+        Self { id: object.id.clone(), role, fields, origin: Some(object.origin.clone()) }
+    }
+}
+
+/// A finding that only gives the reason of another one (spec/findings.md, "One edge, one error").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// MS0107: a DISABLE of the namespace or mesh makes automatic mTLS send plaintext.
+    HiddenByPolicyLevel,
+    /// MS0108: one endpoint behind a headless service cannot, so none gets mTLS.
+    HeadlessAllOrNothing,
+    /// MS0112: a `tls` block without mode means DISABLE.
+    ModeMissing,
+    /// MS0113: a port or subset entry drops the TLS settings above it.
+    PortSettingsDropTls,
+    /// MS0114: SIMPLE or MUTUAL with `credentialName` has no effect on a sidecar.
+    CredentialIgnored,
+}
+
+impl Reason {
+    /// Its code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::HiddenByPolicyLevel => "MS0107",
+            Self::HeadlessAllOrNothing => "MS0108",
+            Self::ModeMissing => "MS0112",
+            Self::PortSettingsDropTls => "MS0113",
+            Self::CredentialIgnored => "MS0114",
+        }
+    }
+
+    /// The reason in one sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::HiddenByPolicyLevel => {
+                "automatic mTLS looks at the namespace's and the mesh's policy only: their DISABLE makes it send \
+                 plaintext, whatever a policy for the workload or port says"
+            }
+            Self::HeadlessAllOrNothing => {
+                "behind a headless or PASSTHROUGH service automatic mTLS is all or nothing: one endpoint that cannot \
+                 makes clients send plaintext to all"
+            }
+            Self::ModeMissing => "a tls block without mode means DISABLE",
+            Self::PortSettingsDropTls => {
+                "an entry for the port replaces the settings above it, and without a tls block of its own it ends in \
+                 plaintext"
+            }
+            Self::CredentialIgnored => {
+                "SIMPLE or MUTUAL with credentialName has no effect on a sidecar unless the rule has a \
+                 workloadSelector: plaintext is sent"
+            }
+        }
+    }
+}
+
+/// A client and what it calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Edge {
+    /// The client: namespace, name and kind of its workload.
+    pub client: (Text, Text, Text),
+    /// The service's host.
+    pub host: Text,
+    /// The service port.
+    pub port: u16,
+    /// The subset.
+    pub subset: Option<Text>,
+}
+
+/// A fact that proves a finding or is joined to it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Evidence {
+    /// A field of an object and how it counted.
+    Field {
+        /// The object.
+        object: ObjectId,
+        /// The field's path.
+        field: String,
+        /// Its value, `null` where it is absent.
+        value: serde_json::Value,
+        /// How it counted.
+        counted: String,
+    },
+    /// Log lines.
+    Log(LogEvidence),
+}
+
+/// Log lines as evidence.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LogEvidence {
+    /// How many.
+    pub count: u64,
+    /// The first, RFC 3339; `None` for lines without time.
+    pub first: Option<String>,
+    /// The last.
+    pub last: Option<String>,
+    /// What they show.
+    pub text: String,
+    /// Some of them: file and line.
+    pub samples: Vec<Origin>,
+}
+
+/// A finding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Its code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// The root object and field, which with the code are its identity.
+    pub root: (ObjectId, String),
+    /// One sentence that names the objects.
+    pub message: String,
+    /// Reasons that have codes of their own.
+    pub because: Vec<Reason>,
+    /// The objects, the cause first.
+    pub objects: Vec<Involved>,
+    /// Every pair it holds for.
+    pub edges: Vec<Edge>,
+    /// The proof.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Finding {
+    /// Its stable identity: code, kind, namespace, name, field.
+    pub fn id(&self) -> String {
+        let (object, field) = &self.root;
+        format!("{}/{}/{}/{}/{}", self.code, object.kind, object.namespace, object.name, field)
+    }
+
+    /// Worst first, then by identity: the order of every list.
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.severity, self.code, &self.root).cmp(&(other.severity, other.code, &other.root))
+    }
+}
+
+/// The field's value in an object's JSON, by a path such as `spec.subsets[0].name`; `null` where it is absent.
+pub fn field_value(object: &Arc<Object>, path: &str) -> serde_json::Value {
+    let Some(json) = &object.json else { return serde_json::Value::Null };
+    let pointer = path.replace('[', ".").replace(']', "").replace('.', "/");
+    json.pointer(&format!("/{pointer}")).cloned().unwrap_or_default()
+}

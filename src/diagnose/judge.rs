@@ -1,0 +1,111 @@
+//! Judging every pair once and making findings of what does not hold.
+
+use super::checks::conflicts::Conflicts;
+use super::checks::{not_understood, two_origins};
+use super::finding::Finding;
+use crate::model::{Origin, Text};
+use crate::resolve::clients::{self, ClientClass};
+use crate::resolve::{Mesh, Missing, PairTls, Service, Status, Workload};
+
+/// What came of judging the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnosis {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// How many pairs (client workload, service port, subset in use) were judged.
+    pub pairs: u64,
+    /// How many of them could not be told.
+    pub unknown: u64,
+    /// What is missing for those.
+    pub missing: Vec<Missing>,
+    /// What was taken for granted.
+    pub assumed: Vec<&'static str>,
+}
+
+/// A pair as the checks see it: a class of clients and what it calls.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The mesh.
+    pub mesh: &'a Mesh,
+    /// The clients.
+    pub class: &'a ClientClass,
+    /// One of them.
+    pub client: &'a Workload,
+    /// The service.
+    pub service: &'a Service,
+    /// The answer.
+    pub tls: &'a PairTls,
+}
+
+impl Judged<'_> {
+    /// The workloads of the class: namespace, name, kind.
+    pub fn client_workloads(&self) -> Vec<(Text, Text, Text)> {
+        workloads_of(self.mesh, self.class)
+    }
+}
+
+fn workloads_of(mesh: &Mesh, class: &ClientClass) -> Vec<(Text, Text, Text)> {
+    let pods = class.pods.iter().filter_map(|at| mesh.workloads.get(*at));
+    let mut names: Vec<_> =
+        pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What cannot be read as any object: where it stands and what is the matter.
+pub type Unread = (Origin, String);
+
+/// Judges every client workload with a proxy against every service port in its scope.
+pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
+    let mut diagnosis = Diagnosis::default();
+    let mut conflicts = Conflicts::default();
+    for class in clients::classes(mesh, |_| true) {
+        let Some(client) = class.representative(mesh) else { continue };
+        let size = workloads_of(mesh, &class).len() as u64;
+        for service in mesh.registry.services() {
+            if service.is_alias() || !mesh.in_scope(client, service) {
+                continue;
+            }
+            let choice = mesh.choice(client, service);
+            for port in service.ports().iter().filter(|port| port.tcp) {
+                let tls = mesh.pair_with(client, service, choice.clone(), port.number, None);
+                diagnosis.pairs += size;
+                let judged = Judged { mesh, class: &class, client, service, tls: &tls };
+                diagnosis.count(&judged, size);
+                conflicts.add(&judged);
+            }
+        }
+    }
+    diagnosis.findings = conflicts.findings();
+    diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
+    diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
+    diagnosis.findings.sort_by(Finding::order);
+    diagnosis.missing.sort();
+    diagnosis.missing.dedup();
+    diagnosis.assumed.sort_unstable();
+    diagnosis.assumed.dedup();
+    diagnosis
+}
+
+impl Diagnosis {
+    fn count(&mut self, judged: &Judged<'_>, size: u64) {
+        let tls = judged.tls;
+        let mut unknown = tls.status == Status::Unknown;
+        for missing in &tls.missing {
+            if !self.missing.contains(missing) {
+                self.missing.push(missing.clone());
+            }
+        }
+        // A route that is not evaluated may name a subset, whose settings may be others.
+        let routes = judged.mesh.gaps.of_routes();
+        if !routes.is_empty() && !judged.mesh.subsets(tls.choice.as_ref()).is_empty() {
+            unknown = true;
+            self.missing.extend(routes.iter().filter(|one| !self.missing.contains(one)).cloned().collect::<Vec<_>>());
+        }
+        if unknown {
+            self.unknown += size;
+        }
+        self.assumed.extend(tls.assumed.iter().filter(|one| !self.assumed.contains(one)).copied().collect::<Vec<_>>());
+    }
+}
