@@ -123,7 +123,7 @@ pub struct AccessLine<'a> {
     pub route_name: Option<&'a [u8]>,
 }
 
-impl<'a> AccessLine<'a> {
+impl AccessLine<'_> {
     /// A line in that layout with no field.
     pub fn empty(format: Format) -> Self {
         Self {

@@ -65,10 +65,10 @@ struct FirstSamples([Option<Sample>; SAMPLES]);
 impl FirstSamples {
     #[inline]
     fn add(&mut self, sample: Sample) {
-        if let [_, _, None] = self.0 {
-            if let Some(free) = self.0.iter_mut().find(|slot| slot.is_none()) {
-                *free = Some(sample);
-            }
+        if let [_, _, None] = self.0
+            && let Some(free) = self.0.iter_mut().find(|slot| slot.is_none())
+        {
+            *free = Some(sample);
         }
     }
 

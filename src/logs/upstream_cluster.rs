@@ -1,6 +1,6 @@
 //! Names of Envoy's upstream clusters as Istio makes them, and what they tell about the proxy that wrote a line.
 //!
-//! Istio's `BuildSubsetKey` and `BuildDNSSrvSubsetKey` (pilot/pkg/model/push_context.go) make `outbound|PORT|SUBSET|HOST` and
+//! Istio's `BuildSubsetKey` and `BuildDNSSrvSubsetKey` (`pilot/pkg/model/push_context.go`) make `outbound|PORT|SUBSET|HOST` and
 //! `outbound_.PORT_.SUBSET_.HOST`. Names that Istio did not make (from an EnvoyFilter, say) are `Other`.
 
 use super::access_line::AccessLine;

@@ -216,10 +216,10 @@ fn near(a: Option<i64>, b: Option<i64>, window: i64) -> bool {
     }
 }
 
-/// Notes at `group` that `lines` of its lines have a partner in `other`. True if there was no room for it.
-fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, lines: u64) -> bool {
-    let Some(group) = groups.get_mut(group) else { return true };
-    let links = &mut group.evidence.get_or_insert_default().links;
+/// Notes at `group` that `count` more of its lines have a partner in `other`. True if there was no room for it.
+fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, count: u64) -> bool {
+    let Some(stored) = groups.get_mut(group) else { return true };
+    let links = &mut stored.evidence.get_or_insert_default().links;
     let known = links.iter().position(|link| link.kind == kind && link.other == other.group);
     if known.is_none() {
         if links.len() >= LINKS {
@@ -235,7 +235,7 @@ fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, lines: u64
     }
     let at = known.unwrap_or(links.len().saturating_sub(1));
     if let Some(link) = links.get_mut(at) {
-        link.count += lines;
+        link.count += count;
         link.times.add(other.time);
         link.samples.add(other.sample);
     }
