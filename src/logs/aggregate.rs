@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::access_line::{AccessLine, Format, Sni, value};
-use super::access_text::{Detector, Parsed};
+use super::access_text::Detector;
 use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
 
@@ -208,13 +208,10 @@ impl Aggregate {
     /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
     #[inline]
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
-        let parsed = match self.sources.get_mut(source.0 as usize) {
-            Some(source) => source.detector.parse(bytes),
-            None => Parsed::Other,
-        };
-        match parsed {
-            Parsed::Access(line) => self.add_access(source, line_no, &line),
-            Parsed::Other => self.add_other(),
+        let known = self.sources.get_mut(source.0 as usize);
+        match &known.and_then(|source| source.detector.read(bytes)) {
+            Some(line) => self.add_access(source, line_no, line),
+            None => self.add_other(),
         }
     }
 

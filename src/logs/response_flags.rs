@@ -145,8 +145,41 @@ impl fmt::Display for FlagSet {
     }
 }
 
+/// The place in [`RESPONSE_FLAGS`], written out because every line with a flag asks for it.
 fn bit_of(name: &[u8]) -> Option<usize> {
-    RESPONSE_FLAGS.iter().position(|flag| flag.short.as_bytes() == name)
+    Some(match name {
+        b"LH" => 0,
+        b"UH" => 1,
+        b"UT" => 2,
+        b"LR" => 3,
+        b"UR" => 4,
+        b"UF" => 5,
+        b"UC" => 6,
+        b"UO" => 7,
+        b"NR" => 8,
+        b"DI" => 9,
+        b"FI" => 10,
+        b"RL" => 11,
+        b"UAEX" => 12,
+        b"RLSE" => 13,
+        b"DC" => 14,
+        b"URX" => 15,
+        b"SI" => 16,
+        b"IH" => 17,
+        b"DPE" => 18,
+        b"UMSDR" => 19,
+        b"RFCF" => 20,
+        b"NFCF" => 21,
+        b"DT" => 22,
+        b"UPE" => 23,
+        b"NC" => 24,
+        b"OM" => 25,
+        b"DF" => 26,
+        b"DO" => 27,
+        b"DR" => 28,
+        b"UDO" => 29,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

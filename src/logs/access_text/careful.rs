@@ -2,7 +2,8 @@
 
 use memchr::{memmem, memrchr};
 
-use super::status::{Status, split_at_byte};
+use super::find::split_at_byte;
+use super::status::Status;
 use super::{Reading, Request, is_protocol, split_fields};
 
 /// The readings of a line from its request on. The first place where the request can end is taken, because a user

@@ -1,6 +1,8 @@
 //! The part between the request and the callers' headers: code, flags, details, numbers. Callers have no say in it.
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memmem, memrchr};
+
+use super::find::split_at_byte;
 
 /// What stands between the flags and the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,58 +40,83 @@ impl<'a> Status<'a> {
     #[inline]
     pub(super) fn parse(text: &'a [u8]) -> Option<Self> {
         let (response_code, text) = split_code(text)?;
-        let (response_flags, text) = split_short(text)?;
+        let (response_flags, text) = split_word(text)?;
         if !matches!(response_flags.first()?, b'-' | b'A'..=b'Z') {
             return None;
         }
-        let empty = Self {
-            family: Family::Plain,
+        let Between { family, details, termination, quoted, second_quoted, numbers } = Between::split(text)?;
+        let (numbers, rest) = split_numbers(numbers)?;
+        Some(Self {
+            family,
             response_code,
             response_flags,
-            details: b"",
-            termination: b"",
-            quoted: b"",
-            second_quoted: b"",
-            numbers: [None; 4],
-            rest: b"",
-        };
+            details,
+            termination,
+            quoted,
+            second_quoted,
+            numbers,
+            rest,
+        })
+    }
+}
+
+/// The fields between the flags and the numbers; those that a layout does not have are empty.
+struct Between<'a> {
+    family: Family,
+    details: &'a [u8],
+    termination: &'a [u8],
+    quoted: &'a [u8],
+    second_quoted: &'a [u8],
+    /// What follows: the numbers.
+    numbers: &'a [u8],
+}
+
+impl<'a> Between<'a> {
+    #[inline]
+    fn split(text: &'a [u8]) -> Option<Self> {
+        let none = &b""[..];
         match text.first()? {
-            b'"' => Self::parse_quoted(&empty, text.get(1..)?),
-            b'0'..=b'9' => {
-                let (numbers, rest) = split_numbers(text)?;
-                Some(Self { numbers, rest, ..empty })
+            b'"' => Self::quoted(text.get(1..)?),
+            b'0'..=b'9' => Some(Self {
+                family: Family::Plain,
+                details: none,
+                termination: none,
+                quoted: none,
+                second_quoted: none,
+                numbers: text,
+            }),
+            _ => {
+                let (details, after) = split_word(text)?;
+                let (termination, after) = split_word(after)?;
+                let (details, termination, after) = match after.strip_prefix(b"\"") {
+                    Some(after) => (details, termination, after),
+                    None => split_spaced_details(text)?,
+                };
+                // Nearly every line has no reason.
+                let (quoted, numbers) = match after.strip_prefix(b"-\" ") {
+                    Some(numbers) => (&b"-"[..], numbers),
+                    None => split_quoted(after)?,
+                };
+                Some(Self {
+                    family: Family::Details,
+                    details,
+                    termination,
+                    quoted,
+                    second_quoted: none,
+                    numbers,
+                })
             }
-            _ => Self::parse_details(&empty, text),
         }
     }
 
-    /// Istio 1.9 and later.
-    #[inline]
-    fn parse_details(status: &Self, text: &'a [u8]) -> Option<Self> {
-        let (details, after) = split_at_byte(text, b' ')?;
-        let (termination, after) = split_short(after)?;
-        let (details, termination, after) = match after.strip_prefix(b"\"") {
-            Some(after) => (details, termination, after),
-            None => split_spaced_details(text)?,
-        };
-        // Nearly every line has no reason.
-        let (quoted, numbers, rest) = match after.strip_prefix(b"-\" ").and_then(split_numbers) {
-            Some((numbers, rest)) => (&b"-"[..], numbers, rest),
-            None => split_quoted(after)?,
-        };
-        Some(Self { family: Family::Details, details, termination, quoted, numbers, rest, ..*status })
-    }
-
     /// Istio 1.1 to 1.8: `text` begins behind the quote that opens the first quoted field.
-    fn parse_quoted(status: &Self, text: &'a [u8]) -> Option<Self> {
-        let (quoted, numbers, rest) = split_quoted(text)?;
-        Some(match memmem::find(quoted, b"\" \"") {
-            None => Self { family: Family::OneQuoted, quoted, numbers, rest, ..*status },
-            Some(at) => {
-                let (quoted, second_quoted) = (quoted.get(..at)?, quoted.get(at + 3..)?);
-                Self { family: Family::TwoQuoted, quoted, second_quoted, numbers, rest, ..*status }
-            }
-        })
+    fn quoted(text: &'a [u8]) -> Option<Self> {
+        let (quoted, numbers) = split_quoted(text)?;
+        let (family, quoted, second_quoted) = match memmem::find(quoted, b"\" \"") {
+            None => (Family::OneQuoted, quoted, &b""[..]),
+            Some(at) => (Family::TwoQuoted, quoted.get(..at)?, quoted.get(at + 3..)?),
+        };
+        Some(Self { family, details: b"", termination: b"", quoted, second_quoted, numbers })
     }
 }
 
@@ -105,12 +132,12 @@ fn split_spaced_details(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 /// Quotes that a reason or a Mixer status may hold; a bound, so that a caller's text full of quotes costs no time.
 const QUOTES_TRIED: usize = 16;
 
-/// Text up to the first closing quote behind which the four numbers stand, the numbers, and what follows.
-fn split_quoted(text: &[u8]) -> Option<(&[u8], Numbers, &[u8])> {
+/// Text up to the first closing quote behind which the four numbers stand, and the text from the numbers on.
+fn split_quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memmem::find_iter(text, b"\" ").take(QUOTES_TRIED).find_map(|at| {
         let (quoted, after) = text.split_at_checked(at)?;
-        let (numbers, rest) = split_numbers(after.get(2..)?)?;
-        Some((quoted, numbers, rest))
+        let numbers = after.get(2..)?;
+        split_numbers(numbers).map(|_| (quoted, numbers))
     })
 }
 
@@ -161,18 +188,11 @@ fn split_code(text: &[u8]) -> Option<(u16, &[u8])> {
     }
 }
 
-/// The text up to `byte` and the text behind it.
+/// A word of at least one byte, and the text behind the space after it.
 #[inline]
-pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
-    let (before, after) = text.split_at_checked(memchr(byte, text)?)?;
-    Some((before, after.get(1..)?))
-}
-
-/// A word of a few bytes and the text behind the space after it.
-#[inline]
-fn split_short(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(rest) = text.strip_prefix(b"- ") {
-        return Some((text.get(..1)?, rest));
+        return Some((b"-", rest));
     }
     split_at_byte(text, b' ')
 }

@@ -115,6 +115,9 @@ impl Stored {
             if part.len() != length {
                 return false;
             }
+            if length == 0 {
+                continue;
+            }
             let Some((stored, after)) = rest.split_at_checked(length) else { return false };
             if stored != *part {
                 return false;
