@@ -19,8 +19,8 @@ use crate::logs::Aggregate;
 use crate::model::{Origin, Snapshot};
 
 pub use error::Error;
-pub use input::{Path, Request};
 use input::{Content, Input};
+pub use input::{Path, Request};
 use item::ItemReader;
 
 /// How much is read at once.
@@ -115,7 +115,9 @@ fn read_objects(input: Input, reader: &mut ItemReader, bundle: &mut Bundle) -> b
         yaml::read(text, reader, bundle)
     };
     if let Err(error) = read {
-        bundle.problems.push(Problem { origin: Origin { file: input.name, line: 1 }, text: error.to_string() });
+        bundle
+            .problems
+            .push(Problem { origin: Origin { file: input.name, line: 1 }, text: error.to_string() });
     }
     reader.objects_read() > before
 }

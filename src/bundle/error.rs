@@ -1,7 +1,7 @@
 //! What keeps a saved state from being read.
 
-use super::input::Path;
 use super::Problem;
+use super::input::Path;
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,8 @@ pub enum Error {
 impl Error {
     pub(super) fn nothing_read(path: &Path, problems: &[Problem]) -> Self {
         let problems = problems.iter().filter(|problem| path.holds(&problem.origin.file));
-        let text = |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
+        let text =
+            |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
         Self::NothingRead { path: path.to_string(), problems: problems.map(text).collect() }
     }
 

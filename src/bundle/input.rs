@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, Problem, open};
-use crate::logs::{Detector, PodName};
+use crate::logs::{Detector, Parsed, PodName};
 use crate::model::Origin;
 
 /// How much of an input is looked at to tell what it is.
@@ -104,7 +104,9 @@ pub(super) fn inputs(path: &Path, bundle: &mut Bundle) -> Result<Vec<Input>, Err
         }
         Path::File(path) => return file(path).map(|input| vec![input]),
     };
-    look(name.into(), text, None).map(|input| vec![input]).map_err(|source| Error::Open { path: path.to_string(), source })
+    look(name.into(), text, None)
+        .map(|input| vec![input])
+        .map_err(|source| Error::Open { path: path.to_string(), source })
 }
 
 /// The input that a log file is, whatever it looks like.
@@ -173,10 +175,13 @@ fn content_of(beginning: &[u8]) -> Content {
     let mut detector = Detector::default();
     for line in beginning.split(|byte| *byte == b'\n').take(200) {
         let line = line.trim_ascii_end();
-        if line.starts_with(b"apiVersion:") || line.starts_with(b"kind:") || line.starts_with(b"- apiVersion:") {
+        if line.starts_with(b"apiVersion:")
+            || line.starts_with(b"kind:")
+            || line.starts_with(b"- apiVersion:")
+        {
             return Content::Objects;
         }
-        if detector.parse(line).is_some() {
+        if matches!(detector.parse(line), Parsed::Access(_)) {
             return Content::Log;
         }
     }

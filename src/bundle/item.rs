@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeSeed;
 use super::{Bundle, Problem};
 use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, unreadable};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Note, Object, Origin};
+use serde::Deserialize;
+use serde::de::DeserializeSeed;
 
 /// The text of one item.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,9 @@ impl ItemReader {
             }
             let missing = if head.kind.is_empty() { "kind" } else { "apiVersion" };
             if !(head.kind.is_empty() && head.api_version.is_empty()) {
-                bundle.problems.push(self.problem(line, format!("is no Kubernetes object: {missing} is missing")));
+                bundle
+                    .problems
+                    .push(self.problem(line, format!("is no Kubernetes object: {missing} is missing")));
             }
             return true;
         };
@@ -91,17 +93,18 @@ impl ItemReader {
 
     fn object(&mut self, text: Text<'_>, kind: Kind, head: &Head, origin: Origin) -> Result<Object, Refusal> {
         let mut mesh_text = None;
-        let mut seed = |interner| ObjectSeed {
-            kind: kind.clone(),
-            api_version: &head.api_version,
-            origin: origin.clone(),
-            interner,
-            mesh_text: &mut mesh_text,
+        let mut read = |telling_the_field: bool| {
+            let seed = ObjectSeed {
+                kind: kind.clone(),
+                api_version: &head.api_version,
+                origin: origin.clone(),
+                interner: &mut self.interner,
+                mesh_text: &mut mesh_text,
+            };
+            if telling_the_field { text.decode_telling_the_field(seed) } else { text.decode(seed) }
         };
-        let mut object = match text.decode(seed(&mut self.interner)) {
-            Ok(object) => object,
-            Err(_) => text.decode_telling_the_field(seed(&mut self.interner))?,
-        };
+        // Keeping track of the field costs time, so only a text that is refused is read again with it.
+        let mut object = read(false).or_else(|_| read(true))?;
         if let Some(mesh) = mesh_text {
             attach_mesh_config(&mut object, super::yaml::parse(&mesh).map_err(|error| error.to_string()));
         }
@@ -165,10 +168,8 @@ impl Text<'_> {
                 if scanned.kind().is_some() {
                     return Ok(scanned);
                 }
-                super::yaml::with(text, |d| {
-                    Option::<Head>::deserialize(d).map(Option::unwrap_or_default)
-                })
-                .map_err(|error| Refusal::yaml(&error, None))
+                super::yaml::with(text, |d| Option::<Head>::deserialize(d).map(Option::unwrap_or_default))
+                    .map_err(|error| Refusal::yaml(&error, None))
             }
         }
     }

@@ -29,7 +29,11 @@ struct Cutter {
 }
 
 /// Reads a stream of JSON values.
-pub(super) fn read(mut text: impl BufRead, reader: &mut ItemReader, bundle: &mut Bundle) -> std::io::Result<()> {
+pub(super) fn read(
+    mut text: impl BufRead,
+    reader: &mut ItemReader,
+    bundle: &mut Bundle,
+) -> std::io::Result<()> {
     let mut cutter = Cutter { line: 1, ..Cutter::default() };
     loop {
         let block = text.fill_buf()?;

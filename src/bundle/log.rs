@@ -4,31 +4,42 @@ use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use super::input::Input;
-use super::{BLOCK, Bundle};
-use crate::logs::{PodName, SourceName};
-use crate::model::{Kind, ObjectId, Snapshot};
+use super::input::{Content, Input};
+use super::{BLOCK, Bundle, Problem};
+use crate::logs::{Detector, Parsed, PodName, SourceName};
+use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
 const LONGEST: usize = 4 * 1024 * 1024;
 
 /// Folds a log into the bundle. False, and nothing is counted, when not one line is an access-log line.
 pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) -> bool {
-    let pod = pod.or_else(|| pod_of_path(&input.name, &bundle.snapshot));
     let file = Arc::clone(&input.name);
-    let mut logs = bundle.logs.clone();
+    if input.content == Content::Unknown
+        && let Some(again) = input.again()
+        && !has_access_line(again)
+    {
+        return false;
+    }
+    let pod = pod.or_else(|| pod_of_path(&file, &bundle.snapshot));
+    let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let read = lines(input.text, |number, line| logs.add_line(source, number, line));
-    if let Err(error) = read {
-        let origin = crate::model::Origin { file, line: 1 };
-        bundle.problems.push(super::Problem { origin, text: format!("cannot be read to its end: {error}") });
-    }
     let any = logs.lines().parsed > before;
-    if any {
-        bundle.logs = logs;
+    if let Err(error) = read {
+        let origin = Origin { file, line: 1 };
+        bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
     }
     any
+}
+
+fn has_access_line(input: Input) -> bool {
+    let mut detector = Detector::default();
+    let mut found = false;
+    let read =
+        lines(input.text, |_, line| found |= !found && matches!(detector.parse(line), Parsed::Access(_)));
+    read.is_ok() && found
 }
 
 /// Hands on each line with its number, from 1, without its line end.
@@ -82,14 +93,16 @@ pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> st
 /// pod was read at all, if the name looks like one that a controller gave.
 fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
     let any_pod = snapshot.of_kind(&Kind::Pod).next().is_some();
-    candidates(Path::new(file)).into_iter().find(|(namespace, pod, sure)| {
-        if any_pod {
-            snapshot.get(&ObjectId::new(Kind::Pod, namespace.as_str(), pod.as_str())).is_some()
-        } else {
-            *sure || generated(pod)
-        }
-    })
-    .map(|(namespace, name, _)| PodName { namespace: namespace.into(), name: name.into() })
+    candidates(Path::new(file))
+        .into_iter()
+        .find(|(namespace, pod, sure)| {
+            if any_pod {
+                snapshot.get(&ObjectId::new(Kind::Pod, namespace.as_str(), pod.as_str())).is_some()
+            } else {
+                *sure || generated(pod)
+            }
+        })
+        .map(|(namespace, name, _)| PodName { namespace: namespace.into(), name: name.into() })
 }
 
 /// Namespace, pod, and whether the form alone says that it is one.
@@ -136,7 +149,8 @@ fn candidates(path: &Path) -> Vec<(String, String, bool)> {
 /// digits that look like them), or `-0`.
 fn generated(pod: &str) -> bool {
     let Some((base, suffix)) = pod.rsplit_once('-') else { return false };
-    let random = suffix.len() == 5 && suffix.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
+    let random =
+        suffix.len() == 5 && suffix.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
     !base.is_empty() && (random || !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -145,12 +159,17 @@ mod tests {
     use super::*;
 
     fn pods(path: &str) -> Vec<String> {
-        candidates(Path::new(path)).into_iter().map(|(namespace, pod, _)| format!("{namespace}/{pod}")).collect()
+        candidates(Path::new(path))
+            .into_iter()
+            .map(|(namespace, pod, _)| format!("{namespace}/{pod}"))
+            .collect()
     }
 
     #[test]
     fn every_form_of_path_names_its_pod() {
-        assert!(pods("/var/log/pods/web_client-0_8a1f/istio-proxy/0.log").contains(&"web/client-0".to_owned()));
+        assert!(
+            pods("/var/log/pods/web_client-0_8a1f/istio-proxy/0.log").contains(&"web/client-0".to_owned())
+        );
         assert!(pods("client-0_web_istio-proxy-0a1b.log").contains(&"web/client-0".to_owned()));
         assert!(pods("client-0.web.log").contains(&"web/client-0".to_owned()));
         assert!(pods("mesh/logs/web/client-0.log").contains(&"web/client-0".to_owned()));

@@ -4,8 +4,8 @@ use std::io::{BufRead, Read};
 
 use serde_json::Value;
 
-use super::item::{ItemReader, Text};
 use super::Bundle;
+use super::item::{ItemReader, Text};
 use crate::model::decode::Head;
 
 /// A document or item longer than this is refused: no object that an API server takes comes near it.
@@ -13,7 +13,7 @@ const LONGEST: usize = 64 * 1024 * 1024;
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
-        budget: Some(serde_saphyr::budget! { max_nodes: 5_000_000, max_events: 20_000_000 }),
+        budget: serde_saphyr::budget! { max_nodes: 5_000_000, max_events: 20_000_000 },
         legacy_octal_numbers: true,
         with_snippet: false,
     }
@@ -28,7 +28,7 @@ pub(super) fn with<R>(
 }
 
 /// The value of a text of one document.
-pub fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
+pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(text, options())
 }
 
@@ -72,7 +72,11 @@ struct Document {
 }
 
 /// Reads a stream of documents.
-pub(super) fn read(mut text: impl BufRead, reader: &mut ItemReader, bundle: &mut Bundle) -> std::io::Result<()> {
+pub(super) fn read(
+    mut text: impl BufRead,
+    reader: &mut ItemReader,
+    bundle: &mut Bundle,
+) -> std::io::Result<()> {
     let mut line = Vec::new();
     let mut number = 0;
     let mut document = Document::at(1);
@@ -102,7 +106,14 @@ pub(super) fn read(mut text: impl BufRead, reader: &mut ItemReader, bundle: &mut
 
 impl Document {
     fn at(line: u64) -> Self {
-        Self { text: Vec::new(), line, place: Place::Document, item: None, waiting: Vec::new(), is_list: false }
+        Self {
+            text: Vec::new(),
+            line,
+            place: Place::Document,
+            item: None,
+            waiting: Vec::new(),
+            is_list: false,
+        }
     }
 
     fn add(&mut self, line: &[u8], number: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
@@ -116,7 +127,8 @@ impl Document {
                 let gap = rest.iter().skip(1).take_while(|byte| **byte == b' ').count();
                 let cut = indent + 1 + gap;
                 self.place = Place::Items(Some(indent));
-                self.item = Some(Item { text: line.get(cut..).unwrap_or_default().to_vec(), line: number, cut });
+                self.item =
+                    Some(Item { text: line.get(cut..).unwrap_or_default().to_vec(), line: number, cut });
             }
             Place::Items(Some(column)) if blank || indent > column => self.add_to_item(line, indent),
             Place::Items(None) if blank => {}
@@ -142,7 +154,8 @@ impl Document {
     /// A list has nothing before its items but what says that it is one.
     fn may_be_a_list(&self) -> bool {
         let keys = self.text.split(|byte| *byte == b'\n').filter(|line| {
-            line.first().is_some_and(|first| !matches!(first, b' ' | b'#' | b'\t')) && !line.trim_ascii().is_empty()
+            line.first().is_some_and(|first| !matches!(first, b' ' | b'#' | b'\t'))
+                && !line.trim_ascii().is_empty()
         });
         keys.map(|line| line.split(|byte| *byte == b':').next().unwrap_or_default())
             .all(|key| matches!(key, b"apiVersion" | b"kind" | b"metadata"))
@@ -185,7 +198,13 @@ fn is_items_key(line: &[u8]) -> bool {
 }
 
 /// False when the text has no kind and none is known: then it has to wait.
-fn read_text(text: &[u8], line: u64, head: Option<&Head>, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
+fn read_text(
+    text: &[u8],
+    line: u64,
+    head: Option<&Head>,
+    reader: &mut ItemReader,
+    bundle: &mut Bundle,
+) -> bool {
     if text.len() > LONGEST {
         bundle.problems.push(reader.problem(line, "is longer than 64 MiB, and no object is"));
         return true;
@@ -193,7 +212,8 @@ fn read_text(text: &[u8], line: u64, head: Option<&Head>, reader: &mut ItemReade
     match std::str::from_utf8(text) {
         Ok(text) => {
             // Comments before the first key belong to nobody: the object begins at its first key.
-            let skipped = text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+            let skipped =
+                text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
             if skipped > 0 && skipped == text.lines().count() {
                 return true;
             }

@@ -101,11 +101,14 @@ impl Diagnosis {
         let routes = judged.mesh.gaps.of_routes();
         if !routes.is_empty() && !judged.mesh.subsets(tls.choice.as_ref()).is_empty() {
             unknown = true;
-            self.missing.extend(routes.iter().filter(|one| !self.missing.contains(one)).cloned().collect::<Vec<_>>());
+            self.missing
+                .extend(routes.iter().filter(|one| !self.missing.contains(one)).cloned().collect::<Vec<_>>());
         }
         if unknown {
             self.unknown += size;
         }
-        self.assumed.extend(tls.assumed.iter().filter(|one| !self.assumed.contains(one)).copied().collect::<Vec<_>>());
+        self.assumed.extend(
+            tls.assumed.iter().filter(|one| !self.assumed.contains(one)).copied().collect::<Vec<_>>(),
+        );
     }
 }

@@ -79,7 +79,8 @@ fn code_of(endpoint: &EndpointTls) -> Option<Code> {
 impl Found {
     /// The other half of the contradiction: the server's policy, or the pod that has no proxy.
     fn partner(&mut self, judged: &Judged<'_>, endpoint: &EndpointTls, code: Code) {
-        let policy = endpoint.demand.as_ref().and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
+        let policy =
+            endpoint.demand.as_ref().and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
         if let Some((policy, demand)) = policy {
             let counted = format!("server's mode, {} level", demand.level.word());
             self.partners.insert((policy.id.clone(), demand.field.clone()), (policy, counted));
@@ -133,7 +134,8 @@ impl Found {
         let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
         match code {
             Code::PlaintextToStrict => {
-                let why = if because.is_empty() { because } else { format!("{because} accepts mutual TLS only") };
+                let why =
+                    if because.is_empty() { because } else { format!("{because} accepts mutual TLS only") };
                 format!("{id} ({field}) makes clients send plaintext to {target}{part}{why}")
             }
             _ => {

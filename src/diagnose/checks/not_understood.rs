@@ -23,7 +23,11 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
         .map(|((kind, field), objects)| {
             let first = objects.first().map(|(object, problem)| {
                 let path = object.id.path();
-                if field.is_empty() { format!("{kind} {path}: {problem}") } else { format!("{kind} {path}: {field} {problem}") }
+                if field.is_empty() {
+                    format!("{kind} {path}: {problem}")
+                } else {
+                    format!("{kind} {path}: {field} {problem}")
+                }
             });
             let more = objects.len().saturating_sub(1);
             let more = if more > 0 { format!(" ({more} more have it)") } else { String::new() };
@@ -31,14 +35,23 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
                 ObjectId::new(kind, "", ""),
                 field.clone(),
                 format!("{}{more}", first.unwrap_or_default()),
-                objects.iter().take(100).map(|(object, _)| Involved::new(object, Role::Affected, field.clone())).collect(),
+                objects
+                    .iter()
+                    .take(100)
+                    .map(|(object, _)| Involved::new(object, Role::Affected, field.clone()))
+                    .collect(),
             )
         })
         .collect();
     findings.extend(unread.iter().map(|(origin, problem)| {
         let place = format!("{}:{}", origin.file, origin.line);
         let id = ObjectId::new(Kind::Unrelated("File".into()), "", origin.file.as_ref());
-        let file = Involved { id: id.clone(), role: Role::Affected, fields: Vec::new(), origin: Some(origin.clone()) };
+        let file = Involved {
+            id: id.clone(),
+            role: Role::Affected,
+            fields: Vec::new(),
+            origin: Some(origin.clone()),
+        };
         finding(id, origin.line.to_string(), format!("{place}: {problem}"), vec![file])
     }));
     findings

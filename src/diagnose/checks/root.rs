@@ -61,7 +61,9 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
             counted: format!("automatic mTLS looks at it, {} level", demand.level.word()),
             because: vec![Reason::HiddenByPolicyLevel],
         }),
-        Some(Downgrade::AutoMtlsOff) => mesh_config(judged).or_else(|| by_server(judged, endpoint, Vec::new())),
+        Some(Downgrade::AutoMtlsOff) => {
+            mesh_config(judged).or_else(|| by_server(judged, endpoint, Vec::new()))
+        }
         Some(Downgrade::AllOrNothing) => {
             let because = vec![Reason::HeadlessAllOrNothing];
             mislabelled(judged, because.clone()).or_else(|| by_server(judged, endpoint, because))

@@ -1,0 +1,15 @@
+//! One value a question: what the screen draws and the pipe prints, so that the two cannot disagree.
+//!
+//! The shapes are a contract with other programs: keys may be added, none is renamed or changes its meaning.
+
+pub mod check;
+pub mod common;
+pub mod explain;
+pub mod logs;
+pub mod read;
+pub mod resolve;
+pub mod rules;
+pub mod tls_check;
+pub mod why;
+
+pub use read::Read;

@@ -1,0 +1,96 @@
+//! `logs`: access logs in short, and the causes of what failed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::common::{LogLines, WorkloadRef};
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogReport {
+    /// [`super::common::API_VERSION`].
+    pub api_version: &'static str,
+    /// `LogReport`.
+    pub kind: &'static str,
+    /// How many lines.
+    pub lines: Lines,
+    /// Lines by format.
+    pub formats: BTreeMap<String, u64>,
+    /// Lines alike in all that tells them apart, most first.
+    pub groups: Vec<Group>,
+    /// Lines that found no place in the groups.
+    pub other_groups: u64,
+    /// What failed and why, most first.
+    pub causes: Vec<Cause>,
+}
+
+/// Numbers of lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Lines {
+    /// Read.
+    pub read: u64,
+    /// Understood as access-log lines.
+    pub parsed: u64,
+    /// Not.
+    pub other: u64,
+}
+
+/// Lines alike.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// `client`, `server` or `unknown`.
+    pub reporter: String,
+    /// `namespace/name` of the pod that wrote them, where it is known.
+    pub pod: Option<String>,
+    /// Envoy's upstream cluster.
+    pub upstream_cluster: Option<String>,
+    /// The response code, 0 for TCP.
+    pub response_code: Option<u16>,
+    /// The response flags.
+    pub response_flags: Vec<String>,
+    /// `response_code_details`.
+    pub details: Option<String>,
+    /// `upstream_transport_failure_reason`.
+    pub reason: Option<String>,
+    /// How many.
+    pub count: u64,
+    /// The first, RFC 3339.
+    pub first: Option<String>,
+    /// The last.
+    pub last: Option<String>,
+    /// Durations in milliseconds.
+    pub duration_ms: Option<Durations>,
+}
+
+/// Durations in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Durations {
+    /// Half of the lines took at most so long.
+    pub p50: u64,
+    /// 99 of 100 did.
+    pub p99: u64,
+}
+
+/// A cause.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cause {
+    /// Its label, or `unknown`.
+    pub cause: String,
+    /// `certain`, `likely`, `possible`.
+    pub confidence: String,
+    /// How many lines.
+    pub count: u64,
+    /// The client, as far as it is known.
+    pub client: WorkloadRef,
+    /// The host called.
+    pub host: Option<String>,
+    /// The service port.
+    pub port: Option<u16>,
+    /// The lines that say so, on either side.
+    pub evidence: Vec<LogLines>,
+    /// What else it could be.
+    pub alternatives: Vec<String>,
+}

@@ -1,0 +1,35 @@
+//! What was read, ready to be asked: the mesh, the logs, and what could not be read.
+
+use std::sync::Arc;
+
+use crate::diagnose::Diagnosis;
+use crate::diagnose::judge::Unread;
+use crate::logs::Aggregate;
+use crate::model::Snapshot;
+use crate::resolve::{Mesh, Options};
+
+/// Everything that answers are made from.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The mesh.
+    pub mesh: Arc<Mesh>,
+    /// What its configuration alone says.
+    pub diagnosis: Arc<Diagnosis>,
+    /// The logs.
+    pub logs: Arc<Aggregate>,
+}
+
+impl Read {
+    /// Prepares what was read. `unread` are texts of which not even the object is known.
+    pub fn new(snapshot: &Snapshot, logs: Aggregate, unread: &[Unread], options: &Options) -> Self {
+        let mesh = Mesh::new(snapshot, options);
+        let diagnosis = Arc::new(crate::diagnose::diagnose(&mesh, unread));
+        Self { mesh, diagnosis, logs: Arc::new(logs) }
+    }
+
+    /// The same mesh with other logs.
+    #[must_use]
+    pub fn with_logs(&self, logs: Aggregate) -> Self {
+        Self { logs: Arc::new(logs), ..self.clone() }
+    }
+}

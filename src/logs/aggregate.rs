@@ -1,0 +1,355 @@
+//! Folds lines into groups, in memory that does not grow with the input.
+//!
+//! Lines that say the same about the same pair (reporter, upstream cluster, code, flags, details) are one group with
+//! a count, a time span, duration quantiles and a few samples. The lines of both sides of a failed request find each
+//! other (see [`JoinKind`]), in whichever order they arrive. The numbers of groups, of waiting lines and of bytes
+//! for durations are bounded by [`Limits`]; what no longer fits is counted.
+
+use std::sync::Arc;
+
+use super::access_line::{AccessLine, Format, Sni, value};
+use super::access_text::Detector;
+use super::time::parse_time;
+use super::upstream_cluster::{Reporter, reporter_of};
+
+mod evidence;
+mod quantiles;
+mod table;
+mod view;
+
+pub use evidence::JoinKind;
+pub use quantiles::Durations;
+pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
+
+use evidence::{Counted, Joins};
+use table::{Fixed, Key, PodKind, Table};
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// Where lines come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SourceName {
+    /// The file, or what stands for it.
+    pub file: Arc<str>,
+    /// The pod whose proxy wrote it, if it is known.
+    pub pod: Option<PodName>,
+}
+
+/// A source of one [`Aggregate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(u32);
+
+/// One line, by where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sample {
+    /// The source.
+    pub source: SourceId,
+    /// The number of the line, as given to [`Aggregate::add_line`].
+    pub line: u64,
+}
+
+/// Samples kept for a group and for a link.
+const SAMPLES: usize = 3;
+
+/// The first few samples.
+#[derive(Debug, Clone, Copy, Default)]
+struct FirstSamples([Option<Sample>; SAMPLES]);
+
+impl FirstSamples {
+    #[inline]
+    fn add(&mut self, sample: Sample) {
+        if let [_, _, None] = self.0
+            && let Some(free) = self.0.iter_mut().find(|slot| slot.is_none())
+        {
+            *free = Some(sample);
+        }
+    }
+
+    fn to_vec(self) -> Vec<Sample> {
+        self.0.into_iter().flatten().collect()
+    }
+}
+
+/// The earliest and the latest time seen, in microseconds since the epoch.
+#[derive(Debug, Clone, Copy)]
+struct TimeRange {
+    first: i64,
+    last: i64,
+}
+
+impl Default for TimeRange {
+    fn default() -> Self {
+        Self { first: i64::MAX, last: i64::MIN }
+    }
+}
+
+impl TimeRange {
+    #[inline]
+    fn add(&mut self, time: Option<i64>) {
+        if let Some(time) = time {
+            self.first = self.first.min(time);
+            self.last = self.last.max(time);
+        }
+    }
+
+    fn first(self) -> Option<i64> {
+        (self.first <= self.last).then_some(self.first)
+    }
+
+    fn last(self) -> Option<i64> {
+        (self.first <= self.last).then_some(self.last)
+    }
+}
+
+/// How much is kept. With the defaults an [`Aggregate`] stays below 64 MB, the text of group keys not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups; lines of further groups are only counted.
+    pub groups: usize,
+    /// Lines that wait for the other side, for each of the two joins.
+    pub joins: usize,
+    /// Bytes for the histograms of durations; without, quantiles are those of a sample.
+    pub duration_bytes: usize,
+    /// How far apart in time two lines may be and still be joined, in microseconds.
+    pub join_window_micros: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { groups: 100_000, joins: 57_344, duration_bytes: 12 << 20, join_window_micros: 60_000_000 }
+    }
+}
+
+/// How many lines were given, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineCounts {
+    /// All lines.
+    pub read: u64,
+    /// Access-log lines, read whole.
+    pub parsed: u64,
+    /// All others.
+    pub other: u64,
+    /// Of those parsed: lines that could be read in more than one way.
+    pub ambiguous: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    name: SourceName,
+    /// `NAMESPACE/NAME` of the pod.
+    pod: Option<Arc<str>>,
+    detector: Detector,
+}
+
+/// The groups of many lines from many sources.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    limits: Limits,
+    sources: Vec<Source>,
+    lines: LineCounts,
+    formats: [u64; Format::ALL.len()],
+    groups: Table,
+    other_groups: u64,
+    duration_budget: usize,
+    joins: Joins,
+}
+
+impl Default for Aggregate {
+    fn default() -> Self {
+        Self::with_limits(Limits::default())
+    }
+}
+
+impl Aggregate {
+    /// With the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With other limits.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self {
+            limits,
+            sources: Vec::new(),
+            lines: LineCounts::default(),
+            formats: [0; Format::ALL.len()],
+            groups: Table::default(),
+            other_groups: 0,
+            duration_budget: limits.duration_bytes,
+            joins: Joins::default(),
+        }
+    }
+
+    /// Adds a source of lines.
+    pub fn add_source(&mut self, name: SourceName) -> SourceId {
+        let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
+        let pod = name.pod.as_ref().map(|pod| Arc::from(format!("{}/{}", pod.namespace, pod.name)));
+        self.sources.push(Source { name, pod, detector: Detector::default() });
+        id
+    }
+
+    /// The name of a source.
+    pub fn source(&self, id: SourceId) -> Option<&SourceName> {
+        self.sources.get(id.0 as usize).map(|source| &source.name)
+    }
+
+    /// The sources in the order in which they were added.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, &SourceName)> {
+        (0..).map(SourceId).zip(self.sources.iter().map(|source| &source.name))
+    }
+
+    /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
+    #[inline]
+    pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        let known = self.sources.get_mut(source.0 as usize);
+        match &known.and_then(|source| source.detector.read(bytes)) {
+            Some(line) => self.add_access(source, line_no, line),
+            None => self.add_other(),
+        }
+    }
+
+    /// Counts a line that another reader found to be none of the access log.
+    pub fn add_other(&mut self) {
+        self.lines.read += 1;
+        self.lines.other += 1;
+    }
+
+    /// Counts a line that another reader has read.
+    #[inline]
+    pub fn add_access(&mut self, source: SourceId, line_no: u64, line: &AccessLine<'_>) {
+        self.lines.read += 1;
+        self.lines.parsed += 1;
+        self.lines.ambiguous += u64::from(line.ambiguous);
+        if let Some(count) = self.formats.get_mut(line.format as usize) {
+            *count += 1;
+        }
+        let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
+        let key = key_of(line, pod);
+        let Some((index, group)) = self.groups.find_or_insert(&key, self.limits.groups) else {
+            self.other_groups += 1;
+            return;
+        };
+        let time = line.start_time.and_then(parse_time);
+        let sample = Sample { source, line: line_no };
+        group.count += 1;
+        group.times.add(time);
+        group.samples.add(sample);
+        if let Some(millis) = line.duration {
+            group.durations.add(millis, &mut self.duration_budget);
+        }
+        if let Some(count) = line.sni().and_then(|sni| group.sni.get_mut(sni_index(sni))) {
+            *count += 1;
+        }
+        let counted = Counted { group: index, sample, time, reporter: key.fixed.reporter };
+        self.joins.add(line, counted, &mut self.groups, &self.limits);
+    }
+
+    /// How many lines were given.
+    pub fn lines(&self) -> LineCounts {
+        self.lines
+    }
+
+    /// The formats seen and how many lines had each.
+    pub fn formats(&self) -> impl Iterator<Item = (Format, u64)> {
+        Format::ALL.into_iter().zip(self.formats).filter(|(_, count)| *count > 0)
+    }
+
+    /// The groups, in the order in which they were first seen.
+    pub fn groups(&self) -> impl Iterator<Item = Group> {
+        (0..).map(GroupIndex).zip(self.groups.groups()).map(|(index, stored)| view::group(index, stored))
+    }
+
+    /// One group.
+    pub fn group(&self, index: GroupIndex) -> Option<Group> {
+        self.groups.groups().get(index.0 as usize).map(|stored| view::group(index, stored))
+    }
+
+    /// How many groups there are.
+    pub fn group_count(&self) -> usize {
+        self.groups.groups().len()
+    }
+
+    /// Lines whose group did not fit into the limit.
+    pub fn other_groups(&self) -> u64 {
+        self.other_groups
+    }
+
+    /// Lines and links that did not fit into the limits of the joins: evidence that may be missing.
+    pub fn joins_dropped(&self) -> u64 {
+        self.joins.dropped
+    }
+
+    /// Forgets lines that began before that time (microseconds since the epoch) and still wait for the other side.
+    /// A reader that follows logs calls it now and then, so that old lines do not keep the place of new ones.
+    pub fn forget_joins_before(&mut self, micros: i64) {
+        self.joins.forget_before(micros);
+    }
+}
+
+fn sni_index(sni: Sni) -> usize {
+    match sni {
+        Sni::None => 0,
+        Sni::Istio => 1,
+        Sni::Other => 2,
+    }
+}
+
+/// The key of a line's group. The pod is that of the source; where it is not known, the address that must be the
+/// reporter's own: its end of the upstream connection on the client's side, the address called on the server's.
+#[inline]
+fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
+    let cluster = value(line.upstream_cluster);
+    let reporter = reporter_of(line);
+    let own_address = || match reporter {
+        Reporter::Client => {
+            value(line.upstream_local_address).or_else(|| value(line.downstream_remote_address))
+        }
+        Reporter::Server => value(line.downstream_local_address),
+        Reporter::Unknown => None,
+    };
+    let (kind, pod) = match pod {
+        Some(pod) => (PodKind::Named, pod.as_bytes()),
+        None => match own_address() {
+            Some(address) => (PodKind::Address, without_port(address)),
+            None => (PodKind::Unknown, &b""[..]),
+        },
+    };
+    // Nothing else tells the callers of refused connections apart.
+    let peer = match (cluster, line.is_filter_chain_not_found()) {
+        (None, true) => value(line.downstream_remote_address).map(without_port),
+        _ => None,
+    };
+    let text = |field| value(field).unwrap_or_default();
+    Key {
+        fixed: Fixed { reporter, pod: kind, response_code: line.response_code, flags: line.flags },
+        parts: [
+            pod,
+            cluster.unwrap_or_default(),
+            text(line.response_code_details),
+            text(line.connection_termination_details),
+            text(line.upstream_transport_failure_reason),
+            peer.unwrap_or_default(),
+        ],
+    }
+}
+
+/// `IP:PORT` or `[IP]:PORT` to the IP; anything else stays as it is.
+#[inline]
+fn without_port(address: &[u8]) -> &[u8] {
+    let Some(at) = memchr::memrchr(b':', address) else { return address };
+    let Some((host, port)) = address.split_at_checked(at) else { return address };
+    if !port.iter().skip(1).all(u8::is_ascii_digit) {
+        return address;
+    }
+    host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! What the lines of one side of a request say about the lines of the other.
+//!
+//! Two joins, in whichever order the lines arrive:
+//!
+//! - **by connection**: a connection that the server's proxy refused has no request id, but its two ends are in both
+//!   logs: the client's `upstream_local_address` and `upstream_host` are the server's `downstream_remote_address`
+//!   and `downstream_local_address`;
+//! - **by request**: `request_id` is the same on both sides. Since it is the same along a whole chain of calls, the
+//!   address of the server (`upstream_host`, `downstream_local_address`) has to be the same as well.
+//!
+//! Lines that could be read in more than one way are no evidence and are not joined.
+
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
+
+use super::table::Table;
+use super::{FirstSamples, Limits, Sample, TimeRange};
+use crate::logs::access_line::{AccessLine, Sni, value};
+use crate::logs::upstream_cluster::Reporter;
+
+mod key;
+
+use key::{ConnectionKey, RequestKey};
+
+/// What a join proves about the lines of the client's side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JoinKind {
+    /// The server's proxy refused the connection because it was plaintext: `NR filter_chain_not_found`, SNI `-`.
+    RefusedPlaintext,
+    /// The server's proxy refused TLS that is not Istio's: the same with the SNI of a plain host.
+    RefusedTls,
+    /// The server's proxy refused Istio's TLS: the same with an SNI `outbound_.…`.
+    RefusedIstioTls,
+    /// The server's proxy took the request and it failed there.
+    ServerFailure,
+}
+
+/// The links of one group, as they are kept.
+#[derive(Debug, Clone, Default)]
+pub(super) struct EvidenceStore {
+    pub(super) links: Vec<StoredLink>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct StoredLink {
+    pub(super) kind: JoinKind,
+    pub(super) other: u32,
+    pub(super) count: u64,
+    pub(super) times: TimeRange,
+    pub(super) samples: FirstSamples,
+}
+
+/// A group seldom has lines of more than a few others on the other side; more links than this are not kept.
+const LINKS: usize = 16;
+
+/// Lines that wait for the other side.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Joins {
+    connections: FxHashMap<ConnectionKey, Pair>,
+    requests: FxHashMap<RequestKey, Pair>,
+    /// Lines that could not be kept, or whose link could not.
+    pub(super) dropped: u64,
+}
+
+/// Both sides of one connection or request, as far as they have been seen.
+#[derive(Debug, Clone, Default)]
+struct Pair {
+    client: Option<Side>,
+    server: Option<Side>,
+    kind: Option<JoinKind>,
+}
+
+/// The lines of one side. There is one, except for retries.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    group: u32,
+    lines: u32,
+    sample: Sample,
+    time: Option<i64>,
+}
+
+/// A line that has been counted in its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) group: u32,
+    pub(super) sample: Sample,
+    pub(super) time: Option<i64>,
+    pub(super) reporter: Reporter,
+}
+
+impl Joins {
+    /// Joins a line with those of the other side, or keeps it for them.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        line: &AccessLine<'_>,
+        counted: Counted,
+        groups: &mut Table,
+        limits: &Limits,
+    ) {
+        if counted.reporter == Reporter::Unknown || line.ambiguous || !may_have_failed(line) {
+            return;
+        }
+        self.add_failed(line, counted, groups, limits);
+    }
+
+    #[cold]
+    fn add_failed(&mut self, line: &AccessLine<'_>, counted: Counted, groups: &mut Table, limits: &Limits) {
+        let by_request = value(line.request_id);
+        if counted.reporter == Reporter::Client {
+            if let Some(key) = ConnectionKey::new(line.upstream_local_address, line.upstream_host)
+                .filter(|_| may_have_been_refused(line))
+            {
+                let dropped = add_side(&mut self.connections, key, None, counted, groups, limits);
+                self.dropped += u64::from(dropped);
+            }
+            if let Some(key) = by_request.and_then(|id| RequestKey::new(id, line.upstream_host)) {
+                let dropped = add_side(&mut self.requests, key, None, counted, groups, limits);
+                self.dropped += u64::from(dropped);
+            }
+            return;
+        }
+        let kind = Some(kind_of_server_line(line));
+        // Connections have no request id: those that no filter chain wanted, and all of TCP.
+        let dropped = match by_request {
+            None => ConnectionKey::new(line.downstream_remote_address, line.downstream_local_address)
+                .is_some_and(|key| add_side(&mut self.connections, key, kind, counted, groups, limits)),
+            Some(id) => RequestKey::new(id, line.downstream_local_address)
+                .is_some_and(|key| add_side(&mut self.requests, key, kind, counted, groups, limits)),
+        };
+        self.dropped += u64::from(dropped);
+    }
+
+    /// Forgets lines before that time that still wait for the other side.
+    pub(super) fn forget_before(&mut self, micros: i64) {
+        let keep =
+            |pair: &Pair| [pair.client, pair.server].iter().flatten().any(|side| side.time >= Some(micros));
+        self.connections.retain(|_, pair| keep(pair));
+        self.requests.retain(|_, pair| keep(pair));
+    }
+}
+
+/// The line, or what it belongs to, can have failed. gRPC answers with status 200 whatever happened, so an answer
+/// without a body to a `POST` over HTTP/2 counts.
+#[inline]
+fn may_have_failed(line: &AccessLine<'_>) -> bool {
+    !line.flags.is_empty()
+        || !matches!(line.response_code, Some(1..400))
+        || (line.bytes_sent == Some(0) && line.method == Some(b"POST") && line.protocol == Some(b"HTTP/2"))
+}
+
+/// A client's line whose connection the server's proxy may have refused: Envoy set a flag, or (TCP, which older
+/// versions leave without) nothing came back.
+fn may_have_been_refused(line: &AccessLine<'_>) -> bool {
+    !line.flags.is_empty() || (line.response_code == Some(0) && line.bytes_sent == Some(0))
+}
+
+fn kind_of_server_line(line: &AccessLine<'_>) -> JoinKind {
+    if !line.is_filter_chain_not_found() {
+        return JoinKind::ServerFailure;
+    }
+    match line.sni() {
+        Some(Sni::Istio) => JoinKind::RefusedIstioTls,
+        Some(Sni::Other) => JoinKind::RefusedTls,
+        Some(Sni::None) | None => JoinKind::RefusedPlaintext,
+    }
+}
+
+/// Adds a line to its pair. `kind` is given for lines of the server. True if something had to be left out.
+fn add_side<K: std::hash::Hash + Eq>(
+    pairs: &mut FxHashMap<K, Pair>,
+    key: K,
+    kind: Option<JoinKind>,
+    line: Counted,
+    groups: &mut Table,
+    limits: &Limits,
+) -> bool {
+    let full = pairs.len() >= limits.joins;
+    let pair = match pairs.entry(key) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(_) if full => return true,
+        Entry::Vacant(entry) => entry.insert(Pair::default()),
+    };
+    let (own, other) = match kind {
+        None => (&mut pair.client, &pair.server),
+        Some(_) if pair.kind.is_some_and(|known| Some(known) != kind) => return true,
+        Some(_) => {
+            pair.kind = kind;
+            (&mut pair.server, &pair.client)
+        }
+    };
+    let first = own.is_none();
+    let side = own.get_or_insert(Side { group: line.group, lines: 0, sample: line.sample, time: line.time });
+    if side.group != line.group {
+        return true;
+    }
+    side.lines = side.lines.saturating_add(1);
+    let (side, Some(other), Some(kind)) = (*side, *other, pair.kind) else { return false };
+    if !near(side.time, other.time, limits.join_window_micros) {
+        return false;
+    }
+    let mut dropped = link(groups, side.group, kind, &other, 1);
+    // The other side's lines waited for this one: now they have a partner too.
+    if first {
+        dropped |= link(groups, other.group, kind, &side, u64::from(other.lines));
+    }
+    dropped
+}
+
+/// Lines far apart in time are not of the same connection: ports are used again. A line without time cannot tell.
+fn near(a: Option<i64>, b: Option<i64>, window: i64) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.abs_diff(b) <= window.unsigned_abs(),
+        _ => true,
+    }
+}
+
+/// Notes at `group` that `count` more of its lines have a partner in `other`. True if there was no room for it.
+fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, count: u64) -> bool {
+    let Some(stored) = groups.get_mut(group) else { return true };
+    let links = &mut stored.evidence.get_or_insert_default().links;
+    let known = links.iter().position(|link| link.kind == kind && link.other == other.group);
+    if known.is_none() {
+        if links.len() >= LINKS {
+            return true;
+        }
+        links.push(StoredLink {
+            kind,
+            other: other.group,
+            count: 0,
+            times: TimeRange::default(),
+            samples: FirstSamples::default(),
+        });
+    }
+    let at = known.unwrap_or(links.len().saturating_sub(1));
+    if let Some(link) = links.get_mut(at) {
+        link.count += count;
+        link.times.add(other.time);
+        link.samples.add(other.sample);
+    }
+    false
+}

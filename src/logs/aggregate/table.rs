@@ -1,0 +1,231 @@
+//! The groups, and finding the one of a line without allocating.
+//!
+//! A key is looked up from borrowed bytes and copied only when its group is new. The table is open addressing over
+//! indices, because the standard map cannot look up a key that is not yet in its owned form.
+
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use super::evidence::EvidenceStore;
+use super::quantiles::Quantiles;
+use super::{FirstSamples, TimeRange};
+use crate::logs::response_flags::FlagSet;
+use crate::logs::upstream_cluster::Reporter;
+
+/// How the reporter's pod is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PodKind {
+    /// `NAMESPACE/NAME`.
+    Named,
+    /// An address without port.
+    Address,
+    Unknown,
+}
+
+/// The parts of a key that are text: pod, upstream cluster, response code details, connection termination details,
+/// transport failure reason, peer. A part without value is empty.
+pub(super) const PARTS: usize = 6;
+
+/// What makes two lines one group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub(super) fixed: Fixed,
+    pub(super) parts: [&'a [u8]; PARTS],
+}
+
+/// The parts of a key that are not text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fixed {
+    pub(super) reporter: Reporter,
+    pub(super) pod: PodKind,
+    pub(super) response_code: Option<u16>,
+    pub(super) flags: FlagSet,
+}
+
+impl Key<'_> {
+    #[inline]
+    fn hash(&self) -> u32 {
+        let mut hasher = FxHasher::default();
+        let code = self.fixed.response_code.map_or(u64::from(u16::MAX), u64::from);
+        let small = code << 8 | (self.fixed.reporter as u64) << 4 | self.fixed.pod as u64;
+        hasher.write_u64(self.fixed.flags.as_u64() << 24 ^ small);
+        for part in self.parts {
+            if !part.is_empty() {
+                hasher.write(part);
+            }
+        }
+        let hash = hasher.finish();
+        // Both halves: the low bits choose the slot, and all of them are compared before the key is.
+        #[expect(clippy::cast_possible_truncation, reason = "a hash is folded")]
+        let folded = (hash ^ (hash >> 32)) as u32;
+        folded
+    }
+}
+
+/// One group as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) fixed: Fixed,
+    /// The parts of the key, one behind the other.
+    text: Box<[u8]>,
+    /// Where each part ends.
+    ends: [u32; PARTS],
+    hash: u32,
+    pub(super) count: u64,
+    pub(super) times: TimeRange,
+    pub(super) durations: Quantiles,
+    pub(super) samples: FirstSamples,
+    /// Lines with an SNI field, by its kind: none, Istio's, another.
+    pub(super) sni: [u64; 3],
+    pub(super) evidence: Option<Box<EvidenceStore>>,
+}
+
+impl Stored {
+    fn new(key: &Key<'_>, hash: u32) -> Option<Self> {
+        let mut text = Vec::with_capacity(key.parts.iter().map(|part| part.len()).sum());
+        let mut ends = [0; PARTS];
+        for (part, end) in key.parts.iter().zip(&mut ends) {
+            text.extend_from_slice(part);
+            *end = u32::try_from(text.len()).ok()?;
+        }
+        Some(Self {
+            fixed: key.fixed,
+            text: text.into_boxed_slice(),
+            ends,
+            hash,
+            count: 0,
+            times: TimeRange::default(),
+            durations: Quantiles::default(),
+            samples: FirstSamples::default(),
+            sni: [0; 3],
+            evidence: None,
+        })
+    }
+
+    #[inline]
+    fn is(&self, key: &Key<'_>) -> bool {
+        if self.fixed != key.fixed {
+            return false;
+        }
+        let mut rest = &*self.text;
+        let mut start = 0;
+        for (part, &end) in key.parts.iter().zip(&self.ends) {
+            let length = (end - start) as usize;
+            if part.len() != length {
+                return false;
+            }
+            if length == 0 {
+                continue;
+            }
+            let Some((stored, after)) = rest.split_at_checked(length) else { return false };
+            if stored != *part {
+                return false;
+            }
+            rest = after;
+            start = end;
+        }
+        true
+    }
+
+    /// The text parts of the key.
+    pub(super) fn parts(&self) -> [&[u8]; PARTS] {
+        let mut parts: [&[u8]; PARTS] = [b""; PARTS];
+        let mut start = 0;
+        for (part, &end) in parts.iter_mut().zip(&self.ends) {
+            *part = self.text.get(start..end as usize).unwrap_or_default();
+            start = end as usize;
+        }
+        parts
+    }
+}
+
+const FREE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    hash: u32,
+    index: u32,
+}
+
+/// The groups in the order in which they were first seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    groups: Vec<Stored>,
+    /// A power of two, at most half full.
+    slots: Vec<Slot>,
+}
+
+impl Table {
+    pub(super) fn groups(&self) -> &[Stored] {
+        &self.groups
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut Stored> {
+        self.groups.get_mut(index as usize)
+    }
+
+    /// The group of that key. A new one is made unless there are `limit` already: then `None`.
+    #[inline]
+    pub(super) fn find_or_insert(&mut self, key: &Key<'_>, limit: usize) -> Option<(u32, &mut Stored)> {
+        let hash = key.hash();
+        let index = match self.find(key, hash) {
+            Some(index) => index,
+            None => self.insert(key, hash, limit)?,
+        };
+        self.groups.get_mut(index as usize).map(|group| (index, group))
+    }
+
+    #[inline]
+    fn find(&self, key: &Key<'_>, hash: u32) -> Option<u32> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots.get(at)?;
+            if slot.index == FREE {
+                return None;
+            }
+            if slot.hash == hash && self.groups.get(slot.index as usize)?.is(key) {
+                return Some(slot.index);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, key: &Key<'_>, hash: u32, limit: usize) -> Option<u32> {
+        if self.groups.len() >= limit {
+            return None;
+        }
+        let index = u32::try_from(self.groups.len()).ok().filter(|&index| index != FREE)?;
+        self.groups.push(Stored::new(key, hash)?);
+        if self.groups.len() * 2 > self.slots.len() {
+            self.grow();
+        } else {
+            place(&mut self.slots, Slot { hash, index });
+        }
+        Some(index)
+    }
+
+    fn grow(&mut self) {
+        let wanted = (self.groups.len() * 4).next_power_of_two().max(64);
+        let mut slots = vec![Slot { hash: 0, index: FREE }; wanted];
+        for (index, group) in (0_u32..).zip(&self.groups) {
+            place(&mut slots, Slot { hash: group.hash, index });
+        }
+        self.slots = slots;
+    }
+}
+
+/// Puts a slot into the first free place from its own on. There is always one: the table is at most half full.
+fn place(slots: &mut [Slot], new: Slot) {
+    let mask = slots.len().saturating_sub(1);
+    let mut at = new.hash as usize & mask;
+    while let Some(slot) = slots.get_mut(at) {
+        if slot.index == FREE {
+            *slot = new;
+            return;
+        }
+        at = (at + 1) & mask;
+    }
+}
