@@ -1,0 +1,203 @@
+//! The one table of keys: key handling, hints, the help screen and the README's table all come from it.
+
+use super::command::{Command, Motion, Typing};
+use super::key::Key;
+use super::screen::View;
+
+/// Where a binding holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In every view, while no line is typed.
+    Everywhere,
+    /// In these views.
+    In(&'static [View]),
+    /// While a line is typed.
+    Typing,
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// Where it holds.
+    pub place: Place,
+    /// Its keys, the one that is shown first.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub command: Command,
+    /// The word in the hints; bindings without one are in the help only.
+    pub hint: &'static str,
+    /// The words in the help.
+    pub description: &'static str,
+}
+
+const fn row(
+    place: Place,
+    keys: &'static [Key],
+    command: Command,
+    hint: &'static str,
+    description: &'static str,
+) -> Binding {
+    Binding { place, keys, command, hint, description }
+}
+
+const fn namespace(keys: &'static [Key], number: u8) -> Binding {
+    row(Everywhere, keys, Command::Namespace(number), "", "one namespace, by its number")
+}
+
+use Command as C;
+use Key as K;
+use Place::{Everywhere, In};
+
+const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules];
+const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls];
+const WITH_FIXES: &[View] = &[View::Findings, View::Why];
+const OPENING: &[View] =
+    &[View::Findings, View::Why, View::Tls, View::Rules, View::Explain, View::Fix];
+const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules];
+
+/// The table, in the order of the hints.
+pub const BINDINGS: &[Binding] = &[
+    row(In(OPENING), &[K::Enter], C::Open, "open", "one layer deeper"),
+    row(In(&[View::Why]), &[K::Tab], C::NextPair, "next pair", "next pair of the finding"),
+    row(In(&[View::Why]), &[K::BackTab], C::PreviousPair, "", "pair before"),
+    row(In(WITH_FIXES), &[K::Char('f')], C::Fix, "fix", "what would end it; nothing is written"),
+    row(In(WITH_CODES), &[K::Char('x')], C::Explain, "explain", "what this code or flag means"),
+    row(In(&[View::Tls]), &[K::Ctrl('z')], C::ToggleFaults, "faults only", "faults only"),
+    row(In(LISTS), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
+    row(In(WITH_OBJECTS), &[K::Char('y')], C::Yaml, "yaml", "the object's YAML"),
+    row(In(LISTS), &[K::Char('/')], C::Filter, "filter", "filter: ! inverse, -f fuzzy"),
+    row(Everywhere, &[K::Char('c')], C::CopyName, "", "copy the name or command"),
+    row(Everywhere, &[K::Char('n')], C::CopyNamespace, "", "copy the namespace"),
+    row(Everywhere, &[K::Ctrl('y')], C::CopyCommandLine, "", "copy this view's command line"),
+    row(Everywhere, &[K::Char(':')], C::CommandLine, "cmd", "command; tab completes"),
+    row(Everywhere, &[K::Char('?')], C::Help, "help", "keys and commands"),
+    row(Everywhere, &[K::Esc, K::Char('q')], C::Back, "back", "back; q at the root quits"),
+    row(Everywhere, &[K::Ctrl('c')], C::Quit, "", "quit"),
+    row(Everywhere, &[K::Char('j'), K::Down], C::Move(Motion::Down), "", "down"),
+    row(Everywhere, &[K::Char('k'), K::Up], C::Move(Motion::Up), "", "up"),
+    row(Everywhere, &[K::PageDown, K::Ctrl('f')], C::Move(Motion::PageDown), "", "a page down"),
+    row(Everywhere, &[K::PageUp, K::Ctrl('b')], C::Move(Motion::PageUp), "", "a page up"),
+    row(Everywhere, &[K::Char('g'), K::Home], C::Move(Motion::First), "", "to the first"),
+    row(Everywhere, &[K::Char('G'), K::End], C::Move(Motion::Last), "", "to the last"),
+    row(Everywhere, &[K::Char('0')], C::Namespace(0), "", "all namespaces"),
+    namespace(&[K::Char('1')], 1),
+    namespace(&[K::Char('2')], 2),
+    namespace(&[K::Char('3')], 3),
+    namespace(&[K::Char('4')], 4),
+    namespace(&[K::Char('5')], 5),
+    namespace(&[K::Char('6')], 6),
+    namespace(&[K::Char('7')], 7),
+    namespace(&[K::Char('8')], 8),
+    namespace(&[K::Char('9')], 9),
+    row(Everywhere, &[K::Char('r')], C::Freeze, "", "freeze the picture, or go on"),
+    row(Everywhere, &[K::Ctrl('w')], C::ToggleWide, "", "wide: nothing is shortened"),
+    row(Everywhere, &[K::Ctrl('e')], C::ToggleHeader, "", "header on or off"),
+    row(Everywhere, &[K::Char('[')], C::OlderCommand, "", "command given before"),
+    row(Everywhere, &[K::Char(']')], C::NewerCommand, "", "command given after"),
+    row(Everywhere, &[K::Char('-')], C::LastView, "", "last view"),
+    row(Place::Typing, &[K::Enter], C::Typing(Typing::Accept), "go", "take the line"),
+    row(Place::Typing, &[K::Esc, K::Ctrl('c')], C::Typing(Typing::Cancel), "cancel", "leave it"),
+    row(Place::Typing, &[K::Tab], C::Typing(Typing::Complete), "complete", "complete the word"),
+    row(Place::Typing, &[K::Up], C::Typing(Typing::Older), "older", "line typed before"),
+    row(Place::Typing, &[K::Down], C::Typing(Typing::Newer), "newer", "line typed after"),
+];
+
+impl Binding {
+    /// Whether it holds in a view.
+    pub fn holds_in(&self, view: View) -> bool {
+        match self.place {
+            Everywhere => true,
+            In(views) => views.contains(&view),
+            Place::Typing => false,
+        }
+    }
+
+    /// Its keys as they are shown, `esc q`.
+    pub fn keys_text(&self) -> String {
+        self.keys.iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Its first key and its word, as they stand in the hints.
+    pub fn hint_text(&self) -> Option<(String, &'static str)> {
+        let key = self.keys.first()?;
+        (!self.hint.is_empty()).then(|| (key.to_string(), self.hint))
+    }
+}
+
+/// What a key does in a view.
+pub fn command(view: View, key: Key) -> Option<Command> {
+    BINDINGS.iter().find(|row| row.holds_in(view) && row.keys.contains(&key)).map(|row| row.command)
+}
+
+/// What a key does while a line is typed; the other keys are typed.
+pub fn typing(key: Key) -> Option<Typing> {
+    let row = BINDINGS.iter().find(|row| row.place == Place::Typing && row.keys.contains(&key))?;
+    if let Command::Typing(typing) = row.command { Some(typing) } else { None }
+}
+
+/// The bindings with a hint that hold in a view.
+pub fn hints(view: View) -> impl Iterator<Item = (String, &'static str)> {
+    BINDINGS.iter().filter(move |row| row.holds_in(view)).filter_map(Binding::hint_text)
+}
+
+/// The hints while a line is typed.
+pub fn typing_hints() -> impl Iterator<Item = (String, &'static str)> {
+    BINDINGS.iter().filter(|row| row.place == Place::Typing).filter_map(Binding::hint_text)
+}
+
+/// The table as Markdown, for the README.
+pub fn markdown() -> String {
+    let mut text = "| key | where | what |\n| --- | --- | --- |\n".to_owned();
+    let mut before = "";
+    for row in BINDINGS {
+        // The nine number keys are one line.
+        if std::mem::replace(&mut before, row.description) == row.description {
+            continue;
+        }
+        let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key}`")).collect();
+        let keys = match row.command {
+            Command::Namespace(1) => "`1` to `9`".to_owned(),
+            _ => keys.join(" "),
+        };
+        let place = match row.place {
+            Everywhere => "everywhere".to_owned(),
+            In(views) => views.iter().map(|view| format!("`:{}`", view.name())).collect::<Vec<_>>().join(" "),
+            Place::Typing => "while typing".to_owned(),
+        };
+        text.push_str(&format!("| {keys} | {place} | {} |\n", row.description));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_view_binds_a_key_twice() {
+        for view in View::ALL {
+            let keys = BINDINGS.iter().filter(|row| row.holds_in(*view)).flat_map(|row| row.keys);
+            let mut seen = HashSet::new();
+            for key in keys {
+                assert!(seen.insert(key), "{key} is bound twice in {}", view.name());
+            }
+        }
+        let typing: Vec<_> =
+            BINDINGS.iter().filter(|row| row.place == Place::Typing).flat_map(|row| row.keys).collect();
+        assert_eq!(typing.iter().collect::<HashSet<_>>().len(), typing.len());
+    }
+
+    #[test]
+    fn ctrl_k_is_never_bound() {
+        assert!(BINDINGS.iter().all(|row| !row.keys.contains(&Key::Ctrl('k'))));
+    }
+
+    #[test]
+    fn the_table_can_be_printed() {
+        let table = markdown();
+        assert!(table.contains("| `1` to `9` | everywhere |"), "{table}");
+        assert!(table.contains("| `tab` | `:why` | next pair of the finding |"), "{table}");
+        assert!(!table.contains("`2`"), "{table}");
+    }
+}

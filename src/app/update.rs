@@ -1,0 +1,332 @@
+//! A message in, a new state and effects out.
+
+use std::sync::Arc;
+
+use super::command::{Command, Typing};
+use super::command_line::{self, Order};
+use super::effect::Effect;
+use super::filter::Filter;
+use super::key::Key;
+use super::keymap;
+use super::msg::{LogLine, Msg};
+use super::page::Tone;
+use super::prompt::{Kind, Prompt};
+use super::question::{Answer, Question};
+use super::screen::explain::ExplainPage;
+use super::screen::fix::FixPage;
+use super::screen::help::{AliasesPage, HelpPage};
+use super::screen::object::ObjectPage;
+use super::screen::rules::RulesTable;
+use super::screen::tls::TlsTable;
+use super::screen::why::WhyPage;
+use super::screen::{Screen, View};
+use super::source::Reading;
+use super::target::Target;
+use super::App;
+
+/// Takes a message in.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match msg {
+        Msg::Key(key) => {
+            app.changed = true;
+            press(app, key, &mut effects);
+        }
+        Msg::Resize(width, height) => {
+            (app.extent.width, app.extent.height) = (width, height);
+            app.changed = true;
+            app.refresh();
+        }
+        Msg::Tick(now) => app.now = app.now.max(now),
+        Msg::SourceProgress { text } => {
+            app.reading = Reading::Begun(text);
+            app.changed = true;
+        }
+        Msg::SourceRead(read) => {
+            app.set_read(*read);
+            app.changed = true;
+            app.refresh();
+        }
+        Msg::SourceFailed(why) => {
+            app.reading = Reading::Failed(why);
+            app.changed = true;
+            app.refresh();
+        }
+        Msg::LogLines { at, lines, dropped } => {
+            app.now = app.now.max(at);
+            app.dropped = dropped;
+            fold(app, &lines);
+        }
+        Msg::Answered { revision, question, answer } => take_answer(app, question, revision, *answer),
+        Msg::Trouble(text) => {
+            app.say(Tone::Error, text);
+            app.changed = true;
+        }
+    }
+    ask(app, &mut effects);
+    effects
+}
+
+/// Folds lines into the counts. The counts are copied only while a computation still reads the old ones.
+fn fold(app: &mut App, lines: &[LogLine]) {
+    let Some(read) = app.read.as_mut().filter(|_| !lines.is_empty()) else { return };
+    let logs = Arc::make_mut(&mut read.logs);
+    for line in lines {
+        let known = app.live_sources.get(&line.source).copied();
+        let source = known.unwrap_or_else(|| {
+            let named = logs.sources().find(|(_, name)| **name == line.source).map(|(id, _)| id);
+            let id = named.unwrap_or_else(|| logs.add_source(line.source.clone()));
+            app.live_sources.insert(line.source.clone(), id);
+            id
+        });
+        logs.add_line(source, line.number, &line.text);
+    }
+    app.derive.outdate();
+}
+
+fn take_answer(app: &mut App, question: Question, revision: u64, answer: Answer) {
+    if app.derive.accept(&question, revision, &app.answers) {
+        app.answers.give(question, revision, answer);
+        app.changed = true;
+        app.refresh();
+    }
+}
+
+/// Asks the next question, unless the picture is to stand still: then only what was never answered.
+fn ask(app: &mut App, effects: &mut Vec<Effect>) {
+    let mut wanted: Vec<Question> = Vec::new();
+    for screen in app.stack.iter().rev() {
+        wanted.extend(screen.behaviour().questions());
+    }
+    if app.frozen {
+        wanted.retain(|question| app.answers.revision(question).is_none());
+    }
+    if let Some(question) = app.derive.next(&wanted, &app.answers, app.now) {
+        effects.push(Effect::Compute { revision: app.derive.revision(), question });
+    }
+}
+
+fn press(app: &mut App, key: Key, effects: &mut Vec<Effect>) {
+    app.message = None;
+    if app.prompt.is_some() {
+        return match keymap::typing(key) {
+            Some(typing) => type_command(app, typing, effects),
+            None => type_key(app, key),
+        };
+    }
+    if let Some(command) = keymap::command(app.screen().view(), key) {
+        perform(app, command, effects);
+    }
+}
+
+fn type_key(app: &mut App, key: Key) {
+    let Some(prompt) = &mut app.prompt else { return };
+    if !prompt.type_key(key) {
+        app.prompt = None;
+        return;
+    }
+    if matches!(prompt.kind(), Kind::Filter { .. }) {
+        let filter = Filter::new(prompt.text());
+        set_filter(app, filter);
+    }
+}
+
+fn set_filter(app: &mut App, filter: Filter) {
+    app.stack.top_mut().behaviour_mut().set_filter(filter);
+    app.refresh();
+}
+
+fn type_command(app: &mut App, typing: Typing, effects: &mut Vec<Effect>) {
+    let Some(prompt) = &mut app.prompt else { return };
+    match typing {
+        Typing::Complete => prompt.complete(),
+        Typing::Older => prompt.recall(&app.history, true),
+        Typing::Newer => prompt.recall(&app.history, false),
+        Typing::Cancel => {
+            let before = if let Kind::Filter { before } = prompt.kind() { Some(before.clone()) } else { None };
+            app.prompt = None;
+            if let Some(before) = before {
+                set_filter(app, Filter::new(&before));
+            }
+        }
+        Typing::Accept => {
+            let text = prompt.text().trim().to_owned();
+            let kind = prompt.kind().clone();
+            app.prompt = None;
+            if kind == Kind::Command && !text.is_empty() && obey(app, &text, effects) {
+                app.history.add(&text);
+            }
+        }
+    }
+}
+
+/// Does what a typed command says. False where it says nothing that is known.
+fn obey(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> bool {
+    match command_line::parse(text) {
+        Ok(Order::Show(view)) => show(app, view),
+        Ok(Order::Why(pair)) => open(app, Target::Why { pairs: vec![pair], finding: None }),
+        Ok(Order::Explain(code)) => open(app, Target::Explain(code)),
+        Ok(Order::Quit) => effects.push(Effect::Quit),
+        Err(message) => {
+            app.say(Tone::Error, message);
+            return false;
+        }
+    }
+    true
+}
+
+/// Shows a view: the one that is open with what is selected there, or a new one.
+fn show(app: &mut App, view: View) {
+    let of = app.screen().view();
+    let is_page = matches!(view, View::Help | View::Aliases);
+    if (is_page && of == view) || (!is_page && app.stack.pop_to(view)) {
+        return;
+    }
+    let screen = match view {
+        View::Tls => Screen::Tls(TlsTable::default()),
+        View::Rules => Screen::Rules(RulesTable::default()),
+        View::Help => Screen::Help(HelpPage::new(of)),
+        View::Aliases => Screen::Aliases(AliasesPage::default()),
+        // These need to be told of what; the findings are always open.
+        View::Findings | View::Why | View::Object | View::Explain | View::Fix => return,
+    };
+    push(app, screen);
+}
+
+fn open(app: &mut App, target: Target) {
+    let screen = match target {
+        Target::Why { pairs, finding } => Screen::Why(Box::new(WhyPage::new(pairs, finding))),
+        Target::Object { object, field } => Screen::Object(ObjectPage::new(object, field)),
+        Target::Explain(code) => Screen::Explain(ExplainPage::new(code)),
+        Target::Fix(finding) => Screen::Fix(FixPage::new(finding)),
+    };
+    push(app, screen);
+}
+
+fn push(app: &mut App, screen: Screen) {
+    app.stack.push(screen);
+    app.refresh();
+}
+
+fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    match command {
+        Command::Move(motion) => app.stack.top_mut().behaviour_mut().move_by(motion),
+        Command::Back => back(app, effects),
+        Command::Quit => effects.push(Effect::Quit),
+        Command::CommandLine => app.prompt = Some(Prompt::command()),
+        Command::Filter => {
+            let filter = app.screen().behaviour().filter().map(|filter| filter.text().to_owned());
+            app.prompt = filter.map(|text| Prompt::filter(&text));
+        }
+        Command::Help => show(app, View::Help),
+        Command::Tls => show(app, View::Tls),
+        Command::Open => follow(app, |screen, context| screen.open(context), "this line leads nowhere further"),
+        Command::Yaml => follow(app, |screen, context| screen.object(context), "no object here"),
+        Command::Explain => {
+            follow(app, |screen, context| screen.code(context).map(Target::Explain), "no code here");
+        }
+        Command::Fix => follow(app, |screen, context| screen.finding(context).map(Target::Fix), "no finding here"),
+        Command::NextPair => turn(app, true),
+        Command::PreviousPair => turn(app, false),
+        Command::CopyName | Command::CopyNamespace | Command::CopyCommandLine => copy(app, command, effects),
+        Command::ToggleWide => {
+            app.wide = !app.wide;
+            app.refresh();
+        }
+        Command::ToggleFaults => {
+            if let Screen::Tls(table) = app.stack.top_mut() {
+                table.toggle_faults();
+                app.refresh();
+            }
+        }
+        Command::ToggleHeader => {
+            app.extent.header = !app.extent.header;
+            app.refresh();
+        }
+        Command::Namespace(number) => choose_namespace(app, number),
+        Command::Freeze => {
+            app.frozen = !app.frozen;
+            let text = if app.frozen { "frozen: collecting goes on, r shows it" } else { "live" };
+            app.say(Tone::Info, text);
+        }
+        Command::OlderCommand | Command::NewerCommand | Command::LastView => recall(app, command, effects),
+        // Only while a line is typed, which is handled before.
+        Command::Typing(_) => {}
+    }
+}
+
+/// Back: first the filter goes, then the screen, then the program.
+fn back(app: &mut App, effects: &mut Vec<Effect>) {
+    let filtered = app.screen().behaviour().filter().is_some_and(|filter| !filter.text().is_empty());
+    if filtered {
+        set_filter(app, Filter::default());
+    } else if !app.stack.pop() {
+        effects.push(Effect::Quit);
+    }
+}
+
+fn follow(
+    app: &mut App,
+    to: impl Fn(&dyn super::screen::Behaviour, &super::screen::Context<'_>) -> Option<Target>,
+    otherwise: &str,
+) {
+    match to(app.screen().behaviour(), &app.context()) {
+        Some(target) => open(app, target),
+        None => app.say(Tone::Dim, otherwise),
+    }
+}
+
+fn turn(app: &mut App, forward: bool) {
+    if let Screen::Why(page) = app.stack.top_mut() {
+        page.turn(forward);
+        app.refresh();
+    }
+}
+
+fn copy(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    let screen = app.screen().behaviour();
+    let name = || screen.name(&app.context());
+    let text = match command {
+        Command::CopyCommandLine => {
+            let words = screen.command();
+            (!words.is_empty()).then(|| app.source.command_line(&words))
+        }
+        Command::CopyNamespace => name().and_then(|(_, namespace)| namespace),
+        _ => name().map(|(name, _)| name),
+    };
+    match text {
+        Some(text) => {
+            app.say(Tone::Info, format!("copied {text}"));
+            effects.push(Effect::Copy(text));
+        }
+        None => app.say(Tone::Dim, "nothing to copy here"),
+    }
+}
+
+fn choose_namespace(app: &mut App, number: u8) {
+    let name = usize::from(number).checked_sub(1).map(|at| app.namespaces.get(at).cloned());
+    match name {
+        Some(None) => return app.say(Tone::Dim, format!("there is no namespace {number}")),
+        Some(Some(name)) => {
+            app.say(Tone::Info, format!("namespace {name}; 0 shows all"));
+            app.namespace = Some(name);
+        }
+        None => app.namespace = None,
+    }
+    app.refresh();
+}
+
+fn recall(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+    let line = match command {
+        Command::OlderCommand => app.history.older(),
+        Command::NewerCommand => app.history.newer(),
+        _ => app.history.last_but_one(),
+    };
+    match line {
+        Some(line) => {
+            app.say(Tone::Dim, format!(":{line}"));
+            obey(app, &line, effects);
+        }
+        None => app.say(Tone::Dim, "no other command was given"),
+    }
+}

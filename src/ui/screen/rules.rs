@@ -1,0 +1,46 @@
+//! The table of DestinationRules.
+
+use ratatui::layout::Rect;
+
+use crate::answer::rules::RuleRow;
+use crate::app::App;
+use crate::app::listing::Row;
+use crate::app::page::Tone;
+use crate::app::screen::rules::RulesTable;
+use crate::app::wording::short_host;
+use crate::ui::widget::lines::draw_empty;
+use crate::ui::widget::pen::Pen;
+use crate::ui::widget::table::{self, Column, number, rest, text};
+
+/// Draws the rows in sight.
+pub fn draw(app: &App, screen: &RulesTable, area: Rect, pen: &mut Pen<'_>) {
+    let context = app.context();
+    let listing = screen.listing();
+    if listing.is_empty() {
+        return draw_empty(&screen.empty(&context), area, pen);
+    }
+    let Some(table) = app.answers().rules() else { return };
+    let cells = |widest: usize, least: u16, most: u16| {
+        u16::try_from(widest).unwrap_or(u16::MAX).clamp(least, if context.wide { 253 } else { most.max(least) })
+    };
+    let fixed = [text("TLS", 12), number("WINS", 6), number("LOST", 6)];
+    let widest = screen.widest();
+    let namespace = text("NAMESPACE", cells(widest.namespace, 9, area.width / 5));
+    let name = text("NAME", cells(widest.name, 4, area.width / 4));
+    let host = Column { width: rest(area.width, &[&[namespace, name], &fixed[..]].concat()), ..text("HOST", 0) };
+    let columns = [&[namespace, name, host], &fixed[..]].concat();
+    let shown = |row: &Row| table.rows.get(row.at).map(cells_of).unwrap_or_default();
+    table::draw(&columns, listing.in_sight(usize::from(area.height)), shown, area, pen);
+}
+
+fn cells_of(row: &RuleRow) -> Vec<(Tone, String)> {
+    let lost = if row.wins == 0 { Tone::Warning } else { Tone::Plain };
+    vec![
+        (Tone::Dim, row.rule.namespace.clone().unwrap_or_else(|| "-".to_owned())),
+        (Tone::Plain, row.rule.name.clone()),
+        (Tone::Plain, short_host(&row.host).to_owned()),
+        (Tone::Plain, row.tls.clone()),
+        (lost, row.wins.to_string()),
+        (Tone::Plain, row.lost.to_string()),
+    ]
+}

@@ -1,0 +1,109 @@
+//! The last lines: what is typed, or a message, or what is to be said of the selected row; below, where we are and which
+//! keys there are.
+
+use ratatui::layout::Rect;
+
+use super::pen::Pen;
+use crate::app::page::Tone;
+use crate::app::prompt::{Kind, Prompt};
+use crate::app::{App, keymap};
+use crate::text::{visible, width, wrap};
+
+/// Draws them, and says where the cursor stands while a line is typed.
+pub fn draw(app: &App, messages: Rect, hints: Rect, pen: &mut Pen<'_>) -> Option<(u16, u16)> {
+    draw_hints(app, hints, pen);
+    if let Some(prompt) = app.prompt() {
+        return Some(draw_prompt(prompt, messages, pen));
+    }
+    let detail = || app.screen().behaviour().detail(&app.context()).map(|text| (Tone::Dim, text));
+    let message = app.message().map(|message| (message.tone, message.text.clone()));
+    if let Some((tone, text)) = message.or_else(detail) {
+        draw_wrapped(tone, &text, messages, pen);
+    }
+    None
+}
+
+fn draw_wrapped(tone: Tone, text: &str, area: Rect, pen: &mut Pen<'_>) {
+    let cells = area.width.saturating_sub(2);
+    let mut lines = wrap(&visible(text), usize::from(cells)).into_iter().peekable();
+    let mut y = area.y;
+    while let Some(mut line) = lines.next() {
+        let last = y + 1 == area.bottom();
+        if last && lines.peek().is_some() {
+            // The rest does not fit: the pen cuts it and shows that it did.
+            line = [line].into_iter().chain(lines.by_ref()).collect::<Vec<_>>().join(" ");
+        }
+        pen.write(area.x + 1, y, cells, tone, &line);
+        y += 1;
+    }
+}
+
+fn draw_prompt(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
+    let sign = match prompt.kind() {
+        Kind::Command => ":",
+        Kind::Filter { .. } => "/",
+    };
+    let cells = area.width.saturating_sub(3);
+    pen.write(area.x + 1, area.y, 1, Tone::Strong, sign);
+    let before = width(&visible(&prompt.before_cursor()));
+    // A line longer than its room is shown up to the cursor.
+    let over = before.saturating_sub(usize::from(cells).saturating_sub(1));
+    let mut skipped = 0;
+    let shown = visible(prompt.text());
+    let text: String = shown
+        .chars()
+        .skip_while(|one| {
+            let skip = skipped < over;
+            skipped += width(one.encode_utf8(&mut [0; 4]));
+            skip
+        })
+        .collect();
+    let end = pen.write(area.x + 2, area.y, cells, Tone::Plain, &text);
+    let others: Vec<_> = prompt.completions().into_iter().filter(|name| *name != prompt.text()).collect();
+    let x = area.x + 2 + end + 2;
+    pen.write(x, area.y, area.right().saturating_sub(x), Tone::Dim, &others.join(" "));
+    let column = u16::try_from(before.saturating_sub(over)).unwrap_or(0);
+    (area.x + 2 + column, area.y)
+}
+
+fn draw_hints(app: &App, area: Rect, pen: &mut Pen<'_>) {
+    let crumbs: Vec<_> = app.stack().iter().map(|screen| screen.view().name()).collect();
+    let crumbs = crumbs.join(" › ");
+    let hints: Vec<_> = if app.prompt().is_some() {
+        keymap::typing_hints().collect()
+    } else {
+        keymap::hints(app.screen().view()).collect()
+    };
+    let texts: Vec<String> = hints.iter().map(|(key, word)| hint(key, word)).collect();
+    let room = usize::from(area.width).saturating_sub(2);
+    // Where there is no room for all, the breadcrumbs lose their beginning before the keys lose their end.
+    let wanted: usize = texts.iter().map(|text| width(text) + 2).sum();
+    let for_crumbs = room.saturating_sub(wanted).max(room / 4).min(width(&crumbs));
+    let crumbs = tail(&crumbs, for_crumbs);
+    let begin = pen.write(area.x + 1, area.y, area.width, Tone::Dim, &crumbs) + area.x + 1;
+    let left = usize::from(area.right().saturating_sub(1)).saturating_sub(usize::from(begin) + 2);
+    let mut kept = Vec::new();
+    let mut used = 0;
+    for text in &texts {
+        let more = width(text) + if kept.is_empty() { 0 } else { 2 };
+        if used + more > left {
+            break;
+        }
+        used += more;
+        kept.push(text.as_str());
+    }
+    pen.write_right(area.right().saturating_sub(1), area.y, area.width, Tone::Plain, &kept.join("  "));
+}
+
+fn hint(key: &str, word: &str) -> String {
+    if key.len() == 1 && !key.starts_with(char::is_alphanumeric) { format!("{key}{word}") } else { format!("{key} {word}") }
+}
+
+/// The end of a text, in at most so many cells.
+fn tail(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let skip = text.chars().count().saturating_sub(cells.saturating_sub(1));
+    format!("…{}", text.chars().skip(skip).collect::<String>())
+}
