@@ -2,8 +2,13 @@
 
 pub mod answer;
 pub mod bundle;
+pub mod cli;
+pub mod correlate;
 pub mod diagnose;
 pub mod logs;
 pub mod model;
+pub mod remedy;
+pub mod report;
 pub mod resolve;
+pub mod settings;
 pub mod text;
