@@ -4,6 +4,7 @@ pub mod answer;
 pub mod bundle;
 pub mod cli;
 pub mod correlate;
+pub mod demo;
 pub mod diagnose;
 pub mod logs;
 pub mod model;

@@ -42,7 +42,9 @@ pub fn remedies(mesh: &Mesh, finding: &Finding) -> Vec<Remedy> {
     let (id, field) = &finding.root;
     let Some(object) = mesh.snapshot.get(id) else { return Vec::new() };
     let proposed = match (&finding.code, &id.kind) {
-        (Code::PlaintextToStrict, Kind::DestinationRule) if finding.because.contains(&Reason::PortSettingsDropTls) => {
+        (Code::PlaintextToStrict, Kind::DestinationRule)
+            if finding.because.contains(&Reason::PortSettingsDropTls) =>
+        {
             with_port_entries(object, finding)
         }
         (Code::PlaintextToStrict, Kind::DestinationRule) => {
@@ -55,17 +57,27 @@ pub fn remedies(mesh: &Mesh, finding: &Finding) -> Vec<Remedy> {
             all.extend(partners(mesh, finding).map(|policy| permissive(&policy.0, &policy.1)));
             all
         }
-        (Code::PlaintextToStrict | Code::MtlsToPlaintext, Kind::PeerAuthentication) => vec![permissive(object, field)],
+        (Code::PlaintextToStrict | Code::MtlsToPlaintext, Kind::PeerAuthentication) => {
+            vec![permissive(object, field)]
+        }
         (Code::PlaintextToStrict | Code::MtlsToPlaintext, Kind::Pod) => return vec![restart(mesh, object)],
         _ => Vec::new(),
     };
-    proposed.into_iter().flatten().filter(|(remedy, changed)| ends(mesh, finding, remedy, changed)).map(|(remedy, _)| remedy).collect()
+    proposed
+        .into_iter()
+        .flatten()
+        .filter(|(remedy, changed)| ends(mesh, finding, remedy, changed))
+        .map(|(remedy, _)| remedy)
+        .collect()
 }
 
 type Proposed = Option<(Remedy, Value)>;
 
 fn partners<'a>(mesh: &'a Mesh, finding: &'a Finding) -> impl Iterator<Item = (Arc<Object>, String)> + 'a {
-    let policies = finding.objects.iter().filter(|one| one.role == Role::Partner && one.id.kind == Kind::PeerAuthentication);
+    let policies = finding
+        .objects
+        .iter()
+        .filter(|one| one.role == Role::Partner && one.id.kind == Kind::PeerAuthentication);
     policies.filter_map(|one| Some((Arc::clone(mesh.snapshot.get(&one.id)?), one.fields.first()?.clone())))
 }
 
@@ -74,7 +86,12 @@ fn remedy(object: &Object, title: String, changed: Value) -> Proposed {
     let before = object.json.as_deref()?;
     let patch = merge_diff(before, &changed)?;
     Some((
-        Remedy { title, object: object.id.clone(), command: Some(command(&object.id, &patch)), patch: Some(patch) },
+        Remedy {
+            title,
+            object: object.id.clone(),
+            command: Some(command(&object.id, &patch)),
+            patch: Some(patch),
+        },
         changed,
     ))
 }
@@ -88,7 +105,8 @@ fn command(id: &ObjectId, patch: &Value) -> String {
 /// What a traffic policy keeps beside TLS, in words.
 fn kept(policy: Option<&Value>) -> String {
     let blocks = policy.and_then(Value::as_object).into_iter().flatten();
-    let names: Vec<_> = blocks.map(|(name, _)| name.as_str()).filter(|name| *name != "tls" && *name != "port").collect();
+    let names: Vec<_> =
+        blocks.map(|(name, _)| name.as_str()).filter(|name| *name != "tls" && *name != "port").collect();
     if names.is_empty() { String::new() } else { format!("; keeps {}", names.join(", ")) }
 }
 
@@ -132,7 +150,9 @@ fn drop_empty(changed: &mut Value, path: &str) {
         Some((list, index)) => (Some(list), index.trim_end_matches(']').parse::<usize>().ok()),
         None => (None, None),
     };
-    let Some(holder) = changed.pointer_mut(&pointer_of(parent)).and_then(Value::as_object_mut) else { return };
+    let Some(holder) = changed.pointer_mut(&pointer_of(parent)).and_then(Value::as_object_mut) else {
+        return;
+    };
     match (list, index) {
         (Some(list), Some(index)) => {
             let Some(entries) = holder.get_mut(list).and_then(Value::as_array_mut) else { return };
@@ -163,7 +183,10 @@ fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Proposed> {
         remedy(object, title.to_owned(), changed)
     };
     vec![
-        with(json!({"mode": "ISTIO_MUTUAL"}), "give the entry for the port a tls block of its own with ISTIO_MUTUAL"),
+        with(
+            json!({"mode": "ISTIO_MUTUAL"}),
+            "give the entry for the port a tls block of its own with ISTIO_MUTUAL",
+        ),
         without_tls(object, "spec.trafficPolicy.tls"),
     ]
 }
@@ -184,7 +207,8 @@ fn permissive(policy: &Object, field: &str) -> Proposed {
 
 /// A label that injection sets is mended by letting injection run again.
 fn restart(mesh: &Mesh, object: &Object) -> Remedy {
-    let workload = mesh.workloads.by_pod(&object.id.namespace, &object.id.name).and_then(|at| mesh.workloads.get(at));
+    let workload =
+        mesh.workloads.by_pod(&object.id.namespace, &object.id.name).and_then(|at| mesh.workloads.get(at));
     let restartable = workload.filter(|one| matches!(&*one.kind, "Deployment" | "StatefulSet" | "DaemonSet"));
     let command = restartable.map(|one| {
         format!("kubectl rollout restart {}/{} -n {}", one.kind.to_ascii_lowercase(), one.name, one.namespace)
@@ -209,7 +233,8 @@ fn ends(mesh: &Mesh, finding: &Finding, remedy: &Remedy, changed: &Value) -> boo
     let edges = finding.edges.iter().take(TRIED);
     edges.into_iter().all(|edge| {
         let clients = changed.workloads.in_namespace(&edge.client.0).iter();
-        let mut clients = clients.filter_map(|at| changed.workloads.get(*at)).filter(|pod| pod.name == edge.client.1);
+        let mut clients =
+            clients.filter_map(|at| changed.workloads.get(*at)).filter(|pod| pod.name == edge.client.1);
         let (Some(client), Some(service)) = (clients.next(), changed.registry.by_host(&edge.host)) else {
             return false;
         };
@@ -233,4 +258,3 @@ fn read_again(object: &Object, changed: &Value) -> Option<Object> {
     read.meta.changed = object.meta.changed;
     Some(read)
 }
-

@@ -66,7 +66,9 @@ pub fn write(answer: &dyn ErasedReport, format: Format, style: Style, out: &mut 
             out.write_all(yaml.as_bytes())
         }
         Format::Ndjson => answer.items().iter().try_for_each(|item| writeln!(out, "{item}")),
-        Format::Name => answer.names().iter().try_for_each(|name| writeln!(out, "{}", crate::text::visible(name))),
+        Format::Name => {
+            answer.names().iter().try_for_each(|name| writeln!(out, "{}", crate::text::visible(name)))
+        }
     }
 }
 

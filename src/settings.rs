@@ -25,7 +25,9 @@ pub fn colours(flag: Colour) -> bool {
         Colour::Never => false,
         Colour::Auto if set("NO_COLOR") => false,
         Colour::Auto if set("CLICOLOR_FORCE") => true,
-        Colour::Auto => std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        Colour::Auto => {
+            std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
     }
 }
 
@@ -43,7 +45,9 @@ pub fn shows_unicode() -> bool {
 
 /// How many columns the output has, where it is a terminal.
 pub fn columns() -> Option<usize> {
-    std::io::stdout().is_terminal().then(|| crossterm::terminal::size().ok().map(|(columns, _)| columns.into()))?
+    std::io::stdout()
+        .is_terminal()
+        .then(|| crossterm::terminal::size().ok().map(|(columns, _)| columns.into()))?
 }
 
 fn set(name: &str) -> bool {

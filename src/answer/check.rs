@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Read;
 use super::common::{API_VERSION, LogLines, MissingRef, ObjectRef, WorkloadRef};
 use super::joined::Joined;
-use super::Read;
 use crate::diagnose::{self, Edge};
 use crate::model::Origin;
 use crate::remedy;
@@ -239,7 +239,10 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
     let seen = |edge: &Edge| joined.seen.get(edge).copied().unwrap_or(0);
     let mut edges: Vec<_> = finding.edges.iter().collect();
     edges.sort_by_key(|edge| (std::cmp::Reverse(seen(edge)), *edge));
-    let reason = |reason: &diagnose::Reason| ReasonRef { code: reason.code().to_owned(), text: reason.text().to_owned() };
+    let reason = |reason: &diagnose::Reason| ReasonRef {
+        code: reason.code().to_owned(),
+        text: reason.text().to_owned(),
+    };
     Finding {
         id: finding.id(),
         code: finding.code.code().to_owned(),

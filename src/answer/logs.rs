@@ -111,7 +111,10 @@ pub fn report(read: &Read) -> LogReport {
         formats: read.logs.formats().map(|(format, count)| (format.name().to_owned(), count)).collect(),
         groups: groups.iter().map(|group| group_of(&locator, group)).collect(),
         other_groups: read.logs.other_groups(),
-        causes: correlate::causes(&locator, &read.logs).iter().map(|cause| cause_of(&locator, cause)).collect(),
+        causes: correlate::causes(&locator, &read.logs)
+            .iter()
+            .map(|cause| cause_of(&locator, cause))
+            .collect(),
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
     }
     match tls.status {
         Status::Unknown => {
-            let needs: Vec<_> = tls.missing.iter().map(|missing| format!("{} {}", missing.kind, missing.need)).collect();
+            let needs: Vec<_> =
+                tls.missing.iter().map(|missing| format!("{} {}", missing.kind, missing.need)).collect();
             format!("cannot be told: {}", needs.join("; "))
         }
         Status::Conflict => {
@@ -29,16 +30,23 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
             format!("the client sends {sent} ({client}), but{part} the server {server}")
         }
         Status::Cond => match tls.endpoints.iter().find(|endpoint| endpoint.result == Status::Cond) {
-            Some(endpoint) => format!("the client sends {} ({client}): {}", what_is_sent(endpoint.sent), endpoint.condition),
+            Some(endpoint) => {
+                format!("the client sends {} ({client}): {}", what_is_sent(endpoint.sent), endpoint.condition)
+            }
             None if tls.endpoints.is_empty() => {
-                format!("{} has no endpoint on port {}: requests fail for that reason", service.host, tls.port)
+                format!(
+                    "{} has no endpoint on port {}: requests fail for that reason",
+                    service.host, tls.port
+                )
             }
             None => "no endpoint is ready".to_owned(),
         },
         Status::Warn => format!("works, but unencrypted: the server accepts plaintext too ({client})"),
         Status::Ok => match tls.effective {
             Some(Sent::IstioMutual) => format!("client and server agree on mutual TLS ({client})"),
-            Some(Sent::Plaintext) => format!("the client sends plaintext, and nothing better is accepted ({client})"),
+            Some(Sent::Plaintext) => {
+                format!("the client sends plaintext, and nothing better is accepted ({client})")
+            }
             Some(_) | None => format!("each endpoint gets what it accepts ({client})"),
         },
     }
@@ -55,7 +63,10 @@ fn what_is_sent(sent: Sent) -> &'static str {
 }
 
 fn server_side(endpoint: &EndpointTls) -> String {
-    let policy = endpoint.demand.as_ref().and_then(|demand| Some((demand.policy.as_ref()?.id.to_string(), demand.level)));
+    let policy = endpoint
+        .demand
+        .as_ref()
+        .and_then(|demand| Some((demand.policy.as_ref()?.id.to_string(), demand.level)));
     let by = policy.map(|(policy, level)| format!(" ({policy}, {} level)", level.word())).unwrap_or_default();
     match &endpoint.server {
         Server::Sidecar(mode) => match mode.word() {

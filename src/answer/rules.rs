@@ -53,8 +53,12 @@ pub fn table(read: &Read) -> RuleTable {
         }
     }
     for service in mesh.registry.services() {
-        let matching: Vec<_> =
-            mesh.rules.all().filter(|(_, rule)| matches(&rule.host, &service.host)).map(|(id, _)| id).collect();
+        let matching: Vec<_> = mesh
+            .rules
+            .all()
+            .filter(|(_, rule)| matches(&rule.host, &service.host))
+            .map(|(id, _)| id)
+            .collect();
         for client in namespaces.values().filter(|_| !matching.is_empty()) {
             let choice = mesh.choice(client, service);
             for id in &matching {
@@ -103,11 +107,15 @@ fn note(mesh: &Mesh, rule: &Rule, score: Score) -> Option<String> {
         let means = if **host == *rule.host {
             format!("host {host}: no such service")
         } else {
-            format!("host {host:?} in namespace {} means {}: no such service", rule.object.id.namespace, rule.host)
+            format!(
+                "host {host:?} in namespace {} means {}: no such service",
+                rule.object.id.namespace, rule.host
+            )
         };
         let like = mesh.registry.services().iter().find(|service| *service.object.id.name == **host);
         let like = like.map(|service| format!(". Did you mean {}?", service.host)).unwrap_or_default();
         return Some(format!("{means}{like}"));
     }
-    (score.wins == 0).then(|| "in force for no client of any service: enter on a pair's why page says why".to_owned())
+    (score.wins == 0)
+        .then(|| "in force for no client of any service: enter on a pair's why page says why".to_owned())
 }

@@ -177,7 +177,9 @@ fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
                 class.pods.retain(|pod| named.contains(pod));
             }
             classes.retain(|class| !class.pods.is_empty());
-            let bare = pods.iter().filter(|at| mesh.workloads.get(**at).is_some_and(|one| one.proxy == ProxyKind::None));
+            let bare = pods
+                .iter()
+                .filter(|at| mesh.workloads.get(**at).is_some_and(|one| one.proxy == ProxyKind::None));
             let bare: Vec<_> = bare.copied().collect();
             if !bare.is_empty() {
                 classes.push(ClientClass { pods: bare });
@@ -268,7 +270,8 @@ pub(super) fn row(mesh: &Mesh, pods: &[usize], proxy: &str, service: &Service, t
 
 fn endpoint_ref(mesh: &Mesh, endpoint: &EndpointTls) -> EndpointRef {
     let workload = endpoint.workload.and_then(|at| mesh.workloads.get(at));
-    let pod = workload.and_then(|workload| Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?)));
+    let pod =
+        workload.and_then(|workload| Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?)));
     EndpointRef {
         pod,
         address: endpoint.address.to_string(),

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Read;
 use super::common::{API_VERSION, Clients, ObjectRef, WorkloadRef};
 use super::joined::Joined;
 use super::logs::{self as logs_answer, Cause, Group};
 use super::resolve::{self, Resolution};
 use super::tls_check::{self, Row};
-use super::Read;
 use crate::correlate::{self, Label, Locator};
 use crate::logs;
 use crate::model::Text;
@@ -116,7 +116,13 @@ pub fn why(read: &Read, query: &Query) -> Option<Why> {
     let mesh = &read.mesh;
     let service = mesh.registry.by_host(&query.host)?;
     let joined = Joined::new(read);
-    let page = Page { read, service, locator: Locator::new(mesh), groups: read.logs.groups().collect(), joined: &joined };
+    let page = Page {
+        read,
+        service,
+        locator: Locator::new(mesh),
+        groups: read.logs.groups().collect(),
+        joined: &joined,
+    };
     let classes = page.classes(query);
     let mut pairs = Vec::new();
     for class in &classes {
@@ -168,7 +174,11 @@ impl Page<'_> {
                     _ => rest.push(pod),
                 }
             }
-            classes.extend(seen.into_values().chain(Some(rest).filter(|rest| !rest.is_empty())).map(|pods| ClientClass { pods }));
+            classes.extend(
+                seen.into_values()
+                    .chain(Some(rest).filter(|rest| !rest.is_empty()))
+                    .map(|pods| ClientClass { pods }),
+            );
         }
         if named {
             let bare = mesh.workloads.all().iter().enumerate();
@@ -186,7 +196,12 @@ impl Page<'_> {
     }
 
     /// Faults first, then pairs seen in logs.
-    fn rank(&self, class: &ClientClass, client: &Workload, tls: &PairTls) -> (Reverse<Status>, bool, u16, Option<Text>) {
+    fn rank(
+        &self,
+        class: &ClientClass,
+        client: &Workload,
+        tls: &PairTls,
+    ) -> (Reverse<Status>, bool, u16, Option<Text>) {
         let seen = class.pods.len() < 2 || self.is_seen(client);
         (Reverse(tls.status), !(seen && self.is_seen(client)), tls.port, tls.subset.clone())
     }
@@ -216,16 +231,21 @@ impl Page<'_> {
         let mut found: Vec<&logs::Group> = Vec::new();
         let of_pair = self.groups.iter().filter(|group| {
             let place = self.locator.locate(group);
-            let same = self.locator.workload(place.client).is_some_and(|one| {
-                one.namespace == client.namespace && one.name == client.name
-            });
+            let same = self
+                .locator
+                .workload(place.client)
+                .is_some_and(|one| one.namespace == client.namespace && one.name == client.name);
             same && place.host.as_deref() == Some(&self.service.host)
                 && place.port.is_none_or(|port| port == tls.port)
                 && (place.subset.is_none() || place.subset == tls.subset)
         });
         for group in of_pair {
             found.push(group);
-            let links = group.evidence.links.iter().filter_map(|link| self.groups.iter().find(|one| one.index == link.other));
+            let links = group
+                .evidence
+                .links
+                .iter()
+                .filter_map(|link| self.groups.iter().find(|one| one.index == link.other));
             found.extend(links);
         }
         found.sort_by_key(|group| group.index);
@@ -236,9 +256,10 @@ impl Page<'_> {
 
     fn cause(&self, client: &Workload, tls: &PairTls) -> Option<&correlate::Cause> {
         self.joined.causes.iter().find(|cause| {
-            let same = self.locator.workload(cause.place.client).is_some_and(|one| {
-                one.namespace == client.namespace && one.name == client.name
-            });
+            let same = self
+                .locator
+                .workload(cause.place.client)
+                .is_some_and(|one| one.namespace == client.namespace && one.name == client.name);
             same && cause.place.host.as_deref() == Some(&self.service.host)
                 && cause.place.port.is_none_or(|port| port == tls.port)
         })

@@ -8,7 +8,8 @@ use super::locate::{Located, Locator};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::LogEvidence;
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster, format_time,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
+    format_time,
 };
 use crate::model::pod::ProxyKind;
 use crate::model::{Origin, Text};
@@ -102,7 +103,15 @@ type Key = (Label, Confidence, Option<usize>, Option<usize>, Option<Text>, Optio
 fn key_of(cause: &Cause) -> Key {
     let place = &cause.place;
     let server = place.server.filter(|_| place.client.is_none());
-    (cause.label, cause.confidence, place.client, server, place.host.clone(), place.port, cause.alternatives.clone())
+    (
+        cause.label,
+        cause.confidence,
+        place.client,
+        server,
+        place.host.clone(),
+        place.port,
+        cause.alternatives.clone(),
+    )
 }
 
 impl Cause {
@@ -207,7 +216,12 @@ impl Asked<'_> {
             return self.wrong_version(group);
         }
         if group.flags.is_empty() && group.response_code_details.as_deref() == Some("via_upstream") {
-            let mut cause = self.base(group, Label::AppError, Confidence::Possible, &format!("{} at the client: the server's side answered", in_short(group)));
+            let mut cause = self.base(
+                group,
+                Label::AppError,
+                Confidence::Possible,
+                &format!("{} at the client: the server's side answered", in_short(group)),
+            );
             cause.alternatives = vec!["app-closed", "app-down"];
             return cause;
         }
@@ -216,7 +230,8 @@ impl Asked<'_> {
 
     /// The server's own log says that it refused these connections.
     fn proved_refusal(&self, group: &Group, label: Label, kind: JoinKind) -> Cause {
-        let mut cause = self.base(group, label, Confidence::Certain, &format!("{} at the client", in_short(group)));
+        let mut cause =
+            self.base(group, label, Confidence::Certain, &format!("{} at the client", in_short(group)));
         cause.server_proof = true;
         let sni = if kind == JoinKind::RefusedPlaintext { "SNI -" } else { "an SNI that is not Istio's" };
         for link in group.evidence.of(kind) {
@@ -301,16 +316,17 @@ impl Asked<'_> {
     fn wrong_version(&self, group: &Group) -> Cause {
         let text = format!("{} WRONG_VERSION_NUMBER at the client", in_short(group));
         let place = self.locator.locate(group);
-        let proved = self.pair(&place).is_some_and(|pair| {
-            pair.failing().any(|endpoint| endpoint.sent == Sent::IstioMutual)
-        });
+        let proved = self
+            .pair(&place)
+            .is_some_and(|pair| pair.failing().any(|endpoint| endpoint.sent == Sent::IstioMutual));
         let confidence = if proved { Confidence::Certain } else { Confidence::Likely };
         self.base(group, Label::MtlsToPlaintext, confidence, &text)
     }
 
     /// Failures at the server that no client's line was joined to; the joined ones are counted there.
     fn left_at_server(&self, group: &Group) -> Option<Cause> {
-        let left = group.count.checked_sub(group.evidence.joined_server_failure()).filter(|left| *left > 0)?;
+        let left =
+            group.count.checked_sub(group.evidence.joined_server_failure()).filter(|left| *left > 0)?;
         let mut cause = self.at_server(group);
         cause.count = left;
         Some(cause)

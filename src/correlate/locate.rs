@@ -141,4 +141,3 @@ impl<'a> Locator<'a> {
         self.mesh
     }
 }
-

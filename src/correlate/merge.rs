@@ -39,7 +39,9 @@ pub fn traffic(locator: &Locator<'_>, logs: &Aggregate) -> Traffic {
     let mut traffic = Traffic::new();
     for group in logs.groups() {
         let place = locator.locate(&group);
-        let (Some(client), Some(host), Some(port)) = (locator.workload(place.client), &place.host, place.port) else {
+        let (Some(client), Some(host), Some(port)) =
+            (locator.workload(place.client), &place.host, place.port)
+        else {
             continue;
         };
         if group.reporter != crate::logs::Reporter::Client {
@@ -90,11 +92,17 @@ fn code_of(label: Label) -> Option<Code> {
 }
 
 /// Adds the lines to the finding whose edge they are of. False where there is none.
-fn explained(locator: &Locator<'_>, found: &mut [Finding], cause: &Cause, seen: &mut BTreeMap<Edge, u64>) -> bool {
+fn explained(
+    locator: &Locator<'_>,
+    found: &mut [Finding],
+    cause: &Cause,
+    seen: &mut BTreeMap<Edge, u64>,
+) -> bool {
     let Some(code) = code_of(cause.label) else { return false };
     let mut any = false;
     for finding in found.iter_mut().filter(|finding| finding.code == code) {
-        let edges: Vec<_> = finding.edges.iter().filter(|edge| is_of(locator, cause, edge)).cloned().collect();
+        let edges: Vec<_> =
+            finding.edges.iter().filter(|edge| is_of(locator, cause, edge)).cloned().collect();
         if edges.is_empty() {
             continue;
         }
@@ -179,9 +187,10 @@ impl<'a> Alone<'a> {
                 Code::MtlsFailureInTraffic
             }
             Label::AppClosed => Code::UpstreamClosesConnections,
-            Label::PlaintextToStrict | Label::MtlsToPlaintext | Label::NonIstioTlsToPermissive | Label::Unknown => {
-                Code::EvidenceIncomplete
-            }
+            Label::PlaintextToStrict
+            | Label::MtlsToPlaintext
+            | Label::NonIstioTlsToPermissive
+            | Label::Unknown => Code::EvidenceIncomplete,
             Label::AppError => return,
         };
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
@@ -270,7 +279,8 @@ fn message(locator: &Locator<'_>, code: Code, object: &Object, causes: &[&Cause]
 }
 
 fn lines_of(causes: &[&Cause]) -> u64 {
-    let clients: u64 = causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
+    let clients: u64 =
+        causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
     if clients > 0 { clients } else { causes.iter().map(|cause| cause.count).sum() }
 }
 
@@ -280,14 +290,20 @@ fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
     let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
     let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
-    let (Some(last), Some(service), Some(client)) = (last, service, locator.workload(cause.place.client)) else {
+    let (Some(last), Some(service), Some(client)) = (last, service, locator.workload(cause.place.client))
+    else {
         return unknown;
     };
     let objects = deciding(locator, client, service, cause);
-    let changed = objects.iter().filter_map(|object| Some((object.meta.changed.or(object.meta.created)?, object)));
+    let changed =
+        objects.iter().filter_map(|object| Some((object.meta.changed.or(object.meta.created)?, object)));
     match changed.max_by_key(|(time, _)| *time) {
         Some((time, object)) if time > last => {
-            format!("the lines are older than {}, which was last changed at {}", object.id, crate::model::time::format(time))
+            format!(
+                "the lines are older than {}, which was last changed at {}",
+                object.id,
+                crate::model::time::format(time)
+            )
         }
         Some(_) => "the server's own log would tell".to_owned(),
         None => unknown,

@@ -84,7 +84,13 @@ impl Cell {
 /// # Errors
 ///
 /// Only what the writer says.
-pub fn write(out: &mut dyn Write, style: Style, gap: usize, head: &[&str], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub fn write(
+    out: &mut dyn Write,
+    style: Style,
+    gap: usize,
+    head: &[&str],
+    rows: &[Vec<Cell>],
+) -> io::Result<()> {
     let mut widths: Vec<usize> = head.iter().map(|name| text::width(name)).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

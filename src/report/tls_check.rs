@@ -17,7 +17,13 @@ impl Report for TlsCheck {
         let faults = self.rows.iter().filter(|row| row.status != "OK");
         let mut told = Vec::new();
         for row in faults {
-            let line = (row.status.as_str(), row.host.as_str(), row.port, row.subset.as_deref(), row.reason.as_str());
+            let line = (
+                row.status.as_str(),
+                row.host.as_str(),
+                row.port,
+                row.subset.as_deref(),
+                row.reason.as_str(),
+            );
             if told.contains(&line) {
                 continue;
             }
@@ -26,7 +32,12 @@ impl Report for TlsCheck {
                 writeln!(out)?;
             }
             let status = style.paint(&row.status, Tone::of(&row.status));
-            writeln!(out, "{status} {}: {}", style.paint(&host(row), Tone::Plain), style.paint(&row.reason, Tone::Plain))?;
+            writeln!(
+                out,
+                "{status} {}: {}",
+                style.paint(&host(row), Tone::Plain),
+                style.paint(&row.reason, Tone::Plain)
+            )?;
         }
         Ok(())
     }
@@ -60,7 +71,9 @@ fn cells(row: &Row, wide: bool) -> Vec<Cell> {
         Cell::toned(&row.status, Tone::of(&row.status)),
         Cell::plain(&row.server.mode),
         Cell::plain(sent),
-        Cell::plain(row.server.policy.as_ref().map_or_else(dash, super::super::answer::common::ObjectRef::path)),
+        Cell::plain(
+            row.server.policy.as_ref().map_or_else(dash, super::super::answer::common::ObjectRef::path),
+        ),
         Cell::plain(row.destination_rule.as_ref().map_or_else(dash, |rule| rule.object.path())),
     ];
     if wide {

@@ -8,8 +8,8 @@ use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
-use crate::model::{Change, Kind, Object, Snapshot};
 use crate::model::pod::ProxyKind;
+use crate::model::{Change, Kind, Object, Snapshot};
 
 /// A mesh, ready to be asked.
 #[derive(Debug, Clone)]
