@@ -5,8 +5,10 @@
 pub mod check;
 pub mod common;
 pub mod explain;
+pub mod joined;
 pub mod logs;
 pub mod read;
+mod reason;
 pub mod resolve;
 pub mod rules;
 pub mod tls_check;

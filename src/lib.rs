@@ -3,9 +3,15 @@
 pub mod answer;
 pub mod app;
 pub mod bundle;
+pub mod cli;
+pub mod correlate;
+pub mod demo;
 pub mod diagnose;
 pub mod logs;
 pub mod model;
+pub mod remedy;
+pub mod report;
 pub mod resolve;
+pub mod settings;
 pub mod text;
 pub mod ui;

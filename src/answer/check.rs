@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::common::{LogLines, MissingRef, ObjectRef, WorkloadRef};
+use super::Read;
+use super::common::{API_VERSION, LogLines, MissingRef, ObjectRef, WorkloadRef};
+use super::joined::Joined;
+use crate::diagnose::{self, Edge};
 use crate::model::Origin;
+use crate::remedy;
+use crate::resolve::Mesh;
 
 /// At most so many edges of a finding are listed.
 pub const MOST_EDGES: usize = 100;
@@ -197,4 +202,112 @@ pub struct Survives {
     pub answer: String,
     /// Who would undo it.
     pub by: Option<String>,
+}
+
+/// Everything that is wrong with what was read.
+pub fn check(read: &Read) -> CheckReport {
+    let joined = Joined::new(read);
+    let findings: Vec<_> = joined.findings.iter().map(|finding| of(&read.mesh, finding, &joined)).collect();
+    report(read, findings)
+}
+
+fn report(read: &Read, findings: Vec<Finding>) -> CheckReport {
+    let version = &read.mesh.config.version;
+    let count = |severity: &str| findings.iter().filter(|finding| finding.severity == severity).count();
+    CheckReport {
+        api_version: API_VERSION,
+        kind: "CheckReport",
+        istio_version: VersionRef { value: version.value.clone(), from: version.from.to_owned() },
+        scanned: Scanned {
+            objects: read.mesh.snapshot.counts(),
+            pairs: read.diagnosis.pairs,
+            log_lines: read.logs.lines().read,
+        },
+        summary: Summary {
+            error: count("error"),
+            warning: count("warning"),
+            info: count("info"),
+            unknown: read.diagnosis.unknown,
+        },
+        findings,
+        assumed: read.diagnosis.assumed.iter().map(|text| (*text).to_owned()).collect(),
+        missing: read.diagnosis.missing.iter().map(MissingRef::from).collect(),
+    }
+}
+
+fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
+    let seen = |edge: &Edge| joined.seen.get(edge).copied().unwrap_or(0);
+    let mut edges: Vec<_> = finding.edges.iter().collect();
+    edges.sort_by_key(|edge| (std::cmp::Reverse(seen(edge)), *edge));
+    let reason = |reason: &diagnose::Reason| ReasonRef {
+        code: reason.code().to_owned(),
+        text: reason.text().to_owned(),
+    };
+    Finding {
+        id: finding.id(),
+        code: finding.code.code().to_owned(),
+        name: finding.code.name().to_owned(),
+        severity: finding.severity.word().to_owned(),
+        confidence: finding.confidence.word().to_owned(),
+        message: finding.message.clone(),
+        because: finding.because.iter().map(reason).collect(),
+        objects: finding.objects.iter().map(involved).collect(),
+        edge_count: edges.len(),
+        edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(edge, seen(edge))).collect(),
+        evidence: finding.evidence.iter().map(evidence).collect(),
+        owner: None,
+        remedies: remedy::remedies(mesh, finding).into_iter().map(RemedyRef::from).collect(),
+    }
+}
+
+fn involved(involved: &diagnose::Involved) -> InvolvedRef {
+    InvolvedRef {
+        object: ObjectRef::of(&involved.id),
+        role: involved.role.word().to_owned(),
+        fields: involved.fields.clone(),
+        origin: involved.origin.clone(),
+    }
+}
+
+fn edge_ref(edge: &Edge, seen: u64) -> EdgeRef {
+    let (namespace, name, kind) = &edge.client;
+    EdgeRef {
+        client: WorkloadRef {
+            namespace: Some(namespace.to_string()),
+            name: Some(name.to_string()),
+            kind: Some(kind.to_string()),
+            pod: (**kind == *"Pod").then(|| name.to_string()),
+        },
+        via: "service",
+        host: edge.host.to_string(),
+        port: edge.port,
+        subset: edge.subset.as_deref().map(str::to_owned),
+        seen,
+    }
+}
+
+fn evidence(evidence: &diagnose::Evidence) -> EvidenceRef {
+    match evidence {
+        diagnose::Evidence::Log(lines) => EvidenceRef::Log(LogLines::from(lines)),
+        diagnose::Evidence::Field { object, field, value, counted } => EvidenceRef::Field(FieldEvidence {
+            kind: "field",
+            object: ObjectRef::of(object),
+            field: field.clone(),
+            value: value.clone(),
+            counted: counted.clone(),
+        }),
+    }
+}
+
+impl From<remedy::Remedy> for RemedyRef {
+    fn from(remedy: remedy::Remedy) -> Self {
+        Self {
+            title: remedy.title,
+            object: ObjectRef::of(&remedy.object),
+            patch: remedy.patch,
+            command: remedy.command,
+            manifest: None,
+            survives: Survives { answer: "unknown".to_owned(), by: None },
+        }
+    }
 }

@@ -19,3 +19,13 @@ pub struct Explanation {
     /// What is near to it.
     pub see_also: Vec<String>,
 }
+
+/// The page of what is asked about.
+pub fn explain(_asked: &str) -> Option<Explanation> {
+    None
+}
+
+/// The name of a page that is spelt nearly so.
+pub fn nearest(_asked: &str) -> Option<String> {
+    None
+}

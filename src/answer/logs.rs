@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::common::{LogLines, WorkloadRef};
+use super::Read;
+use super::common::{API_VERSION, LogLines, WorkloadRef};
+use crate::correlate::{self, Locator};
+use crate::logs;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,4 +96,56 @@ pub struct Cause {
     pub evidence: Vec<LogLines>,
     /// What else it could be.
     pub alternatives: Vec<String>,
+}
+
+/// The logs in short.
+pub fn report(read: &Read) -> LogReport {
+    let locator = Locator::new(&read.mesh);
+    let counts = read.logs.lines();
+    let mut groups: Vec<_> = read.logs.groups().collect();
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.count), group.index));
+    LogReport {
+        api_version: API_VERSION,
+        kind: "LogReport",
+        lines: Lines { read: counts.read, parsed: counts.parsed, other: counts.other },
+        formats: read.logs.formats().map(|(format, count)| (format.name().to_owned(), count)).collect(),
+        groups: groups.iter().map(|group| group_of(&locator, group)).collect(),
+        other_groups: read.logs.other_groups(),
+        causes: correlate::causes(&locator, &read.logs)
+            .iter()
+            .map(|cause| cause_of(&locator, cause))
+            .collect(),
+    }
+}
+
+/// A group as it is reported.
+pub(super) fn group_of(locator: &Locator<'_>, group: &logs::Group) -> Group {
+    Group {
+        reporter: group.reporter.name().to_owned(),
+        pod: locator.pod_path(group),
+        upstream_cluster: group.upstream_cluster.clone(),
+        response_code: group.response_code,
+        response_flags: group.flags.iter().map(|flag| flag.short.to_owned()).collect(),
+        details: group.response_code_details.clone(),
+        reason: group.upstream_transport_failure_reason.clone(),
+        count: group.count,
+        first: group.first.map(logs::format_time),
+        last: group.last.map(logs::format_time),
+        duration_ms: group.duration_ms.map(|durations| Durations { p50: durations.p50, p99: durations.p99 }),
+    }
+}
+
+/// A cause as it is reported.
+pub(super) fn cause_of(locator: &Locator<'_>, cause: &correlate::Cause) -> Cause {
+    let unknown = WorkloadRef { namespace: None, name: None, kind: None, pod: None };
+    Cause {
+        cause: cause.label.word().to_owned(),
+        confidence: cause.confidence.word().to_owned(),
+        count: cause.count,
+        client: locator.workload(cause.place.client).map_or(unknown, WorkloadRef::pod),
+        host: cause.place.host.as_deref().map(str::to_owned),
+        port: cause.place.port,
+        evidence: cause.evidence.iter().map(LogLines::from).collect(),
+        alternatives: cause.alternatives.iter().map(|label| (*label).to_owned()).collect(),
+    }
 }

@@ -3,8 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::common::{MissingRef, ObjectRef, WorkloadRef};
+use super::common::{API_VERSION, MissingRef, ObjectRef, WorkloadRef};
 use crate::model::Origin;
+use crate::model::destination_rule::TlsMode;
+use crate::model::pod::ProxyKind;
+use crate::resolve::candidates::{self, Which};
+use crate::resolve::{Choice, Mesh, PairTls, Service, Workload};
 
 /// The answer for one client and service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,4 +108,107 @@ pub struct Candidate {
     pub would_win_if: Option<String>,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// The answer for a client and a service. `which` rules to explain; `None` for no candidates.
+pub fn resolution(
+    mesh: &Mesh,
+    client: &Workload,
+    service: &Service,
+    port: Option<u16>,
+    which: Option<Which>,
+) -> Resolution {
+    let choice = mesh.choice(client, service);
+    let in_scope = mesh.in_scope(client, service);
+    let rule = choice.as_ref().and_then(|choice| mesh.rules.get(choice.primary));
+    let subsets = mesh.subsets(choice.as_ref());
+    let candidates = which.map(|which| candidates::candidates(mesh, client, service, which));
+    Resolution {
+        api_version: API_VERSION,
+        kind: "Resolution",
+        client: WorkloadRef::pod(client),
+        host: service.host.to_string(),
+        service_namespace: in_scope.then(|| service.namespace.to_string()),
+        rule: rule.map(|rule| ObjectRef::of(&rule.object.id)),
+        level: choice.as_ref().map(|choice| choice.level.word().to_owned()),
+        contributors: contributors(mesh, choice.as_ref()),
+        subsets: subsets.iter().map(|subset| subset.to_string()).collect(),
+        ports: if in_scope { ports(mesh, client, service, port) } else { Vec::new() },
+        candidates: candidates.map(|all| all.into_iter().map(Candidate::from).collect()),
+        assumed: Vec::new(),
+        missing: mesh.gaps.of_pair(client, service).iter().map(MissingRef::from).collect(),
+    }
+}
+
+/// The list for all clients with a proxy and all services, or those asked for.
+pub fn list(
+    mesh: &Mesh,
+    clients: Option<&[usize]>,
+    host: Option<&str>,
+    port: Option<u16>,
+    which: Option<Which>,
+    mut each: impl FnMut(Resolution) -> std::ops::ControlFlow<()>,
+) {
+    let all = mesh.workloads.all().iter().enumerate();
+    let asked = all.filter(|(at, workload)| match clients {
+        Some(clients) => clients.contains(at),
+        None => workload.proxy != ProxyKind::None,
+    });
+    for (_, client) in asked {
+        for service in mesh.registry.services() {
+            if host.is_some_and(|host| *host != *service.host) {
+                continue;
+            }
+            if each(resolution(mesh, client, service, port, which)).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+fn contributors(mesh: &Mesh, choice: Option<&Choice>) -> Vec<Contributor> {
+    let all = choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
+    let known = all.iter().filter_map(|one| Some((one, mesh.rules.get(one.rule)?)));
+    known
+        .map(|(one, rule)| {
+            let subset = |name: &crate::model::Text| format!("subset {name}");
+            let has_policy = rule.body().is_some_and(|body| body.traffic_policy.is_some());
+            let policy = || "trafficPolicy".to_owned();
+            let gives = one.gives_policy.then(policy);
+            let drops = (has_policy && !one.gives_policy).then(policy);
+            Contributor {
+                rule: ObjectRef::of(&rule.object.id),
+                parts: gives.into_iter().chain(one.subsets.iter().map(subset)).collect(),
+                dropped: drops.into_iter().chain(one.dropped.iter().map(subset)).collect(),
+            }
+        })
+        .collect()
+}
+
+fn ports(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -> Vec<Port> {
+    let pairs = super::tls_check::pairs(mesh, client, service, port);
+    let port = |tls: PairTls| Port {
+        port: tls.port,
+        subset: tls.subset.as_deref().map(str::to_owned),
+        tls: PortTls {
+            mode: tls.cluster.declared.as_ref().map_or("UNSET", TlsMode::word).to_owned(),
+            source: tls.cluster.source.word().to_owned(),
+        },
+        traffic_policy: tls.policy.blocks,
+    };
+    pairs.into_iter().map(port).collect()
+}
+
+impl From<candidates::Candidate> for Candidate {
+    fn from(candidate: candidates::Candidate) -> Self {
+        Self {
+            rule: ObjectRef::of(&candidate.object.id),
+            host: candidate.host.to_string(),
+            normalised_host: candidate.normalised_host.to_string(),
+            outcome: candidate.outcome.word().to_owned(),
+            reason: candidate.reason,
+            would_win_if: candidate.would_win_if,
+            origin: candidate.object.origin.clone(),
+        }
+    }
 }

@@ -1,9 +1,15 @@
 //! The table of `DestinationRules`: for how many clients each wins.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::common::ObjectRef;
-use crate::model::Origin;
+use super::Read;
+use super::common::{API_VERSION, ObjectRef};
+use crate::model::destination_rule::TlsMode;
+use crate::model::{ObjectId, Origin};
+use crate::resolve::rules::{Rule, matches};
+use crate::resolve::{Mesh, Workload, clients};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,4 +40,82 @@ pub struct RuleRow {
     pub note: Option<String>,
     /// Where it was read.
     pub origin: Origin,
+}
+
+/// The table of what was read.
+pub fn table(read: &Read) -> RuleTable {
+    let mesh = &read.mesh;
+    let mut scores: BTreeMap<ObjectId, Score> = BTreeMap::new();
+    let mut namespaces: BTreeMap<&str, &Workload> = BTreeMap::new();
+    for class in clients::classes(mesh, |_| true) {
+        for workload in class.pods.iter().filter_map(|at| mesh.workloads.get(*at)) {
+            namespaces.entry(&workload.namespace).or_insert(workload);
+        }
+    }
+    for service in mesh.registry.services() {
+        let matching: Vec<_> = mesh
+            .rules
+            .all()
+            .filter(|(_, rule)| matches(&rule.host, &service.host))
+            .map(|(id, _)| id)
+            .collect();
+        for client in namespaces.values().filter(|_| !matching.is_empty()) {
+            let choice = mesh.choice(client, service);
+            for id in &matching {
+                let Some(rule) = mesh.rules.get(*id) else { continue };
+                let used = choice.iter().flat_map(|choice| &choice.contributors).any(|one| one.rule == *id);
+                let score = scores.entry(rule.object.id.clone()).or_default();
+                *(if used { &mut score.wins } else { &mut score.lost }) += 1;
+            }
+        }
+    }
+    let rows = mesh.rules.all().filter_map(|(_, rule)| row(mesh, rule, &scores));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|a, b| a.rule.cmp(&b.rule));
+    RuleTable { api_version: API_VERSION, kind: "RuleTable", rows }
+}
+
+#[derive(Default, Clone, Copy)]
+struct Score {
+    wins: u64,
+    lost: u64,
+}
+
+fn row(mesh: &Mesh, rule: &Rule, scores: &BTreeMap<ObjectId, Score>) -> Option<RuleRow> {
+    let body = rule.body()?;
+    let tls = body.traffic_policy.as_ref().and_then(|policy| policy.blocks.get("tls"));
+    let score = scores.get(&rule.object.id).copied().unwrap_or_default();
+    Some(RuleRow {
+        rule: ObjectRef::of(&rule.object.id),
+        host: body.host.to_string(),
+        tls: tls.map_or_else(|| "-".to_owned(), |block| TlsMode::of_block(block).word().to_owned()),
+        wins: score.wins,
+        lost: score.lost,
+        note: note(mesh, rule, score),
+        origin: rule.object.origin.clone(),
+    })
+}
+
+/// What is remarkable: a host that no service has, with what it may have meant; a rule that is never used.
+fn note(mesh: &Mesh, rule: &Rule, score: Score) -> Option<String> {
+    let host = &rule.body()?.host;
+    let known = mesh.registry.services().iter().any(|service| matches(&rule.host, &service.host));
+    if !known {
+        if mesh.gaps.of_host(&rule.host).is_some() {
+            return Some(format!("host {host} is defined by a ServiceEntry, which is not evaluated"));
+        }
+        let means = if **host == *rule.host {
+            format!("host {host}: no such service")
+        } else {
+            format!(
+                "host {host:?} in namespace {} means {}: no such service",
+                rule.object.id.namespace, rule.host
+            )
+        };
+        let like = mesh.registry.services().iter().find(|service| *service.object.id.name == **host);
+        let like = like.map(|service| format!(". Did you mean {}?", service.host)).unwrap_or_default();
+        return Some(format!("{means}{like}"));
+    }
+    (score.wins == 0)
+        .then(|| "in force for no client of any service: enter on a pair's why page says why".to_owned())
 }

@@ -2,7 +2,15 @@
 
 use serde::Serialize;
 
-use super::common::{Clients, MissingRef, ObjectRef, WorkloadRef};
+use super::Read;
+use super::common::{API_VERSION, Clients, MissingRef, ObjectRef, WorkloadRef};
+use crate::model::destination_rule::TlsMode;
+use crate::model::pod::ProxyKind;
+use crate::resolve::client_tls::Sent;
+use crate::resolve::clients::{self, ClientClass};
+use crate::resolve::conflict::Server;
+use crate::resolve::pair::level_word;
+use crate::resolve::{EndpointTls, Mesh, PairTls, Service, Workload};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -112,4 +120,170 @@ pub struct EndpointRef {
     /// Only there, and false, where it is not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
+}
+
+/// What to answer.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Indices of the client pods; `None` for all with a proxy.
+    pub clients: Option<Vec<usize>>,
+    /// The service's host; `None` for all.
+    pub host: Option<String>,
+    /// The service port; `None` for all.
+    pub port: Option<u16>,
+    /// One row a client pod, and not one a distinct answer.
+    pub each_client: bool,
+}
+
+/// One row a distinct answer, for all pairs of the mesh.
+pub fn table(read: &Read) -> TlsCheck {
+    check(&read.mesh, &Query::default())
+}
+
+/// The rows that a query asks for, by host, port, subset and client.
+pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
+    let mut rows = Vec::new();
+    let classes = classes_of(mesh, query);
+    let asked = |service: &&Service| query.host.as_ref().is_none_or(|host| **host == *service.host);
+    for service in mesh.registry.services().iter().filter(asked) {
+        let mut distinct: Vec<(PairTls, &'static str, Vec<usize>)> = Vec::new();
+        for class in &classes {
+            let Some(client) = class.representative(mesh) else { continue };
+            for tls in pairs(mesh, client, service, query.port) {
+                let proxy = client.proxy.word();
+                let same = |known: &&mut (PairTls, &str, Vec<usize>)| known.0 == tls && known.1 == proxy;
+                match distinct.iter_mut().find(same).filter(|_| !query.each_client) {
+                    Some((_, _, pods)) => pods.extend(&class.pods),
+                    None => distinct.push((tls, proxy, class.pods.clone())),
+                }
+            }
+        }
+        distinct.sort_by(|a, b| (a.0.port, &a.0.subset, &a.2).cmp(&(b.0.port, &b.0.subset, &b.2)));
+        rows.extend(distinct.iter().map(|(tls, proxy, pods)| row(mesh, pods, proxy, service, tls)));
+    }
+    rows.sort_by(|a: &Row, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
+    TlsCheck { api_version: API_VERSION, kind: "TlsCheck", rows }
+}
+
+/// The clients asked about: classes of those alike, or one class each.
+fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
+    let single = |pods: Vec<usize>| pods.into_iter().map(|pod| ClientClass { pods: vec![pod] }).collect();
+    match &query.clients {
+        Some(pods) if query.each_client => single(pods.clone()),
+        Some(pods) => {
+            let mut classes = clients::classes(mesh, |_| true);
+            let named: std::collections::BTreeSet<_> = pods.iter().copied().collect();
+            for class in &mut classes {
+                class.pods.retain(|pod| named.contains(pod));
+            }
+            classes.retain(|class| !class.pods.is_empty());
+            let bare = pods
+                .iter()
+                .filter(|at| mesh.workloads.get(**at).is_some_and(|one| one.proxy == ProxyKind::None));
+            let bare: Vec<_> = bare.copied().collect();
+            if !bare.is_empty() {
+                classes.push(ClientClass { pods: bare });
+            }
+            classes
+        }
+        None if query.each_client => {
+            let all = mesh.workloads.all().iter().enumerate();
+            single(all.filter(|(_, workload)| workload.proxy != ProxyKind::None).map(|(at, _)| at).collect())
+        }
+        None => clients::classes(mesh, |_| true),
+    }
+}
+
+/// The answers of a client for a service: each port, without subset and with each of the rule in force.
+pub(super) fn pairs(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -> Vec<PairTls> {
+    if service.is_alias() {
+        return Vec::new();
+    }
+    let choice = mesh.choice(client, service);
+    let subsets = mesh.subsets(choice.as_ref());
+    let mut pairs = Vec::new();
+    for one in service.ports().iter().filter(|one| one.tcp && port.is_none_or(|port| port == one.number)) {
+        pairs.push(mesh.pair_with(client, service, choice.clone(), one.number, None));
+        for subset in &subsets {
+            pairs.push(mesh.pair_with(client, service, choice.clone(), one.number, Some(subset)));
+        }
+    }
+    pairs
+}
+
+/// The clients that pods stand for: the pod itself where it is one, else their number and some.
+pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, Clients) {
+    let known: Vec<_> = pods.iter().filter_map(|at| mesh.workloads.get(*at)).collect();
+    if let [one] = known.as_slice() {
+        return (Some(WorkloadRef::pod(one)), Clients { count: 1, examples: Vec::new() });
+    }
+    let mut workloads: Vec<_> = known.iter().map(|pod| WorkloadRef::workload(pod)).collect();
+    workloads.sort();
+    workloads.dedup();
+    if let [one] = workloads.as_slice() {
+        return (Some(one.clone()), Clients { count: 1, examples: Vec::new() });
+    }
+    let count = workloads.len() as u64;
+    workloads.truncate(5);
+    (None, Clients { count, examples: workloads })
+}
+
+/// The row of a pair.
+pub(super) fn row(mesh: &Mesh, pods: &[usize], proxy: &str, service: &Service, tls: &PairTls) -> Row {
+    let (client, clients) = clients_of(mesh, pods);
+    let rule = tls.choice.as_ref().and_then(|choice| Some((mesh.rules.get(choice.primary)?, choice.level)));
+    let unknown_scope = !tls.missing.is_empty();
+    let declared = tls.cluster.declared.as_ref().map_or("UNSET", TlsMode::word);
+    let effective = tls.effective.map_or("mixed", Sent::word);
+    let demand = tls.server.demand.as_ref();
+    Row {
+        proxy: proxy.to_owned(),
+        host: service.host.to_string(),
+        port: tls.port,
+        subset: tls.subset.as_deref().map(str::to_owned),
+        status: tls.status.word().to_owned(),
+        server: ServerTls {
+            mode: tls.server.mode.clone(),
+            policy: demand.and_then(|demand| demand.policy.as_deref()).map(ObjectRef::from),
+            level: level_word(demand).map(str::to_owned),
+        },
+        client_tls: ClientTls {
+            mode: if unknown_scope { "UNKNOWN" } else { declared }.to_owned(),
+            effective: if unknown_scope { "UNKNOWN" } else { effective }.to_owned(),
+            source: tls.cluster.source.word().to_owned(),
+            sni: tls.sni.clone(),
+            subject_alt_names: tls.sni.as_ref().map(|_| tls.subject_alt_names.clone()),
+        },
+        destination_rule: rule.map(|(rule, level)| RuleRef {
+            object: ObjectRef::of(&rule.object.id),
+            level: level.word().to_owned(),
+        }),
+        endpoints: tls.endpoints.iter().map(|endpoint| endpoint_ref(mesh, endpoint)).collect(),
+        symptom: tls.symptom.map(str::to_owned),
+        reason: super::reason::of_pair(mesh, service, tls),
+        assumed: tls.assumed.iter().map(|text| (*text).to_owned()).collect(),
+        missing: tls.missing.iter().map(MissingRef::from).collect(),
+        client,
+        clients,
+    }
+}
+
+fn endpoint_ref(mesh: &Mesh, endpoint: &EndpointTls) -> EndpointRef {
+    let workload = endpoint.workload.and_then(|at| mesh.workloads.get(at));
+    let pod =
+        workload.and_then(|workload| Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?)));
+    EndpointRef {
+        pod,
+        address: endpoint.address.to_string(),
+        target_port: endpoint.port,
+        tls_mode: if endpoint.claims_mtls { "istio" } else { "disabled" }.to_owned(),
+        server_mode: match &endpoint.server {
+            Server::Sidecar(mode) => mode.word().to_owned(),
+            Server::NoProxy | Server::OwnListeners => "NONE".to_owned(),
+            Server::Ambient | Server::Unknown => "UNKNOWN".to_owned(),
+        },
+        sent: endpoint.sent.word().to_owned(),
+        result: endpoint.result.word().to_owned(),
+        ready: (!endpoint.ready).then_some(false),
+    }
 }

@@ -58,22 +58,27 @@ pub struct Sample {
 /// Samples kept for a group and for a link.
 const SAMPLES: usize = 3;
 
-/// The first few samples.
+/// The first few samples; sources and lines apart, because together they would be half as large again.
 #[derive(Debug, Clone, Copy, Default)]
-struct FirstSamples([Option<Sample>; SAMPLES]);
+struct FirstSamples {
+    lines: [u64; SAMPLES],
+    sources: [u32; SAMPLES],
+    count: u8,
+}
 
 impl FirstSamples {
     #[inline]
     fn add(&mut self, sample: Sample) {
-        if let [_, _, None] = self.0
-            && let Some(free) = self.0.iter_mut().find(|slot| slot.is_none())
-        {
-            *free = Some(sample);
+        let at = usize::from(self.count);
+        if let (Some(line), Some(source)) = (self.lines.get_mut(at), self.sources.get_mut(at)) {
+            (*line, *source) = (sample.line, sample.source.0);
+            self.count += 1;
         }
     }
 
     fn to_vec(self) -> Vec<Sample> {
-        self.0.into_iter().flatten().collect()
+        let pairs = self.sources.into_iter().zip(self.lines).take(usize::from(self.count));
+        pairs.map(|(source, line)| Sample { source: SourceId(source), line }).collect()
     }
 }
 
@@ -108,7 +113,7 @@ impl TimeRange {
     }
 }
 
-/// How much is kept. With the defaults an [`Aggregate`] stays below 64 MB, the text of group keys not counted.
+/// How much is kept. With the defaults an [`Aggregate`] stays within 64 MB, the text of group keys not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Groups; lines of further groups are only counted.
@@ -123,7 +128,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { groups: 100_000, joins: 57_344, duration_bytes: 12 << 20, join_window_micros: 60_000_000 }
+        Self { groups: 100_000, joins: 57_344, duration_bytes: 8 << 20, join_window_micros: 60_000_000 }
     }
 }
 
@@ -240,7 +245,9 @@ impl Aggregate {
         let sample = Sample { source, line: line_no };
         group.count += 1;
         group.times.add(time);
-        group.samples.add(sample);
+        if group.count <= SAMPLES as u64 {
+            group.samples.add(sample);
+        }
         if let Some(millis) = line.duration {
             group.durations.add(millis, &mut self.duration_budget);
         }

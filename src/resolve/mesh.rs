@@ -8,26 +8,26 @@ use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
-use crate::model::Snapshot;
 use crate::model::pod::ProxyKind;
+use crate::model::{Change, Kind, Object, Snapshot};
 
 /// A mesh, ready to be asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Mesh {
     /// The objects it was made from.
     pub snapshot: Snapshot,
     /// Settings.
     pub config: Config,
     /// Pods.
-    pub workloads: Workloads,
+    pub workloads: Arc<Workloads>,
     /// Services and their endpoints.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// `DestinationRules`.
-    pub rules: RuleIndex,
+    pub rules: Arc<RuleIndex>,
     /// `PeerAuthentications`.
-    pub policies: PeerPolicies,
+    pub policies: Arc<PeerPolicies>,
     /// What is not evaluated.
-    pub gaps: Gaps,
+    pub gaps: Arc<Gaps>,
 }
 
 impl Mesh {
@@ -36,14 +36,28 @@ impl Mesh {
         let config = Config::new(snapshot, options);
         let workloads = Workloads::new(snapshot);
         Arc::new(Self {
-            registry: Registry::new(snapshot, &workloads, &config),
-            rules: RuleIndex::new(snapshot, &config),
-            policies: PeerPolicies::new(snapshot, &config),
-            gaps: Gaps::new(snapshot, &config),
+            registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
+            rules: Arc::new(RuleIndex::new(snapshot, &config)),
+            policies: Arc::new(PeerPolicies::new(snapshot, &config)),
+            gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
-            workloads,
+            workloads: Arc::new(workloads),
             config,
         })
+    }
+
+    /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
+    #[must_use]
+    pub fn with_object(&self, object: Object) -> Self {
+        let kind = object.id.kind.clone();
+        let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
+        let mut mesh = Self { snapshot, ..self.clone() };
+        if kind == Kind::DestinationRule {
+            mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config));
+        } else if kind == Kind::PeerAuthentication {
+            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config));
+        }
+        mesh
     }
 
     /// Whether a client's proxy has a cluster for a service (DR-7.1, DR-7.7, DR-7.8).

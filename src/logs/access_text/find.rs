@@ -9,20 +9,20 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Marks the bytes that are zero: the lowest mark is always right.
 /// <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>
-#[inline]
+#[inline(always)]
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(LOW) & !word & HIGH
 }
 
 /// Where `byte` first stands.
-#[inline]
+#[inline(always)]
 pub(super) fn find(text: &[u8], byte: u8) -> Option<usize> {
     let pattern = LOW * u64::from(byte);
     search(text, |word| zeros(word ^ pattern), |found| found == byte, |rest| memchr::memchr(byte, rest))
 }
 
 /// Where either of two bytes first stands.
-#[inline]
+#[inline(always)]
 pub(super) fn find_either(text: &[u8], one: u8, two: u8) -> Option<usize> {
     let (first, second) = (LOW * u64::from(one), LOW * u64::from(two));
     search(
@@ -33,7 +33,7 @@ pub(super) fn find_either(text: &[u8], one: u8, two: u8) -> Option<usize> {
     )
 }
 
-#[inline]
+#[inline(always)]
 fn search(
     text: &[u8],
     marks: impl Fn(u64) -> u64,
@@ -57,7 +57,7 @@ fn search(
 }
 
 /// The text up to `byte` and the text behind it.
-#[inline]
+#[inline(always)]
 pub(super) fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at_checked(find(text, byte)?)?;
     Some((before, after.get(1..)?))

@@ -241,3 +241,12 @@ fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, count: u64
     }
     false
 }
+
+/// Bytes that the two joins take with that many entries each, and the links that they can make.
+#[cfg(test)]
+pub(super) fn bytes_of(joins: usize) -> usize {
+    // The standard map is at most seven eighths full and has a byte of control for each place.
+    let places = (joins * 8).div_ceil(7).next_power_of_two();
+    let entries = places * (size_of::<(ConnectionKey, Pair)>() + size_of::<(RequestKey, Pair)>() + 2);
+    entries + 2 * joins * size_of::<StoredLink>()
+}

@@ -6,7 +6,7 @@
 use hdrhistogram::Histogram;
 
 /// Durations that are kept as they are.
-const KEPT: usize = 16;
+pub(super) const KEPT: usize = 16;
 /// A new histogram counts durations up to here, in milliseconds, and with two digits each of them exactly.
 const EXACT: u64 = 255;
 /// More bytes than a histogram of two digits takes for the longest duration, `u32::MAX` milliseconds.

@@ -142,6 +142,13 @@ impl Stored {
 
 const FREE: u32 = u32::MAX;
 
+/// Bytes that so many groups take, the text of their keys and their histograms and links not counted.
+#[cfg(test)]
+pub(super) fn bytes_of(groups: usize) -> usize {
+    let each = size_of::<Stored>() + super::quantiles::KEPT * size_of::<u32>();
+    groups * each + (groups * 2).next_power_of_two() * size_of::<Slot>()
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     hash: u32,
@@ -198,7 +205,12 @@ impl Table {
             return None;
         }
         let index = u32::try_from(self.groups.len()).ok().filter(|&index| index != FREE)?;
-        self.groups.push(Stored::new(key, hash)?);
+        let new = Stored::new(key, hash)?;
+        if self.groups.len() == self.groups.capacity() {
+            // Doubling, but not beyond the limit.
+            self.groups.reserve_exact((limit - self.groups.len()).min(self.groups.len().max(64)));
+        }
+        self.groups.push(new);
         if self.groups.len() * 2 > self.slots.len() {
             self.grow();
         } else {
@@ -208,7 +220,7 @@ impl Table {
     }
 
     fn grow(&mut self) {
-        let wanted = (self.groups.len() * 4).next_power_of_two().max(64);
+        let wanted = (self.groups.len() * 2).next_power_of_two().max(64);
         let mut slots = vec![Slot { hash: 0, index: FREE }; wanted];
         for (index, group) in (0_u32..).zip(&self.groups) {
             place(&mut slots, Slot { hash: group.hash, index });

@@ -237,6 +237,14 @@ fn limits_hold_and_what_they_leave_out_is_counted() {
 }
 
 #[test]
+fn the_default_limits_keep_their_word() {
+    let Limits { groups, joins, duration_bytes, .. } = Limits::default();
+    let parts = [table::bytes_of(groups), evidence::bytes_of(joins), duration_bytes];
+    println!("groups, joins, durations: {parts:?}");
+    assert!(parts.iter().sum::<usize>() <= 64 << 20, "{parts:?}");
+}
+
+#[test]
 fn a_copy_goes_its_own_way() {
     let mut first = aggregate(Limits::default(), &[&CLIENT_UC]);
     let copy = first.clone();

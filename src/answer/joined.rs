@@ -1,0 +1,32 @@
+//! Configuration and logs together: the findings of both, and the causes behind the lines.
+
+use std::collections::BTreeMap;
+
+use super::Read;
+use crate::correlate::{self, Cause, Locator, Traffic};
+use crate::diagnose::{Edge, Finding};
+
+/// What several answers are made from.
+#[derive(Debug)]
+pub struct Joined {
+    /// The findings, worst first.
+    pub findings: Vec<Finding>,
+    /// The causes of what failed, most lines first.
+    pub causes: Vec<Cause>,
+    /// How many failing lines each edge of a finding has.
+    pub seen: BTreeMap<Edge, u64>,
+    /// Lines by pair.
+    pub traffic: Traffic,
+}
+
+impl Joined {
+    /// Joins what was read.
+    pub fn new(read: &Read) -> Self {
+        let locator = Locator::new(&read.mesh);
+        let causes = correlate::causes(&locator, &read.logs);
+        let traffic = correlate::merge::traffic(&locator, &read.logs);
+        let (findings, seen) =
+            correlate::findings(&locator, read.diagnosis.findings.clone(), &causes, &traffic);
+        Self { findings, causes, seen, traffic }
+    }
+}

@@ -1,0 +1,188 @@
+//! Where the mesh comes from: what the flags name, read and ready to be asked.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::{Common, Refusal, message};
+use crate::answer::Read;
+use crate::bundle::{self, Bundle, Error, Path, Request};
+use crate::demo;
+use crate::logs::PodName;
+use crate::resolve::Options;
+
+/// The name by which `-f` reaches the demo's mesh.
+pub(super) const DEMO: &str = "\u{0}demo";
+
+/// Reads what the flags name. Messages about its parts go to standard error.
+pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
+    let bundle = bundle(common)?;
+    for problem in &bundle.problems {
+        message(&format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text));
+    }
+    if !bundle.left_out.is_empty() {
+        let names: Vec<_> = bundle.left_out.iter().take(5).map(|name| &**name).collect();
+        let more = bundle.left_out.len() - names.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        message(&format!("neither objects nor access logs: {}{more}", names.join(", ")));
+    }
+    Ok(prepare(common, bundle))
+}
+
+/// The answers' ground for a bundle.
+pub(super) fn prepare(common: &Common, bundle: Bundle) -> Read {
+    let options = Options {
+        root_namespace: common.istio_namespace.clone(),
+        istio_version: common.istio_version.clone(),
+    };
+    // An object that could still be named is in the snapshot, and its notes say what is the matter.
+    let known = |origin: &crate::model::Origin, text: &str| {
+        let mut unreadable = bundle.snapshot.objects().filter(|object| !object.notes.is_empty());
+        unreadable.any(|object| object.origin.file == origin.file && text.contains(&*object.id.name))
+    };
+    let unread: Vec<_> = bundle
+        .problems
+        .iter()
+        .filter(|problem| !known(&problem.origin, &problem.text))
+        .map(|problem| (problem.origin.clone(), problem.text.clone()))
+        .collect();
+    Read::new(&bundle.snapshot, bundle.logs, &unread, &options)
+}
+
+pub(super) fn bundle(common: &Common) -> anyhow::Result<Bundle> {
+    let mut request = Request::default();
+    for name in &common.filename {
+        if name == DEMO {
+            request.paths.extend(demo::paths());
+        } else {
+            request.paths.push(Path::named(name));
+        }
+    }
+    for log in &common.log {
+        request.logs.push(log_flag(log)?);
+    }
+    if request.paths.is_empty() && request.logs.is_empty() {
+        let text =
+            "no source: name files with -f, or try `meshscope demo` (live clusters cannot be read yet)";
+        return Err(Refusal::Usage(text.to_owned()).into());
+    }
+    let standard = request.paths.iter().filter(|path| **path == Path::Standard).count();
+    if standard > 1 {
+        return Err(Refusal::Usage("standard input can be named once only".to_owned()).into());
+    }
+    bundle::read(&request).map_err(|error| match error {
+        Error::NothingRead { .. } => Refusal::Data(error.to_string()).into(),
+        Error::Open { .. } => anyhow::Error::new(error),
+    })
+}
+
+/// `NS/POD[/CONTAINER]=PATH`.
+fn log_flag(text: &str) -> anyhow::Result<(PathBuf, PodName)> {
+    let usage = || Refusal::Usage(format!("--log {text}: expected NS/POD[/CONTAINER]=PATH"));
+    let (pod, path) = text.split_once('=').with_context(usage)?;
+    let mut parts = pod.split('/');
+    match (parts.next(), parts.next()) {
+        (Some(namespace), Some(name)) if !namespace.is_empty() && !name.is_empty() && !path.is_empty() => {
+            Ok((path.into(), PodName { namespace: namespace.into(), name: name.into() }))
+        }
+        _ => Err(usage().into()),
+    }
+}
+
+/// The indices of the pods that a name means.
+pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
+    use crate::resolve::name::Named;
+    match crate::resolve::name::workload(&read.mesh, name) {
+        Named::One(pods) => Ok(pods),
+        Named::Several(names) => {
+            Err(Refusal::Usage(format!("{name} can be several workloads: {}", names.join(", "))).into())
+        }
+        Named::None(like) => {
+            Err(Refusal::Usage(format!("no pod or workload is called {name}{}", hint(&like))).into())
+        }
+    }
+}
+
+/// Host and port that a name of a service means.
+pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option<u16>)> {
+    use crate::resolve::name::Named;
+    let (named, port) = crate::resolve::name::service(&read.mesh, name);
+    let service = match named {
+        Named::One(service) => service,
+        Named::Several(names) => {
+            return Err(
+                Refusal::Usage(format!("{name} can be several services: {}", names.join(", "))).into()
+            );
+        }
+        Named::None(like) => {
+            let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
+            if let Some(missing) = read.mesh.gaps.of_host(host) {
+                anyhow::bail!("{host}: UNKNOWN, {} {}", missing.kind, missing.need);
+            }
+            return Err(Refusal::Usage(format!("no service is called {name}{}", hint(&like))).into());
+        }
+    };
+    let Some(wanted) = port else { return Ok((service.host.to_string(), None)) };
+    let Some(number) = crate::resolve::name::port(service, &wanted) else {
+        let ports: Vec<_> = service.ports().iter().map(|port| port.number.to_string()).collect();
+        let text = format!("{} has no port {wanted}, only {}", service.host, ports.join(", "));
+        return Err(Refusal::Usage(text).into());
+    };
+    Ok((service.host.to_string(), Some(number)))
+}
+
+fn hint(like: &[String]) -> String {
+    if like.is_empty() { String::new() } else { format!("; there are {}", like.join(", ")) }
+}
+
+/// What `logs` is limited to.
+pub(super) enum LogTarget {
+    /// Lines of pods (`namespace/name` each).
+    Pods(Vec<String>),
+    /// Lines towards a host, or of the pods behind it.
+    Service(String, Vec<String>),
+}
+
+/// What a name of a pod, workload or service means for logs.
+pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
+    let path = |at: &usize| {
+        let workload = read.mesh.workloads.get(*at)?;
+        Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?))
+    };
+    if let Ok(pods) = client(read, name) {
+        return Ok(LogTarget::Pods(pods.iter().filter_map(path).collect()));
+    }
+    let (host, _) = service(read, name)?;
+    let service = read.mesh.registry.by_host(&host);
+    let behind = service.into_iter().flat_map(|service| service.all_endpoints());
+    let pods = behind.filter_map(|endpoint| path(&endpoint.workload?)).collect();
+    Ok(LogTarget::Service(host, pods))
+}
+
+impl LogTarget {
+    pub(super) fn takes_group(&self, group: &crate::answer::logs::Group) -> bool {
+        let of = |pods: &[String]| group.pod.as_ref().is_some_and(|pod| pods.contains(pod));
+        match self {
+            Self::Pods(pods) => of(pods),
+            Self::Service(host, pods) => {
+                let towards =
+                    group.upstream_cluster.as_deref().is_some_and(|name| name.ends_with(&format!("|{host}")));
+                towards || of(pods)
+            }
+        }
+    }
+
+    pub(super) fn takes_cause(&self, cause: &crate::answer::logs::Cause) -> bool {
+        match self {
+            Self::Pods(pods) => {
+                let path = cause
+                    .client
+                    .pod
+                    .as_ref()
+                    .map(|pod| format!("{}/{pod}", cause.client.namespace.clone().unwrap_or_default()));
+                path.is_some_and(|path| pods.contains(&path))
+            }
+            Self::Service(host, _) => cause.host.as_ref() == Some(host),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Where logs and configuration meet: which pair a line belongs to, why it failed, and which finding that is.
+//!
+//! Confidence is earned here: *certain* only where no other cause leaves the same traces, or where the lines of the
+//! other side, or the configuration, prove it.
+
+pub mod cause;
+pub mod locate;
+pub mod merge;
+
+pub use cause::{Cause, Label, causes};
+pub use locate::{Located, Locator};
+pub use merge::{EdgeLogs, Traffic, findings};

@@ -1,0 +1,322 @@
+//! Causes become findings: joined to the one that explains them, or one of their own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cause::{Cause, Label, is_failure};
+use super::locate::Locator;
+use crate::diagnose::finding::{Edge, Evidence, Finding, Involved, LogEvidence, Role};
+use crate::diagnose::{Code, Confidence, Severity};
+use crate::logs::{Aggregate, format_time};
+use crate::model::{Object, Text};
+use crate::resolve::{Service, Workload};
+
+/// The pair that lines belong to: client workload (namespace, name), host, port.
+pub type PairKey = (Text, Text, Text, u16);
+
+/// What the logs say of one pair.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EdgeLogs {
+    /// Lines that failed.
+    pub failed: u64,
+    /// Lines that went well.
+    pub succeeded: u64,
+    /// The last that failed, in microseconds since the epoch.
+    pub last_failure: Option<i64>,
+    /// The last that went well.
+    pub last_success: Option<i64>,
+}
+
+/// What the logs say of each pair.
+pub type Traffic = BTreeMap<PairKey, EdgeLogs>;
+
+fn pair_key(client: &Workload, host: &Text, port: u16) -> PairKey {
+    (Arc::clone(&client.namespace), Arc::clone(&client.name), Arc::clone(host), port)
+}
+
+/// Counts lines by pair, as their clients wrote them.
+pub fn traffic(locator: &Locator<'_>, logs: &Aggregate) -> Traffic {
+    let mut traffic = Traffic::new();
+    for group in logs.groups() {
+        let place = locator.locate(&group);
+        let (Some(client), Some(host), Some(port)) =
+            (locator.workload(place.client), &place.host, place.port)
+        else {
+            continue;
+        };
+        if group.reporter != crate::logs::Reporter::Client {
+            continue;
+        }
+        let entry = traffic.entry(pair_key(client, host, port)).or_default();
+        if is_failure(&group) {
+            entry.failed += group.count;
+            entry.last_failure = entry.last_failure.max(group.last);
+        } else {
+            entry.succeeded += group.count;
+            entry.last_success = entry.last_success.max(group.last);
+        }
+    }
+    traffic
+}
+
+/// Joins the causes to the findings of the configuration and adds those that stand for themselves. The result is
+/// sorted, and each edge that lines were seen of is counted in `seen`.
+pub fn findings(
+    locator: &Locator<'_>,
+    mut found: Vec<Finding>,
+    causes: &[Cause],
+    traffic: &Traffic,
+) -> (Vec<Finding>, BTreeMap<Edge, u64>) {
+    let mut seen = BTreeMap::new();
+    let mut alone = Alone::default();
+    for cause in causes {
+        if cause.label.is_mtls() && explained(locator, &mut found, cause, &mut seen) {
+            continue;
+        }
+        alone.add(locator, cause);
+    }
+    for finding in &mut found {
+        contradict(finding, traffic);
+    }
+    found.extend(alone.findings(locator, &mut seen));
+    found.sort_by(Finding::order);
+    (found, seen)
+}
+
+fn code_of(label: Label) -> Option<Code> {
+    match label {
+        Label::PlaintextToStrict => Some(Code::PlaintextToStrict),
+        Label::MtlsToPlaintext => Some(Code::MtlsToPlaintext),
+        Label::NonIstioTlsToPermissive | Label::AppClosed | Label::AppError | Label::Unknown => None,
+    }
+}
+
+/// Adds the lines to the finding whose edge they are of. False where there is none.
+fn explained(
+    locator: &Locator<'_>,
+    found: &mut [Finding],
+    cause: &Cause,
+    seen: &mut BTreeMap<Edge, u64>,
+) -> bool {
+    let Some(code) = code_of(cause.label) else { return false };
+    let mut any = false;
+    for finding in found.iter_mut().filter(|finding| finding.code == code) {
+        let edges: Vec<_> =
+            finding.edges.iter().filter(|edge| is_of(locator, cause, edge)).cloned().collect();
+        if edges.is_empty() {
+            continue;
+        }
+        // Lines that name their port stand for one edge; refusals at the server do not, and are evidence only.
+        if let [edge] = edges.as_slice() {
+            *seen.entry(edge.clone()).or_default() += cause.count;
+        }
+        for lines in &cause.evidence {
+            add_lines(finding, lines);
+        }
+        any = true;
+    }
+    any
+}
+
+fn is_of(locator: &Locator<'_>, cause: &Cause, edge: &Edge) -> bool {
+    let place = &cause.place;
+    let client = locator.workload(place.client);
+    let same_client = match client {
+        Some(client) => (&client.namespace, &client.name) == (&edge.client.0, &edge.client.1),
+        // A refusal at the server from an address nobody knows may be of any of its clients.
+        None => place.server.is_some(),
+    };
+    same_client
+        && place.host.as_ref() == Some(&edge.host)
+        && place.port.is_none_or(|port| port == edge.port)
+        && (place.subset.is_none() || place.subset == edge.subset)
+}
+
+fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
+    for known in &mut finding.evidence {
+        if let Evidence::Log(known) = known
+            && known.text == lines.text
+        {
+            known.count += lines.count;
+            known.first = known.first.take().into_iter().chain(lines.first.clone()).min();
+            known.last = known.last.take().max(lines.last.clone());
+            known.samples.extend(lines.samples.iter().cloned());
+            known.samples.truncate(3);
+            return;
+        }
+    }
+    finding.evidence.push(Evidence::Log(lines.clone()));
+}
+
+/// Traffic that goes well where the configuration says it cannot: the proxies have something else than what was
+/// read, or the model is wrong. Either way it is said, and the finding is not proved any more.
+fn contradict(finding: &mut Finding, traffic: &Traffic) {
+    if !matches!(finding.code, Code::PlaintextToStrict | Code::MtlsToPlaintext) {
+        return;
+    }
+    let mut well = (0, None);
+    for edge in &finding.edges {
+        let key = (Arc::clone(&edge.client.0), Arc::clone(&edge.client.1), Arc::clone(&edge.host), edge.port);
+        let Some(logs) = traffic.get(&key) else { continue };
+        if logs.succeeded > 0 && logs.last_success >= logs.last_failure {
+            well = (well.0 + logs.succeeded, well.1.max(logs.last_success));
+        }
+    }
+    if well.0 > 0 {
+        finding.confidence = Confidence::Likely;
+        finding.evidence.push(Evidence::Log(LogEvidence {
+            count: well.0,
+            last: well.1.map(format_time),
+            text: "succeeded after the last failure: the proxies do not have these objects (yet)".to_owned(),
+            ..LogEvidence::default()
+        }));
+    }
+}
+
+/// Causes that no finding of the configuration explains, by the object they are about.
+#[derive(Default)]
+struct Alone<'a> {
+    found: BTreeMap<(Code, crate::model::ObjectId), (Arc<Object>, Vec<&'a Cause>)>,
+}
+
+impl<'a> Alone<'a> {
+    fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
+        let code = match cause.label {
+            // Lines alone, against a sound configuration, make no mTLS finding.
+            label if label.is_mtls() && cause.server_proof && cause.confidence == Confidence::Certain => {
+                Code::MtlsFailureInTraffic
+            }
+            Label::AppClosed => Code::UpstreamClosesConnections,
+            Label::PlaintextToStrict
+            | Label::MtlsToPlaintext
+            | Label::NonIstioTlsToPermissive
+            | Label::Unknown => Code::EvidenceIncomplete,
+            Label::AppError => return,
+        };
+        let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
+        let server = locator.workload(cause.place.server).or_else(|| locator.workload(cause.place.client));
+        let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
+        if let Some(object) = object {
+            let key = (code, object.id.clone());
+            self.found.entry(key).or_insert_with(|| (Arc::clone(object), Vec::new())).1.push(cause);
+        }
+    }
+
+    fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
+        let alone = self.found.into_iter();
+        alone.map(|((code, _), (object, causes))| finding(locator, code, &object, &causes, seen)).collect()
+    }
+}
+
+fn finding(
+    locator: &Locator<'_>,
+    code: Code,
+    object: &Arc<Object>,
+    causes: &[&Cause],
+    seen: &mut BTreeMap<Edge, u64>,
+) -> Finding {
+    let mut edges = Vec::new();
+    for cause in causes {
+        let client = locator.workload(cause.place.client);
+        if let (Some(client), Some(host), Some(port)) = (client, &cause.place.host, cause.place.port) {
+            let edge = Edge {
+                client: (Arc::clone(&client.namespace), Arc::clone(&client.name), Arc::clone(&client.kind)),
+                host: Arc::clone(host),
+                port,
+                subset: cause.place.subset.clone(),
+            };
+            *seen.entry(edge.clone()).or_default() += cause.count;
+            edges.push(edge);
+        }
+    }
+    edges.sort();
+    edges.dedup();
+    let mut finding = Finding {
+        code,
+        severity: if code == Code::EvidenceIncomplete { Severity::Info } else { code.severity() },
+        confidence: confidence(code, causes),
+        root: (object.id.clone(), "logs".to_owned()),
+        message: message(locator, code, object, causes),
+        because: Vec::new(),
+        objects: vec![Involved::new(object, Role::Affected, "")],
+        edges,
+        evidence: Vec::new(),
+    };
+    for lines in causes.iter().flat_map(|cause| &cause.evidence) {
+        add_lines(&mut finding, lines);
+    }
+    finding
+}
+
+/// That the application's side closed the connection is proved by the line of its own proxy, whether or not the
+/// connection had lain idle before.
+fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
+    if code == Code::UpstreamClosesConnections && causes.iter().any(|cause| cause.server_proof) {
+        return Confidence::Certain;
+    }
+    causes.iter().map(|cause| cause.confidence).max().unwrap_or(Confidence::Possible)
+}
+
+fn message(locator: &Locator<'_>, code: Code, object: &Object, causes: &[&Cause]) -> String {
+    let count = lines_of(causes);
+    let name = &object.id;
+    match code {
+        Code::UpstreamClosesConnections => format!(
+            "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
+             server's own proxy, which had taken the request and handed it on"
+        ),
+        Code::MtlsFailureInTraffic => format!(
+            "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
+             does not explain: the proxies have something else, or other clients call it"
+        ),
+        _ => {
+            let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
+            let what = texts.take(1).collect::<String>();
+            let age = age(locator, causes);
+            format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
+        }
+    }
+}
+
+fn lines_of(causes: &[&Cause]) -> u64 {
+    let clients: u64 =
+        causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
+    if clients > 0 { clients } else { causes.iter().map(|cause| cause.count).sum() }
+}
+
+/// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
+fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
+    let unknown = "the lines may be older than the objects, whose last change is not known".to_owned();
+    let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
+    let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
+    let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
+    let (Some(last), Some(service), Some(client)) = (last, service, locator.workload(cause.place.client))
+    else {
+        return unknown;
+    };
+    let objects = deciding(locator, client, service, cause);
+    let changed =
+        objects.iter().filter_map(|object| Some((object.meta.changed.or(object.meta.created)?, object)));
+    match changed.max_by_key(|(time, _)| *time) {
+        Some((time, object)) if time > last => {
+            format!(
+                "the lines are older than {}, which was last changed at {}",
+                object.id,
+                crate::model::time::format(time)
+            )
+        }
+        Some(_) => "the server's own log would tell".to_owned(),
+        None => unknown,
+    }
+}
+
+/// The objects that decide about a pair.
+fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: &Cause) -> Vec<Arc<Object>> {
+    let Some(port) = cause.place.port else { return Vec::new() };
+    let mesh = locator.mesh();
+    let pair = mesh.pair(client, service, port, cause.place.subset.as_deref());
+    let rules = pair.choice.iter().flat_map(|choice| &choice.contributors);
+    let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
+    let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());
+    rules.chain(policies).collect()
+}

@@ -1,0 +1,147 @@
+//! The text of `check`: what is wrong, why, and what to do; and how much was looked at.
+
+use std::io::{self, Write};
+
+use super::Report;
+use super::table::{Style, Tone};
+use crate::answer::check::{CheckReport, EvidenceRef, FieldEvidence, Finding};
+use crate::answer::common::LogLines;
+
+/// At most so many edges of a finding are written out in a table.
+const EDGES: usize = 10;
+
+impl Report for CheckReport {
+    fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+        for finding in &self.findings {
+            self.finding(finding, out, style, wide)?;
+        }
+        self.conclusion(out, style)
+    }
+
+    fn items(&self) -> Vec<serde_json::Value> {
+        self.findings.iter().filter_map(|finding| serde_json::to_value(finding).ok()).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.findings.iter().map(|finding| finding.id.clone()).collect()
+    }
+}
+
+impl CheckReport {
+    fn finding(&self, finding: &Finding, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+        let severity = style.paint(&format!("{:7}", finding.severity), Tone::of(&finding.severity));
+        let code = style.paint(&format!("{} {}", finding.code, finding.name), Tone::Strong);
+        let confidence = style.paint(&finding.confidence, Tone::Dim);
+        writeln!(out, "{severity} {code}  {confidence}")?;
+        writeln!(out, "  {}", style.paint(&finding.message, Tone::Plain))?;
+        for reason in &finding.because {
+            writeln!(
+                out,
+                "  because  {} {}",
+                style.paint(&reason.code, Tone::Plain),
+                style.paint(&reason.text, Tone::Plain)
+            )?;
+        }
+        for involved in &finding.objects {
+            let place = involved.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line));
+            let fields = if involved.fields.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", involved.fields.join(", "))
+            };
+            let line =
+                format!("{:8} {} {}{fields}", involved.role, involved.object.kind, involved.object.path());
+            let place = style.paint(&place.unwrap_or_default(), Tone::Dim);
+            writeln!(out, "  {}  {place}", style.paint(&line, Tone::Plain))?;
+        }
+        self.edges(finding, out, style, if wide { finding.edges.len() } else { EDGES })?;
+        for evidence in &finding.evidence {
+            match evidence {
+                EvidenceRef::Field(field) => {
+                    writeln!(out, "  proof    {}", style.paint(&field_line(field), Tone::Plain))?
+                }
+                EvidenceRef::Log(lines) => {
+                    writeln!(out, "  log      {}", style.paint(&log_line(lines), Tone::Plain))?
+                }
+            }
+        }
+        for (at, remedy) in finding.remedies.iter().enumerate() {
+            writeln!(out, "  fix {}    {}", at + 1, style.paint(&remedy.title, Tone::Plain))?;
+            if let Some(command) = &remedy.command {
+                writeln!(out, "           {}", style.paint(command, Tone::Good))?;
+            }
+        }
+        writeln!(out)
+    }
+
+    fn edges(&self, finding: &Finding, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
+        for edge in finding.edges.iter().take(most) {
+            let subset = edge.subset.as_ref().map(|subset| format!("|{subset}")).unwrap_or_default();
+            let seen =
+                if edge.seen > 0 { format!("  seen in {} log lines", edge.seen) } else { String::new() };
+            let line = format!("{} → {}:{}{subset}", edge.client.path(), edge.host, edge.port);
+            let seen = style.paint(&seen, Tone::Bad);
+            writeln!(out, "  pair     {}{seen}", style.paint(&line, Tone::Plain))?;
+        }
+        let left = finding.edge_count.saturating_sub(most.min(finding.edges.len()));
+        if left > 0 { writeln!(out, "           and {left} more") } else { Ok(()) }
+    }
+
+    /// "Nothing was found" is never said without how much was looked at, nor where something could not be told.
+    fn conclusion(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
+        for missing in &self.missing {
+            let line = format!("cannot tell: {} {}", missing.kind, missing.need);
+            writeln!(out, "{}", style.paint(&line, Tone::Careful))?;
+        }
+        for assumed in &self.assumed {
+            writeln!(out, "{}", style.paint(&format!("assumed: {assumed}"), Tone::Dim))?;
+        }
+        let summary = &self.summary;
+        let said = if self.findings.is_empty() && summary.unknown == 0 {
+            style.paint("nothing found", Tone::Good)
+        } else {
+            let parts = [(summary.error, "error"), (summary.warning, "warning"), (summary.info, "info")];
+            let parts = parts.map(|(count, name)| plural(count as u64, name));
+            let unknown = format!("{} of pairs that cannot be told", summary.unknown);
+            let tail = if summary.unknown > 0 { format!(", {unknown}") } else { String::new() };
+            style.paint(&format!("{}{tail}", parts.join(", ")), Tone::Strong)
+        };
+        let scanned = &self.scanned;
+        let objects: Vec<_> = scanned.objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let version = &self.istio_version;
+        writeln!(out, "{said}")?;
+        let looked = format!(
+            "looked at {}, {}, {}; rules of Istio {} ({})",
+            if objects.is_empty() { "no objects".to_owned() } else { objects.join(", ") },
+            plural(scanned.pairs, "pair"),
+            plural(scanned.log_lines, "log line"),
+            version.value,
+            version.from
+        );
+        writeln!(out, "{}", style.paint(&looked, Tone::Dim))
+    }
+}
+
+pub(super) fn plural(count: u64, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
+fn field_line(field: &FieldEvidence) -> String {
+    let value = match &field.value {
+        serde_json::Value::Null => "absent".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    format!("{} {} {}: {value} ({})", field.object.kind, field.object.path(), field.field, field.counted)
+}
+
+pub(super) fn log_line(lines: &LogLines) -> String {
+    let span = match (&lines.first, &lines.last) {
+        (Some(first), Some(last)) if first == last => format!("  {first}"),
+        (Some(first), Some(last)) => format!("  {first} … {last}"),
+        (Some(one), None) | (None, Some(one)) => format!("  {one}"),
+        (None, None) => String::new(),
+    };
+    let sample = lines.samples.first().map(|sample| format!("  {}:{}", sample.file, sample.line));
+    format!("{} × {}{span}{}", lines.count, lines.text, sample.unwrap_or_default())
+}

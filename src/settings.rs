@@ -1,0 +1,55 @@
+//! Flags, environment and terminal, resolved once. The environment is read here and nowhere else.
+
+#![allow(clippy::disallowed_methods, reason = "this is the place where environment and clock are read")]
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Colour {
+    /// When the output is a terminal that can.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Whether output gets colours: the flag first, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a terminal.
+pub fn colours(flag: Colour) -> bool {
+    match flag {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto if set("NO_COLOR") => false,
+        Colour::Auto if set("CLICOLOR_FORCE") => true,
+        Colour::Auto => {
+            std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
+    }
+}
+
+/// Whether the program talks to a terminal at both ends, so that the screen can be shown.
+pub fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Whether the terminal shows Unicode, by the locale that counts.
+pub fn shows_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let locale = locale.filter(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase()).next();
+    locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+/// How many columns the output has, where it is a terminal.
+pub fn columns() -> Option<usize> {
+    std::io::stdout()
+        .is_terminal()
+        .then(|| crossterm::terminal::size().ok().map(|(columns, _)| columns.into()))?
+}
+
+fn set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
+}
