@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::answer::Read;
 use crate::logs::{SourceId, SourceName};
 
+pub mod answering;
 pub mod answers;
 pub mod command;
 pub mod command_line;
@@ -28,9 +29,6 @@ pub mod target;
 pub mod update;
 pub mod wording;
 pub mod yaml;
-
-#[cfg(test)]
-pub(crate) mod sample;
 
 pub use answers::Answers;
 pub use effect::Effect;

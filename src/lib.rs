@@ -13,5 +13,6 @@ pub mod remedy;
 pub mod report;
 pub mod resolve;
 pub mod settings;
+pub mod runtime;
 pub mod text;
 pub mod ui;

@@ -10,9 +10,6 @@ pub mod screen;
 pub mod theme;
 pub mod widget;
 
-#[cfg(test)]
-mod tests;
-
 pub use theme::{Colours, Theme};
 
 use widget::pen::Pen;

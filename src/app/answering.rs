@@ -1,0 +1,46 @@
+//! Answers the screen's questions from what was read. It takes as long as it takes: the screen never calls it itself.
+
+use std::sync::Arc;
+
+use super::question::{Answer, Question};
+use crate::answer::why::{self, Query};
+use crate::answer::{Read, check, explain, logs, rules, tls_check};
+use crate::resolve::name::{self, Named};
+
+/// The answer to a question.
+pub fn answer(read: &Read, question: &Question) -> Answer {
+    match question {
+        Question::Check => Answer::Check(Arc::new(check::check(read))),
+        Question::Tls => Answer::Tls(Arc::new(tls_check::table(read))),
+        Question::Rules => Answer::Rules(Arc::new(rules::table(read))),
+        Question::Logs => Answer::Logs(Arc::new(logs::report(read))),
+        Question::Explain(code) => Answer::Explain(explain::explain(code).map(Arc::new)),
+        Question::Why { service, port, client } => {
+            match query(read, service, *port, client.as_deref()) {
+                Ok(query) => why::why(read, &query)
+                    .map_or_else(|| Answer::Failed(format!("no service is called {service}")), |why| Answer::Why(Arc::new(why))),
+                Err(text) => Answer::Failed(text),
+            }
+        }
+    }
+}
+
+fn query(read: &Read, service: &str, port: Option<u16>, client: Option<&str>) -> Result<Query, String> {
+    let (named, _) = name::service(&read.mesh, service);
+    let found = one(named, "service", service)?;
+    let client = client.map(|client| client.split_once('/').unwrap_or(("", client)));
+    Ok(Query {
+        host: found.host.to_string(),
+        port,
+        client: client.map(|(namespace, name)| (namespace.to_owned(), name.to_owned())),
+    })
+}
+
+fn one<T>(named: Named<T>, what: &str, asked: &str) -> Result<T, String> {
+    match named {
+        Named::One(found) => Ok(found),
+        Named::Several(names) => Err(format!("{asked} can be several {what}s: {}", names.join(", "))),
+        Named::None(like) if like.is_empty() => Err(format!("no {what} is called {asked}")),
+        Named::None(like) => Err(format!("no {what} is called {asked}; there are {}", like.join(", "))),
+    }
+}
