@@ -22,6 +22,7 @@ pub use error::Error;
 use input::{Content, Input};
 pub use input::{Path, Request};
 use item::ItemReader;
+use log::Whole;
 
 /// How much is read at once.
 const BLOCK: usize = 256 * 1024;
@@ -83,21 +84,17 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
 
 fn read_logs(logs: Vec<(&Path, Input)>, reader: &mut ItemReader, bundle: &mut Bundle) -> Result<(), Error> {
     for (path, input) in logs {
-        let (content, name) = (input.content, Arc::clone(&input.name));
-        let again = input.again();
-        if log::read_log(input, None, bundle) {
-            continue;
-        }
-        let objects = match (content, again) {
-            (Content::Unknown, Some(input)) => read_objects(input, reader, bundle),
-            (Content::Unknown | Content::Log | Content::Objects | Content::Binary, _) => false,
+        let name = Arc::clone(&input.name);
+        // What cannot be looked at twice (a pipe) is taken for a log.
+        let again = if input.content == Content::Unknown { input.again() } else { None };
+        let read = match again.map_or(Whole::Log, log::look_through) {
+            Whole::Log => log::read_log(input, None, bundle),
+            Whole::Objects => read_objects(input, reader, bundle),
+            Whole::Neither => false,
         };
-        if objects {
-            continue;
-        }
-        if path.names_a_folder() {
+        if !read && path.names_a_folder() {
             bundle.left_out.push(name);
-        } else {
+        } else if !read {
             return Err(Error::nothing_read(path, &bundle.problems));
         }
     }

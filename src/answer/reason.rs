@@ -33,6 +33,9 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
             Some(endpoint) => {
                 format!("the client sends {} ({client}): {}", what_is_sent(endpoint.sent), endpoint.condition)
             }
+            None if service.is_alias() => {
+                format!("{} is an alias of another host: clients have no cluster for it", service.host)
+            }
             None if tls.endpoints.is_empty() => {
                 format!(
                     "{} has no endpoint on port {}: requests fail for that reason",

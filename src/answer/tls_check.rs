@@ -196,9 +196,6 @@ fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
 
 /// The answers of a client for a service: each port, without subset and with each of the rule in force.
 pub(super) fn pairs(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -> Vec<PairTls> {
-    if service.is_alias() {
-        return Vec::new();
-    }
     let choice = mesh.choice(client, service);
     let subsets = mesh.subsets(choice.as_ref());
     let mut pairs = Vec::new();

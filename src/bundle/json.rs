@@ -82,12 +82,12 @@ impl Cutter {
 
     /// Where bytes go: to the item in hand, else to the list around it.
     fn take(&mut self, bytes: &[u8]) {
-        if self.depth > self.base || self.in_list && self.depth == self.base && self.in_string {
+        if self.base == 0 && self.depth == 1 {
+            self.key.extend_from_slice(bytes);
+        }
+        if self.depth > self.base {
             self.item.extend_from_slice(bytes);
         } else {
-            if self.depth == 1 {
-                self.key.extend_from_slice(bytes);
-            }
             self.list.extend_from_slice(bytes);
         }
     }
@@ -96,7 +96,7 @@ impl Cutter {
         match byte {
             b'\n' => self.line += 1,
             b'"' => {
-                if self.depth == 1 && self.base != 1 {
+                if self.base == 0 && self.depth == 1 {
                     self.key.clear();
                 }
                 self.in_string = true;
@@ -209,5 +209,59 @@ impl Cutter {
         for (text, line) in std::mem::take(&mut self.waiting) {
             reader.item(Text::Json(&text), line, 0, None, bundle);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of the objects read, each with its line, then the problems.
+    fn said(text: &str) -> Vec<String> {
+        let mut bundle = Bundle::default();
+        let mut reader = ItemReader::default();
+        reader.begin("x.json".into());
+        // A reader that gives one byte at a time shows what blocks hide.
+        let slow = std::io::BufReader::with_capacity(1, text.as_bytes());
+        read(slow, &mut reader, &mut bundle).unwrap();
+        let objects = bundle.snapshot.objects().map(|one| format!("{} {}", one.id, one.origin.line));
+        let problems = bundle.problems.iter().map(|one| format!("{}: {}", one.origin.line, one.text));
+        objects.chain(problems).collect()
+    }
+
+    const POD: &str = r#"{"metadata":{"name":"a \"{[\" b","namespace":"x"}"#;
+
+    #[test]
+    fn one_object_many_objects_and_arrays_are_cut_into_items() {
+        let whole = format!("{},\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}", POD);
+        let one = "Pod x/a \"{[\" b 1".to_owned();
+        assert_eq!(said(&whole), [one.clone()]);
+        assert_eq!(said(&format!("[{whole}]")), [one.clone()]);
+        assert_eq!(said(&format!("\n\n{whole}\n")), ["Pod x/a \"{[\" b 3"]);
+        let list = format!("{{\"apiVersion\":\"v1\",\"items\":[\n{whole}],\"kind\":\"List\"}}");
+        assert_eq!(said(&list), ["Pod x/a \"{[\" b 2"]);
+    }
+
+    #[test]
+    fn items_without_a_kind_take_their_lists_even_when_it_comes_last() {
+        let first = format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{POD}}}]}}");
+        let last = format!("{{\"items\":[{POD}}}],\"kind\":\"PodList\",\"apiVersion\":\"v1\"}}");
+        assert_eq!(said(&first), ["Pod x/a \"{[\" b 1"]);
+        assert_eq!(said(&last), ["Pod x/a \"{[\" b 1"]);
+    }
+
+    #[test]
+    fn a_text_that_is_cut_off_keeps_what_was_whole() {
+        let text = format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{POD}}},\n{{\"metadata\":{{");
+        assert_eq!(said(&text), ["Pod x/a \"{[\" b 1", "2: ends in the middle of an object: it is cut off"]);
+        for end in 0..text.len() {
+            drop(said(text.get(..end).unwrap()));
+        }
+    }
+
+    #[test]
+    fn garbage_is_said_with_its_line() {
+        assert_eq!(said("{}\nnonsense"), ["2: expected an object, found 'n'"]);
+        assert_eq!(said("}"), ["1: closes more than was opened"]);
     }
 }

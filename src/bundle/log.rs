@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use super::input::{Content, Input};
+use super::input::Input;
 use super::{BLOCK, Bundle, Problem};
 use crate::logs::{Detector, Parsed, PodName, SourceName};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
@@ -12,15 +12,32 @@ use crate::model::{Kind, ObjectId, Origin, Snapshot};
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Folds a log into the bundle. False, and nothing is counted, when not one line is an access-log line.
+/// What a text turns out to be when all of it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    Log,
+    Objects,
+    Neither,
+}
+
+/// Looks through a text whose beginning did not tell what it is.
+pub(super) fn look_through(input: Input) -> Whole {
+    let mut detector = Detector::default();
+    let (mut log, mut objects) = (false, false);
+    let read = lines(input.text, |_, line| {
+        log = log || matches!(detector.parse(line), Parsed::Access(_));
+        objects = objects || line.starts_with(b"apiVersion:") || memchr::memmem::find(line, b"\"apiVersion\"").is_some();
+    });
+    match (read, log, objects) {
+        (Ok(()), true, _) => Whole::Log,
+        (Ok(()), false, true) => Whole::Objects,
+        (Ok(()), false, false) | (Err(_), _, _) => Whole::Neither,
+    }
+}
+
+/// Folds a log into the bundle. False when not one line is an access-log line.
 pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) -> bool {
     let file = Arc::clone(&input.name);
-    if input.content == Content::Unknown
-        && let Some(again) = input.again()
-        && !has_access_line(again)
-    {
-        return false;
-    }
     let pod = pod.or_else(|| pod_of_path(&file, &bundle.snapshot));
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
@@ -32,14 +49,6 @@ pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) 
         bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
     }
     any
-}
-
-fn has_access_line(input: Input) -> bool {
-    let mut detector = Detector::default();
-    let mut found = false;
-    let read =
-        lines(input.text, |_, line| found |= !found && matches!(detector.parse(line), Parsed::Access(_)));
-    read.is_ok() && found
 }
 
 /// Hands on each line with its number, from 1, without its line end.
