@@ -6,6 +6,8 @@ use std::io::IsTerminal;
 
 use clap::ValueEnum;
 
+use crate::ui::Colours;
+
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Colour {
@@ -28,6 +30,22 @@ pub fn colours(flag: Colour) -> bool {
         Colour::Auto => {
             std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
+    }
+}
+
+/// How many colours the screen has: `COLORTERM` tells of 24 bits, `TERM` of 256.
+pub fn colour_depth(flag: Colour) -> Colours {
+    let is = |name: &str, parts: &[&str]| {
+        std::env::var(name).is_ok_and(|value| parts.iter().any(|part| value.contains(part)))
+    };
+    if !colours(flag) {
+        Colours::None
+    } else if is("COLORTERM", &["truecolor", "24bit"]) || is("TERM", &["direct"]) {
+        Colours::True
+    } else if is("TERM", &["256"]) {
+        Colours::Indexed
+    } else {
+        Colours::Basic
     }
 }
 

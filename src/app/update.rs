@@ -54,6 +54,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Msg::LogLines { at, lines, dropped } => {
             app.now = app.now.max(at);
+            app.changed |= app.dropped != dropped;
             app.dropped = dropped;
             fold(app, &lines);
         }

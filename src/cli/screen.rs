@@ -1,18 +1,66 @@
 //! The screen, on files or on the demo.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::{Common, Outcome, Refusal, source};
+use crate::answer::Read;
+use crate::app::source::{Given, Source};
+use crate::app::{LogLine, answering};
+use crate::demo::Traffic;
+use crate::logs::{PodName, SourceName};
+use crate::runtime::{self, FollowLogs, LiveLines, Start};
 use crate::settings;
+use crate::ui::Theme;
+
+/// Where the demo's traffic begins; any number would do, one is the same in every run.
+const SEED: u64 = 7;
 
 pub(super) fn run(common: &Common) -> anyhow::Result<Outcome> {
+    let paths = common.filename.clone();
+    let name = match paths.as_slice() {
+        [] => common.log.first().cloned().unwrap_or_default(),
+        [one] => one.clone(),
+        [one, more @ ..] => format!("{one} and {} more", more.len()),
+    };
+    start(common, Source { name, given: Given::Paths(paths) }, None)
+}
+
+pub(super) fn demo(common: &Common) -> anyhow::Result<Outcome> {
+    start(common, Source { name: "demo".to_owned(), given: Given::Demo }, Some(Box::new(traffic)))
+}
+
+fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::Result<Outcome> {
     if !settings::is_interactive() {
         let text = "the screen needs a terminal; without one, name a command: `meshscope check -f PATH` (see --help)";
         return Err(Refusal::Usage(text.to_owned()).into());
     }
-    let read = source::read(common)?;
-    drop(read);
+    if common.filename.is_empty() && common.log.is_empty() {
+        // There is nothing to wait for: say so before the screen is up.
+        source::bundle(common)?;
+    }
+    let theme = Theme::new(settings::colour_depth(common.color), settings::shows_unicode());
+    let flags = common.clone();
+    let read = move || {
+        let bundle = source::bundle(&flags).map_err(|error| format!("{error:#}"))?;
+        Ok(source::prepare(&flags, bundle))
+    };
+    runtime::run_screen(Start { source, theme, read: Box::new(read), live, answer: Arc::new(answering::answer) })?;
     Ok(Outcome::Fine)
 }
 
-pub(super) fn demo(common: &Common) -> anyhow::Result<Outcome> {
-    run(common)
+/// The demo's traffic as followed logs, one for each pod.
+fn traffic(read: &Read) -> LiveLines {
+    let mut traffic = Traffic::new(&read.mesh, SEED);
+    let mut numbers: HashMap<PodName, u64> = HashMap::new();
+    Box::new(move |now| {
+        let lines = traffic.lines(now).into_iter().map(|line| {
+            let number = numbers.entry(line.pod.clone()).or_default();
+            *number += 1;
+            let file = format!("live/{}/{}", line.pod.namespace, line.pod.name);
+            let source = SourceName { file: file.into(), pod: Some(line.pod) };
+            LogLine { source, number: *number, text: line.text.into_bytes() }
+        });
+        lines.collect()
+    })
 }
