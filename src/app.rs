@@ -216,7 +216,9 @@ impl App {
             .mesh
             .snapshot
             .objects()
-            .map(|object| if *object.id.kind.name() == *"Namespace" { &*object.id.name } else { &*object.id.namespace })
+            .map(|object| {
+                if *object.id.kind.name() == *"Namespace" { &*object.id.name } else { &*object.id.namespace }
+            })
             .filter(|name| !name.is_empty())
             .collect();
         self.namespaces = names.into_iter().map(str::to_owned).collect();

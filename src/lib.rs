@@ -12,7 +12,7 @@ pub mod model;
 pub mod remedy;
 pub mod report;
 pub mod resolve;
-pub mod settings;
 pub mod runtime;
+pub mod settings;
 pub mod text;
 pub mod ui;

@@ -61,7 +61,10 @@ pub struct Start {
 
 impl fmt::Debug for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start").field("source", &self.source).field("theme", &self.theme).finish_non_exhaustive()
+        f.debug_struct("Start")
+            .field("source", &self.source)
+            .field("theme", &self.theme)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +118,9 @@ impl Loop {
             let msg = match tokio::task::spawn_blocking(read).await {
                 Ok(Ok(read)) => Msg::SourceRead(Box::new(read)),
                 Ok(Err(why)) => Msg::SourceFailed(why),
-                Err(error) => Msg::SourceFailed(format!("the program failed while reading: {}", panic::text(error))),
+                Err(error) => {
+                    Msg::SourceFailed(format!("the program failed while reading: {}", panic::text(error)))
+                }
             };
             // A loop that has ended wants no message.
             drop(sender.send(msg).await);
@@ -140,7 +145,8 @@ impl Loop {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.draw(terminal)?;
         loop {
-            let wait = self.drawn.map_or(Duration::ZERO, |drawn| BETWEEN_PICTURES.saturating_sub(drawn.elapsed()));
+            let wait =
+                self.drawn.map_or(Duration::ZERO, |drawn| BETWEEN_PICTURES.saturating_sub(drawn.elapsed()));
             let mut at_once = false;
             let step = tokio::select! {
                 biased;
@@ -214,8 +220,9 @@ impl Loop {
         tokio::spawn(async move {
             let asked = question.clone();
             let computed = tokio::task::spawn_blocking(move || answer(&read, &asked)).await;
-            let answer = computed
-                .unwrap_or_else(|error| Answer::Failed(format!("the program failed: {}", panic::text(error))));
+            let answer = computed.unwrap_or_else(|error| {
+                Answer::Failed(format!("the program failed: {}", panic::text(error)))
+            });
             drop(sender.send(Msg::Answered { revision, question, answer: Box::new(answer) }).await);
         });
     }

@@ -15,19 +15,25 @@ pub fn answer(read: &Read, question: &Question) -> Answer {
         Question::Rules => Answer::Rules(Arc::new(rules::table(read))),
         Question::Logs => Answer::Logs(Arc::new(logs::report(read))),
         Question::Explain(code) => Answer::Explain(explain::explain(code).map(Arc::new)),
-        Question::Why { service, port, client } => {
-            match query(read, service, *port, client.as_deref()) {
-                Ok(query) => why::why(read, &query)
-                    .map_or_else(|| Answer::Failed(format!("no service is called {service}")), |why| Answer::Why(Arc::new(why))),
-                Err(text) => Answer::Failed(text),
-            }
-        }
+        Question::Why { service, port, client } => match query(read, service, *port, client.as_deref()) {
+            Ok(query) => why::why(read, &query).map_or_else(
+                || Answer::Failed(format!("no service is called {service}")),
+                |why| Answer::Why(Arc::new(why)),
+            ),
+            Err(text) => Answer::Failed(text),
+        },
     }
 }
 
 fn query(read: &Read, service: &str, port: Option<u16>, client: Option<&str>) -> Result<Query, String> {
-    let (named, _) = name::service(&read.mesh, service);
+    let (named, written) = name::service(&read.mesh, service);
     let found = one(named, "service", service)?;
+    let port = match (port, written) {
+        (None, Some(written)) => {
+            Some(name::port(found, &written).ok_or_else(|| format!("{} has no port {written}", found.host))?)
+        }
+        (port, _) => port,
+    };
     let client = client.map(|client| client.split_once('/').unwrap_or(("", client)));
     Ok(Query {
         host: found.host.to_string(),
@@ -36,10 +42,10 @@ fn query(read: &Read, service: &str, port: Option<u16>, client: Option<&str>) ->
     })
 }
 
-fn one<T>(named: Named<T>, what: &str, asked: &str) -> Result<T, String> {
-    match named {
-        Named::One(found) => Ok(found),
-        Named::Several(names) => Err(format!("{asked} can be several {what}s: {}", names.join(", "))),
+fn one<T>(found: Named<T>, what: &str, asked: &str) -> Result<T, String> {
+    match found {
+        Named::One(one) => Ok(one),
+        Named::Several(all) => Err(format!("{asked} can be several {what}s: {}", all.join(", "))),
         Named::None(like) if like.is_empty() => Err(format!("no {what} is called {asked}")),
         Named::None(like) => Err(format!("no {what} is called {asked}; there are {}", like.join(", "))),
     }

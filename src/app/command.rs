@@ -32,6 +32,28 @@ pub enum Typing {
     Newer,
 }
 
+/// What is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Copied {
+    /// The name of the selected row, or the command of a remedy.
+    Name,
+    /// Its namespace.
+    Namespace,
+    /// The command line that gives the view.
+    CommandLine,
+}
+
+/// Which of the commands that were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Again {
+    /// The one before.
+    Older,
+    /// The one after.
+    Newer,
+    /// The last but one, and back.
+    LastView,
+}
+
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -61,12 +83,8 @@ pub enum Command {
     NextPair,
     /// The pair before.
     PreviousPair,
-    /// Copy the name, or the command of a remedy.
-    CopyName,
-    /// Copy the namespace.
-    CopyNamespace,
-    /// Copy the command line that gives this view.
-    CopyCommandLine,
+    /// Put a text on the clipboard.
+    Copy(Copied),
     /// All columns.
     ToggleWide,
     /// Faults only.
@@ -77,12 +95,8 @@ pub enum Command {
     Namespace(u8),
     /// Stop the picture, or let it go on.
     Freeze,
-    /// The command given before.
-    OlderCommand,
-    /// The command given after.
-    NewerCommand,
-    /// The last view.
-    LastView,
+    /// Give a command again.
+    Again(Again),
     /// While a line is typed.
     Typing(Typing),
 }

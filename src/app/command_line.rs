@@ -96,7 +96,8 @@ pub fn completions(typed: &str) -> Vec<&'static str> {
 /// The name that is at most two letters away; the nearest of several.
 fn nearest(typed: &str) -> Option<&'static str> {
     let names = COMMANDS.iter().flat_map(|one| std::iter::once(one.name).chain(one.aliases.iter().copied()));
-    let near = names.map(|name| (distance(typed, name), name)).filter(|(far, name)| *far <= 2 && *far < name.len());
+    let near =
+        names.map(|name| (distance(typed, name), name)).filter(|(far, name)| *far <= 2 && *far < name.len());
     near.min_by_key(|(far, _)| *far).map(|(_, name)| name)
 }
 
@@ -123,7 +124,8 @@ mod tests {
     #[test]
     fn names_aliases_arguments() {
         assert_eq!(parse(":popeye "), Ok(Order::Show(View::Findings)));
-        let why = PairKey { client: None, service: "productpage.bookinfo".into(), port: Some(9080), subset: None };
+        let why =
+            PairKey { client: None, service: "productpage.bookinfo".into(), port: Some(9080), subset: None };
         assert_eq!(parse("why productpage.bookinfo:9080"), Ok(Order::Why(why)));
         assert_eq!(parse("why"), Err("why wants SERVICE[:PORT]".into()));
         assert_eq!(parse("tls now"), Err("tls takes no argument".into()));
@@ -139,8 +141,10 @@ mod tests {
 
     #[test]
     fn no_name_twice() {
-        let mut names: Vec<_> =
-            COMMANDS.iter().flat_map(|one| std::iter::once(one.name).chain(one.aliases.iter().copied())).collect();
+        let mut names: Vec<_> = COMMANDS
+            .iter()
+            .flat_map(|one| std::iter::once(one.name).chain(one.aliases.iter().copied()))
+            .collect();
         let all = names.len();
         names.sort_unstable();
         names.dedup();

@@ -40,7 +40,8 @@ impl Filter {
             return true;
         }
         let text = text.to_lowercase();
-        let found = if self.fuzzy { has_letters_in_order(&text, &self.needle) } else { text.contains(&self.needle) };
+        let found =
+            if self.fuzzy { has_letters_in_order(&text, &self.needle) } else { text.contains(&self.needle) };
         found != self.inverse
     }
 }

@@ -1,6 +1,6 @@
 //! The one table of keys: key handling, hints, the help screen and the README's table all come from it.
 
-use super::command::{Command, Motion, Typing};
+use super::command::{Again, Command, Copied, Motion, Typing};
 use super::key::Key;
 use super::screen::View;
 
@@ -41,7 +41,7 @@ const fn row(
 }
 
 const fn namespace(keys: &'static [Key], number: u8) -> Binding {
-    row(Everywhere, keys, Command::Namespace(number), "", "one namespace, by its number")
+    row(Everywhere, keys, Command::Namespace(number), "", "one namespace")
 }
 
 use Command as C;
@@ -51,26 +51,25 @@ use Place::{Everywhere, In};
 const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules];
 const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls];
 const WITH_FIXES: &[View] = &[View::Findings, View::Why];
-const OPENING: &[View] =
-    &[View::Findings, View::Why, View::Tls, View::Rules, View::Explain, View::Fix];
+const OPENING: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Explain, View::Fix];
 const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules];
 
 /// The table, in the order of the hints.
 pub const BINDINGS: &[Binding] = &[
     row(In(OPENING), &[K::Enter], C::Open, "open", "one layer deeper"),
+    row(Everywhere, &[K::Char('?')], C::Help, "help", "keys and commands"),
+    row(Everywhere, &[K::Char(':')], C::CommandLine, "cmd", "command; tab completes"),
+    row(In(LISTS), &[K::Char('/')], C::Filter, "filter", "filter (! not, -f fuzzy)"),
     row(In(&[View::Why]), &[K::Tab], C::NextPair, "next pair", "next pair of the finding"),
     row(In(&[View::Why]), &[K::BackTab], C::PreviousPair, "", "pair before"),
-    row(In(WITH_FIXES), &[K::Char('f')], C::Fix, "fix", "what would end it; nothing is written"),
-    row(In(WITH_CODES), &[K::Char('x')], C::Explain, "explain", "what this code or flag means"),
+    row(In(WITH_FIXES), &[K::Char('f')], C::Fix, "fix", "what would end it"),
+    row(In(WITH_CODES), &[K::Char('x')], C::Explain, "explain", "what the code means"),
     row(In(&[View::Tls]), &[K::Ctrl('z')], C::ToggleFaults, "faults only", "faults only"),
-    row(In(LISTS), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
+    row(In(&[View::Findings, View::Rules]), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
     row(In(WITH_OBJECTS), &[K::Char('y')], C::Yaml, "yaml", "the object's YAML"),
-    row(In(LISTS), &[K::Char('/')], C::Filter, "filter", "filter: ! inverse, -f fuzzy"),
-    row(Everywhere, &[K::Char('c')], C::CopyName, "", "copy the name or command"),
-    row(Everywhere, &[K::Char('n')], C::CopyNamespace, "", "copy the namespace"),
-    row(Everywhere, &[K::Ctrl('y')], C::CopyCommandLine, "", "copy this view's command line"),
-    row(Everywhere, &[K::Char(':')], C::CommandLine, "cmd", "command; tab completes"),
-    row(Everywhere, &[K::Char('?')], C::Help, "help", "keys and commands"),
+    row(Everywhere, &[K::Char('c')], C::Copy(Copied::Name), "", "copy the name or command"),
+    row(Everywhere, &[K::Char('n')], C::Copy(Copied::Namespace), "", "copy the namespace"),
+    row(Everywhere, &[K::Ctrl('y')], C::Copy(Copied::CommandLine), "", "copy as a command line"),
     row(Everywhere, &[K::Esc, K::Char('q')], C::Back, "back", "back; q at the root quits"),
     row(Everywhere, &[K::Ctrl('c')], C::Quit, "", "quit"),
     row(Everywhere, &[K::Char('j'), K::Down], C::Move(Motion::Down), "", "down"),
@@ -89,12 +88,12 @@ pub const BINDINGS: &[Binding] = &[
     namespace(&[K::Char('7')], 7),
     namespace(&[K::Char('8')], 8),
     namespace(&[K::Char('9')], 9),
-    row(Everywhere, &[K::Char('r')], C::Freeze, "", "freeze the picture, or go on"),
-    row(Everywhere, &[K::Ctrl('w')], C::ToggleWide, "", "wide: nothing is shortened"),
+    row(Everywhere, &[K::Char('r')], C::Freeze, "", "freeze, or go on"),
+    row(Everywhere, &[K::Ctrl('w')], C::ToggleWide, "", "wide: nothing shortened"),
     row(Everywhere, &[K::Ctrl('e')], C::ToggleHeader, "", "header on or off"),
-    row(Everywhere, &[K::Char('[')], C::OlderCommand, "", "command given before"),
-    row(Everywhere, &[K::Char(']')], C::NewerCommand, "", "command given after"),
-    row(Everywhere, &[K::Char('-')], C::LastView, "", "last view"),
+    row(Everywhere, &[K::Char('[')], C::Again(Again::Older), "", "command given before"),
+    row(Everywhere, &[K::Char(']')], C::Again(Again::Newer), "", "command given after"),
+    row(Everywhere, &[K::Char('-')], C::Again(Again::LastView), "", "last view"),
     row(Place::Typing, &[K::Enter], C::Typing(Typing::Accept), "go", "take the line"),
     row(Place::Typing, &[K::Esc, K::Ctrl('c')], C::Typing(Typing::Cancel), "cancel", "leave it"),
     row(Place::Typing, &[K::Tab], C::Typing(Typing::Complete), "complete", "complete the word"),
@@ -155,16 +154,14 @@ pub fn markdown() -> String {
             continue;
         }
         let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key}`")).collect();
-        let keys = match row.command {
-            Command::Namespace(1) => "`1` to `9`".to_owned(),
-            _ => keys.join(" "),
-        };
+        let keys =
+            if row.command == Command::Namespace(1) { "`1` to `9`".to_owned() } else { keys.join(" ") };
         let place = match row.place {
             Everywhere => "everywhere".to_owned(),
             In(views) => views.iter().map(|view| format!("`:{}`", view.name())).collect::<Vec<_>>().join(" "),
             Place::Typing => "while typing".to_owned(),
         };
-        text.push_str(&format!("| {keys} | {place} | {} |\n", row.description));
+        text.extend(["| ", &keys, " | ", &place, " | ", row.description, " |\n"]);
     }
     text
 }
@@ -186,6 +183,13 @@ mod tests {
         let typing: Vec<_> =
             BINDINGS.iter().filter(|row| row.place == Place::Typing).flat_map(|row| row.keys).collect();
         assert_eq!(typing.iter().collect::<HashSet<_>>().len(), typing.len());
+    }
+
+    #[test]
+    fn descriptions_fit_their_column() {
+        let long: Vec<_> =
+            BINDINGS.iter().map(|row| row.description).filter(|text| text.len() > 26).collect();
+        assert_eq!(long, [""; 0]);
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Line {
     pub target: Option<Target>,
     /// Whether it is what the page was opened for.
     pub marked: bool,
+    /// The whole of what it says, where it is cut.
+    pub whole: Option<String>,
 }
 
 impl Line {
@@ -93,7 +95,10 @@ impl Page {
     pub fn set(&mut self, lines: Vec<Line>, room: usize) {
         self.lines = lines;
         self.room = room.max(1);
-        let there = self.chosen.as_ref().is_some_and(|id| self.lines.iter().any(|line| line.fact.as_ref() == Some(id)));
+        let there = self
+            .chosen
+            .as_ref()
+            .is_some_and(|id| self.lines.iter().any(|line| line.fact.as_ref() == Some(id)));
         if !there {
             let first = self.facts().next().map(|(_, id)| id.to_owned());
             self.chosen = first;
@@ -173,13 +178,19 @@ impl Page {
         self.chosen = self.lines.get(at).and_then(|line| line.fact.clone());
         let end = self.lines.iter().skip(at).take_while(|line| line.fact == self.chosen).count() + at;
         // What stands above the first fact belongs to it: going back to it shows the page from its begin.
-        let at = if self.facts().next().is_some_and(|(first, _)| first == at) && end <= self.room { 0 } else { at };
+        let at = if self.facts().next().is_some_and(|(first, _)| first == at) && end <= self.room {
+            0
+        } else {
+            at
+        };
         self.top = self.top.clamp(end.saturating_sub(self.room).min(at), at).min(self.highest());
     }
 
     fn select_in_sight(&mut self, motion: Motion) {
         let sight = self.top..self.top + self.room;
-        if !matches!(motion, Motion::PageUp | Motion::PageDown) || self.place().is_some_and(|at| sight.contains(&at)) {
+        if !matches!(motion, Motion::PageUp | Motion::PageDown)
+            || self.place().is_some_and(|at| sight.contains(&at))
+        {
             return;
         }
         let first = self.facts().find(|(at, _)| sight.contains(at)).map(|(_, id)| id.to_owned());

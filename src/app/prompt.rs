@@ -61,7 +61,11 @@ impl Prompt {
     /// What could complete a command.
     pub fn completions(&self) -> Vec<&'static str> {
         let typed = self.completing.as_ref().map_or(self.text(), |(typed, _)| typed);
-        if self.kind == Kind::Command && !typed.contains(' ') { command_line::completions(typed) } else { Vec::new() }
+        if self.kind == Kind::Command && !typed.contains(' ') {
+            command_line::completions(typed)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Puts the next completion in place of what was typed.
@@ -211,7 +215,10 @@ mod tests {
         assert_eq!(prompt.text(), "dr");
         prompt.recall(&history, false);
         assert_eq!(prompt.text(), "findings");
-        assert_eq!((history.older(), history.older(), history.older()), (Some("dr".into()), Some("tls".into()), None));
+        assert_eq!(
+            (history.older(), history.older(), history.older()),
+            (Some("dr".into()), Some("tls".into()), None)
+        );
         assert_eq!(history.newer(), Some("dr".into()));
     }
 

@@ -75,7 +75,13 @@ impl View {
     pub fn message_lines(self) -> u16 {
         match self {
             Self::Tls | Self::Rules => 2,
-            Self::Findings | Self::Why | Self::Object | Self::Explain | Self::Fix | Self::Help | Self::Aliases => 1,
+            Self::Findings
+            | Self::Why
+            | Self::Object
+            | Self::Explain
+            | Self::Fix
+            | Self::Help
+            | Self::Aliases => 1,
         }
     }
 }

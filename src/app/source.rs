@@ -25,7 +25,8 @@ impl Source {
         if self.given == Given::Demo {
             words.push("demo".to_owned());
         }
-        let (name, arguments) = command.split_first().map_or((None, command), |(name, rest)| (Some(name), rest));
+        let (name, arguments) =
+            command.split_first().map_or((None, command), |(name, rest)| (Some(name), rest));
         words.extend(name.cloned());
         if let Given::Paths(paths) = &self.given {
             for path in paths {
@@ -65,9 +66,13 @@ mod tests {
 
     #[test]
     fn a_view_has_a_command_line() {
-        let files = Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into(), "it's here".into()]) };
+        let files =
+            Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into(), "it's here".into()]) };
         let why = ["why".to_owned(), "productpage.bookinfo:9080".to_owned()];
-        assert_eq!(files.command_line(&why), r"meshscope why -f mesh/ -f 'it'\''s here' productpage.bookinfo:9080");
+        assert_eq!(
+            files.command_line(&why),
+            r"meshscope why -f mesh/ -f 'it'\''s here' productpage.bookinfo:9080"
+        );
         let demo = Source { name: "demo".into(), given: Given::Demo };
         assert_eq!(demo.command_line(&why), "meshscope demo why productpage.bookinfo:9080");
     }

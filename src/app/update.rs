@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::command::{Command, Typing};
+use super::App;
+use super::command::{Again, Command, Copied, Typing};
 use super::command_line::{self, Order};
 use super::effect::Effect;
 use super::filter::Filter;
@@ -22,7 +23,6 @@ use super::screen::why::WhyPage;
 use super::screen::{Screen, View};
 use super::source::Reading;
 use super::target::Target;
-use super::App;
 
 /// Takes a message in.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
@@ -144,7 +144,8 @@ fn type_command(app: &mut App, typing: Typing, effects: &mut Vec<Effect>) {
         Typing::Older => prompt.recall(&app.history, true),
         Typing::Newer => prompt.recall(&app.history, false),
         Typing::Cancel => {
-            let before = if let Kind::Filter { before } = prompt.kind() { Some(before.clone()) } else { None };
+            let before =
+                if let Kind::Filter { before } = prompt.kind() { Some(before.clone()) } else { None };
             app.prompt = None;
             if let Some(before) = before {
                 set_filter(app, Filter::new(&before));
@@ -221,15 +222,19 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Help => show(app, View::Help),
         Command::Tls => show(app, View::Tls),
-        Command::Open => follow(app, |screen, context| screen.open(context), "this line leads nowhere further"),
+        Command::Open => {
+            follow(app, |screen, context| screen.open(context), "this line leads nowhere further");
+        }
         Command::Yaml => follow(app, |screen, context| screen.object(context), "no object here"),
         Command::Explain => {
             follow(app, |screen, context| screen.code(context).map(Target::Explain), "no code here");
         }
-        Command::Fix => follow(app, |screen, context| screen.finding(context).map(Target::Fix), "no finding here"),
+        Command::Fix => {
+            follow(app, |screen, context| screen.finding(context).map(Target::Fix), "no finding here");
+        }
         Command::NextPair => turn(app, true),
         Command::PreviousPair => turn(app, false),
-        Command::CopyName | Command::CopyNamespace | Command::CopyCommandLine => copy(app, command, effects),
+        Command::Copy(what) => copy(app, what, effects),
         Command::ToggleWide => {
             app.wide = !app.wide;
             app.refresh();
@@ -250,7 +255,7 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
             let text = if app.frozen { "frozen: collecting goes on, r shows it" } else { "live" };
             app.say(Tone::Info, text);
         }
-        Command::OlderCommand | Command::NewerCommand | Command::LastView => recall(app, command, effects),
+        Command::Again(which) => recall(app, which, effects),
         // Only while a line is typed, which is handled before.
         Command::Typing(_) => {}
     }
@@ -284,16 +289,16 @@ fn turn(app: &mut App, forward: bool) {
     }
 }
 
-fn copy(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
+fn copy(app: &mut App, what: Copied, effects: &mut Vec<Effect>) {
     let screen = app.screen().behaviour();
     let name = || screen.name(&app.context());
-    let text = match command {
-        Command::CopyCommandLine => {
+    let text = match what {
+        Copied::CommandLine => {
             let words = screen.command();
             (!words.is_empty()).then(|| app.source.command_line(&words))
         }
-        Command::CopyNamespace => name().and_then(|(_, namespace)| namespace),
-        _ => name().map(|(name, _)| name),
+        Copied::Namespace => name().and_then(|(_, namespace)| namespace),
+        Copied::Name => name().map(|(name, _)| name),
     };
     match text {
         Some(text) => {
@@ -317,11 +322,11 @@ fn choose_namespace(app: &mut App, number: u8) {
     app.refresh();
 }
 
-fn recall(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
-    let line = match command {
-        Command::OlderCommand => app.history.older(),
-        Command::NewerCommand => app.history.newer(),
-        _ => app.history.last_but_one(),
+fn recall(app: &mut App, which: Again, effects: &mut Vec<Effect>) {
+    let line = match which {
+        Again::Older => app.history.older(),
+        Again::Newer => app.history.newer(),
+        Again::LastView => app.history.last_but_one(),
     };
     match line {
         Some(line) => {
@@ -331,3 +336,6 @@ fn recall(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         None => app.say(Tone::Dim, "no other command was given"),
     }
 }
+
+#[cfg(test)]
+mod tests;

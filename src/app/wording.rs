@@ -37,7 +37,9 @@ pub fn date(time: &str) -> &str {
 pub fn time_span(first: Option<&str>, last: Option<&str>) -> String {
     match (first, last) {
         (Some(first), Some(last)) if first == last => clock(first).to_owned(),
-        (Some(first), Some(last)) if date(first) == date(last) => format!("{} … {}", clock(first), clock(last)),
+        (Some(first), Some(last)) if date(first) == date(last) => {
+            format!("{} … {}", clock(first), clock(last))
+        }
         (Some(first), Some(last)) => {
             format!("{} {} … {} {}", date(first), clock(first), date(last), clock(last))
         }

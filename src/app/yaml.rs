@@ -23,7 +23,7 @@ pub fn lines(value: &Value) -> Vec<YamlLine> {
 
 /// A value as text.
 pub fn text(value: &Value) -> String {
-    lines(value).iter().map(|line| format!("{}{}\n", line.head, line.value)).collect()
+    lines(value).iter().flat_map(|line| [&*line.head, &*line.value, "\n"]).collect()
 }
 
 struct Writer {
@@ -48,7 +48,12 @@ impl Writer {
                     self.block(item, &format!("{path}[{at}]"), indent + 2, format!("{begin}- "));
                 }
             }
-            Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            Value::Object(_)
+            | Value::Array(_)
+            | Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_) => {
                 let head = if lead.is_empty() { " ".repeat(indent) } else { lead };
                 self.lines.push(YamlLine { path: path.to_owned(), head, value: scalar(value) });
             }
@@ -83,11 +88,14 @@ fn scalar(value: &Value) -> String {
 /// A string that every reader of YAML takes for that string: in double quotes, as JSON, where it is not plain.
 fn scalar_text(text: &str) -> String {
     let first_is_plain = text.starts_with(|one: char| one.is_alphanumeric() || "/_$".contains(one));
-    let chars_are_plain = text.chars().all(|one| one.is_alphanumeric() || "-_./$ ()+=<>@".contains(one) || one == ':');
+    let chars_are_plain =
+        text.chars().all(|one| one.is_alphanumeric() || "-_./$ ()+=<>@".contains(one) || one == ':');
     let colon_is_plain = !text.contains(": ") && !text.ends_with(':');
     let other_type = text.parse::<f64>().is_ok()
-        || text.starts_with(|one: char| one.is_ascii_digit()) && text.chars().all(|one| one.is_ascii_digit() || ":_-.xobT".contains(one))
-        || ["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&text.to_lowercase().as_str());
+        || text.starts_with(|one: char| one.is_ascii_digit())
+            && text.chars().all(|one| one.is_ascii_digit() || ":_-.xobT".contains(one))
+        || ["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
     if first_is_plain && chars_are_plain && colon_is_plain && !other_type && text.trim_end() == text {
         text.to_owned()
     } else {

@@ -45,7 +45,13 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
         let bundle = source::bundle(&flags).map_err(|error| format!("{error:#}"))?;
         Ok(source::prepare(&flags, bundle))
     };
-    runtime::run_screen(Start { source, theme, read: Box::new(read), live, answer: Arc::new(answering::answer) })?;
+    runtime::run_screen(Start {
+        source,
+        theme,
+        read: Box::new(read),
+        live,
+        answer: Arc::new(answering::answer),
+    })?;
     Ok(Outcome::Fine)
 }
 

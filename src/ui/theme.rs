@@ -39,7 +39,8 @@ impl Theme {
             None => style,
         };
         match tone {
-            Tone::Plain => style,
+            // What is well needs no colour: those are kept for what is not.
+            Tone::Plain | Tone::Good => style,
             Tone::Dim => match self.colours {
                 Colours::True | Colours::Indexed | Colours::Basic => {
                     coloured([Color::Rgb(0x8a, 0x8f, 0x98), Color::Indexed(245), Color::DarkGray])
@@ -51,7 +52,6 @@ impl Theme {
                 .add_modifier(Modifier::BOLD),
             Tone::Warning => coloured([Color::Rgb(0xe5, 0xc0, 0x5c), Color::Indexed(179), Color::Yellow]),
             Tone::Info => coloured([Color::Rgb(0x6c, 0xa8, 0xf0), Color::Indexed(75), Color::Blue]),
-            Tone::Good => style,
         }
     }
 
@@ -71,7 +71,7 @@ impl Theme {
         }
     }
 
-    fn pick(&self, [rgb, indexed, basic]: [Color; 3]) -> Option<Color> {
+    fn pick(self, [rgb, indexed, basic]: [Color; 3]) -> Option<Color> {
         match self.colours {
             Colours::True => Some(rgb),
             Colours::Indexed => Some(indexed),
@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn without_colours_no_colour_is_set() {
         let theme = Theme::new(Colours::None, true);
-        for tone in [Tone::Plain, Tone::Dim, Tone::Strong, Tone::Error, Tone::Warning, Tone::Info, Tone::Good] {
+        for tone in [Tone::Plain, Tone::Dim, Tone::Strong, Tone::Error, Tone::Warning, Tone::Info, Tone::Good]
+        {
             assert_eq!((theme.style(tone).fg, theme.style(tone).bg), (None, None));
         }
         assert_eq!((theme.selected().bg, theme.accent().fg), (None, None));

@@ -9,7 +9,6 @@ use meshscope::resolve::Options;
 use meshscope::ui::{self, Colours, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::style::Color;
 
 /// A screen whose effects are performed at once.
 struct Session {
@@ -165,4 +164,217 @@ fn fix_and_explain() {
 fn typing() {
     assert_snapshot!(Session::demo(80, 24).press(":t<tab>").text());
     assert_snapshot!(Session::demo(80, 24).press(":fidnings<enter>").text());
+}
+
+#[test]
+fn while_the_source_is_read_and_when_it_cannot_be() {
+    let mut session = Session::starting(80, 24);
+    assert!(session.text().contains("reading mesh/ …"), "{}", session.text());
+    session.tell(Msg::SourceProgress { text: "pods.yaml".into() });
+    assert!(session.text().contains("reading mesh/: pods.yaml …"), "{}", session.text());
+    session.tell(Msg::SourceFailed("cannot read mesh/: no such file".into()));
+    assert!(session.text().contains("cannot read mesh/: no such file"), "{}", session.text());
+}
+
+#[test]
+fn too_small() {
+    assert_snapshot!(Session::demo(40, 10).text().trim(), @"needs 60×15, has 40×10");
+}
+
+fn yaml(text: &'static str) -> Vec<Path> {
+    vec![Path::Embedded("mesh.yaml", text)]
+}
+
+const SOUND: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {clusterIP: 10.96.0.2, ports: [{name: http, port: 80}], selector: {app: cart}}
+";
+
+#[test]
+fn nothing_found_says_what_was_looked_at() {
+    let text = Session::on(yaml(SOUND), 80, 24).text();
+    assert!(text.contains("nothing found: 0 pairs judged, 1 object, 0 log lines"), "{text}");
+    let text = Session::on(yaml(SOUND), 80, 24).press(":dr<enter>").text();
+    assert!(text.contains("no DestinationRules in mesh/: automatic mTLS decides"), "{text}");
+}
+
+#[test]
+fn an_empty_list_says_what_hides_its_rows() {
+    let mut session = Session::demo(80, 24);
+    let text = session.press("/nosuch<enter>").text();
+    assert!(text.contains("the filter hides all 1: esc takes it away"), "{text}");
+    session.press("<esc>");
+    assert!(session.press(":dr<enter>4").text().contains("(4 in other namespaces: press 0)"));
+    assert!(session.press("0").text().contains("dr(all)[4]"));
+}
+
+#[test]
+fn names_from_outside_never_reach_the_terminal_raw() {
+    const HOSTILE: &str = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: \"evil\\e[31m\\a\", namespace: \"shop\\u202e\"}
+spec: {host: \"cart\\e]0;owned\\a.shop.svc.cluster.local\", trafficPolicy: {tls: {mode: \"DISABLE\\u009b\"}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: \"cart\\e[2J\", namespace: shop}
+spec: {clusterIP: 10.96.0.2, ports: [{name: http, port: 80}]}
+";
+    for keys in [
+        "",
+        "<enter>",
+        ":dr<enter>",
+        ":dr<enter><enter>",
+        "t",
+        "?",
+        ":why \u{202e}\u{1b}x<enter>",
+        ":\u{1b}[31m",
+    ] {
+        let mut session = Session::on(yaml(HOSTILE), 120, 40);
+        session.press(keys);
+        let terminal = session.terminal();
+        for cell in terminal.backend().buffer().content() {
+            let raw = |one: char| one.is_control() || ('\u{202a}'..='\u{202e}').contains(&one);
+            assert!(!cell.symbol().chars().any(raw), "{keys}: {:?}", cell.symbol());
+        }
+    }
+    assert!(Session::on(yaml(HOSTILE), 120, 40).press(":dr<enter>").text().contains("evil␛[31m␇"));
+}
+
+#[test]
+fn without_unicode_nothing_but_ascii_is_drawn() {
+    let mut session = Session::demo(80, 24);
+    session.theme = Theme::new(Colours::None, false);
+    for keys in ["", "<enter>", "G", ":tls<enter>", "?"] {
+        let text = session.press(keys).text();
+        assert!(text.is_ascii(), "{text}");
+    }
+}
+
+#[test]
+fn colours_say_how_grave_and_the_selection_has_its_own() {
+    let mut session = Session::demo(80, 24);
+    session.theme = Theme::new(Colours::Basic, true);
+    let terminal = session.terminal();
+    let buffer = terminal.backend().buffer();
+    assert_eq!(buffer[(1, 3)].symbol(), "✖");
+    assert_eq!(buffer[(1, 3)].fg, ratatui::style::Color::Red);
+    assert_eq!((buffer[(0, 3)].symbol(), buffer[(0, 3)].fg), ("▌", ratatui::style::Color::Cyan));
+}
+
+#[test]
+fn the_pairs_of_a_finding_can_be_walked() {
+    let mut session = Session::demo(120, 40);
+    assert!(session.press("<enter>").text().contains(" 1/4 "));
+    assert!(session.press("<tab><tab><tab>").text().contains(" 4/4 "));
+    assert!(session.press("<tab>").text().contains(" 1/4 "));
+    assert!(session.press("<backtab>").text().contains(" 4/4 "));
+}
+
+#[test]
+fn a_view_gives_its_command_line() {
+    let mut session = Session::demo(80, 24);
+    session.press("<enter><ctrl-y>");
+    let client = "bookinfo/traffic-generator-productpage";
+    assert_eq!(
+        session.copied,
+        [format!("meshscope why -f mesh/ productpage.bookinfo:9080 --client {client}")]
+    );
+    session.press("<esc>fc");
+    assert!(
+        session.copied[1].starts_with("kubectl patch destinationrule destrule-productpage"),
+        "{:?}",
+        session.copied
+    );
+}
+
+#[test]
+fn a_typed_service_is_found_or_the_nearest_named() {
+    let mut session = Session::demo(120, 40);
+    let text = session.press(":why productpage.bookinfo:9080<enter>").text();
+    assert!(text.contains("CONFLICT") && text.contains("The client sends plaintext"), "{text}");
+    let text = session.press(":why productpag.bookinfo<enter>").text();
+    assert!(text.contains("no service is called productpag.bookinfo"), "{text}");
+}
+
+/// Numbers that look random and are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % bound
+    }
+}
+
+#[test]
+fn no_key_in_any_view_at_any_size_ends_the_program() {
+    let read = read(meshscope::demo::paths());
+    let keys: Vec<Key> = (' '..='~')
+        .map(Key::Char)
+        .chain(('a'..='z').map(Key::Ctrl))
+        .chain([
+            Key::Enter,
+            Key::Enter,
+            Key::Enter,
+            Key::Esc,
+            Key::Tab,
+            Key::BackTab,
+            Key::Up,
+            Key::Down,
+            Key::Left,
+            Key::Right,
+            Key::PageUp,
+            Key::PageDown,
+            Key::Home,
+            Key::End,
+            Key::Backspace,
+            Key::Delete,
+            Key::F(1),
+        ])
+        .chain([':', 't', 'x', 'f', 'y', '/'].map(Key::Char))
+        .collect();
+    let commands =
+        [":tls\n", ":dr\n", ":why productpage.bookinfo\n", ":aliases\n", ":explain UC\n", "?", "/product\n"];
+    let mut random = Random(0x9e37_79b9);
+    let mut views = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        let mut session = Session::starting(80, 24);
+        session.tell(Msg::SourceRead(Box::new(read.clone())));
+        for _ in 0..120 {
+            if random.below(12) == 0 {
+                let (width, height) = (1 + random.below(200), 1 + random.below(60));
+                session.tell(Msg::Resize(u16::try_from(width).unwrap(), u16::try_from(height).unwrap()));
+            }
+            if random.below(10) == 0 {
+                let command = commands[random.below(commands.len())];
+                for one in command.chars() {
+                    session.tell(Msg::Key(if one == '\n' { Key::Enter } else { Key::Char(one) }));
+                }
+            } else {
+                session.tell(Msg::Key(keys[random.below(keys.len())]));
+            }
+            session.terminal();
+            views.insert(session.app.screen().view().name());
+        }
+    }
+    assert_eq!(views.len(), meshscope::app::screen::View::ALL.len(), "{views:?}");
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let mut session = Session::demo(80, 24);
+    for keys in ["", "<enter>", ":tls<enter>", ":dr<enter>", "?"] {
+        session.press(keys);
+        for (width, height) in [(1, 1), (1, 60), (200, 1), (59, 15), (60, 14), (60, 15), (61, 16), (200, 60)]
+        {
+            session.tell(Msg::Resize(width, height));
+            session.terminal();
+        }
+    }
 }

@@ -38,9 +38,11 @@ impl Behaviour for ExplainPage {
         let width = context.extent.columns().saturating_sub(2).min(100);
         let lines = match context.answers.explanation(&self.question()) {
             None => paragraphs(Tone::Dim, &context.waiting(&self.question()), width),
-            Some(None) => {
-                paragraphs(Tone::Plain, &format!("nothing is known of {}: it is no code, flag or cause", self.code), width)
-            }
+            Some(None) => paragraphs(
+                Tone::Plain,
+                &format!("nothing is known of {}: it is no code, flag or cause", self.code),
+                width,
+            ),
             Some(Some(found)) => {
                 let mut lines = paragraphs(Tone::Strong, &found.title, width);
                 lines.push(Line::blank());

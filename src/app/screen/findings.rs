@@ -8,7 +8,7 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{PairKey, Target};
-use crate::app::wording::{address, count, namespace_of, short_host, short_hosts};
+use crate::app::wording::{address, count, namespace_of, short_hosts};
 
 /// Lines of one finding: what it is, two lines that say it, whom it concerns.
 pub const LINES: usize = 4;
@@ -55,7 +55,12 @@ impl Findings {
 pub fn scanned(report: &CheckReport) -> String {
     let objects: usize = report.scanned.objects.values().sum();
     let (pairs, logs) = (report.scanned.pairs, report.scanned.log_lines);
-    format!("{} judged, {}, {}", count(pairs, "pair"), count(objects as u64, "object"), count(logs, "log line"))
+    format!(
+        "{} judged, {}, {}",
+        count(pairs, "pair"),
+        count(objects as u64, "object"),
+        count(logs, "log line")
+    )
 }
 
 /// What could not be told, and what is missing for it.
@@ -95,9 +100,10 @@ pub fn concerned(finding: &Finding) -> String {
     format!("{} → {}{more}", count(number as u64, noun), address(host, *port, None))
 }
 
-/// The sentence of a finding, with short hosts.
+/// The sentence of a finding, with short hosts and without the paths of fields, which the page of the pair shows.
 pub fn sentence(finding: &Finding) -> String {
-    short_hosts(&finding.message)
+    let fields = finding.objects.iter().flat_map(|object| &object.fields);
+    fields.fold(short_hosts(&finding.message), |text, field| text.replace(&format!(" ({field})"), ""))
 }
 
 fn key_of(edge: &EdgeRef) -> PairKey {
@@ -134,7 +140,8 @@ impl Behaviour for Findings {
         let in_namespace =
             |finding: &Finding| context.namespace.is_none_or(|namespace| is_in(finding, namespace));
         let rows = report.findings.iter().enumerate();
-        let rows = rows.filter(|(_, one)| in_namespace(one) && (filter.is_empty() || filter.passes(&text_of(one))));
+        let rows =
+            rows.filter(|(_, one)| in_namespace(one) && (filter.is_empty() || filter.passes(&text_of(one))));
         let rows: Vec<_> = rows.map(|(at, one)| Row { id: one.id.clone(), at }).collect();
         self.listing.set(rows, report.findings.len(), context.room(View::Findings) / LINES);
     }
@@ -147,9 +154,8 @@ impl Behaviour for Findings {
         let name = format!("findings({})", context.namespace_name());
         let Some(report) = context.answers.check() else { return Title { name, ..Title::default() } };
         let summary = &report.summary;
-        let number = |number: usize, noun: &str, tone: Tone| {
-            (number > 0).then(|| (tone, count(number as u64, noun)))
-        };
+        let number =
+            |number: usize, noun: &str, tone: Tone| (number > 0).then(|| (tone, count(number as u64, noun)));
         let counts = [
             number(summary.error, "error", Tone::Error),
             number(summary.warning, "warning", Tone::Warning),
@@ -201,10 +207,11 @@ impl Behaviour for Findings {
         let untold = untold(report).into_iter().next().map(|(_, text)| text);
         let seen = self.selected(context).and_then(|finding| {
             let seen = finding.edges.iter().filter(|edge| edge.seen > 0);
-            let clients: Vec<_> =
-                seen.map(|edge| format!("{} ({})", edge.client.path(), edge.seen)).take(3).collect();
-            let host = finding.edges.first().map(|edge| short_host(&edge.host))?;
-            (!clients.is_empty()).then(|| format!("seen in the logs of {host}: {}", clients.join(", ")))
+            let clients: Vec<_> = seen
+                .map(|edge| format!("{} {}", edge.client.path(), count(edge.seen, "line")))
+                .take(3)
+                .collect();
+            (!clients.is_empty()).then(|| format!("in the logs: {}", clients.join(", ")))
         });
         untold.or(seen)
     }

@@ -36,13 +36,21 @@ impl FixPage {
 
 fn lines(finding: &Finding, width: usize) -> Vec<Line> {
     if finding.remedies.is_empty() {
-        return paragraphs(Tone::Plain, "no change is known that ends this and keeps every other setting", width);
+        return paragraphs(
+            Tone::Plain,
+            "no change is known that ends this and keeps every other setting",
+            width,
+        );
     }
     let mut lines = Vec::new();
     for (at, remedy) in finding.remedies.iter().enumerate() {
         let start = lines.len();
-        let title = format!("{} {}", at + 1, remedy.title);
-        lines.extend(paragraphs(Tone::Strong, &title, width));
+        let title = paragraphs(Tone::Strong, &remedy.title, width.saturating_sub(2));
+        lines.extend(title.into_iter().enumerate().map(|(part, mut line)| {
+            let number = if part == 0 { format!("{} ", at + 1) } else { "  ".to_owned() };
+            line.spans.insert(0, span(Tone::Strong, number));
+            line
+        }));
         let object = format!("  {} {}", remedy.object.kind, remedy.object.path());
         lines.push(Line::new(vec![span(Tone::Plain, object), span(Tone::Dim, survival(remedy))]));
         let (what, value) = match (&remedy.patch, &remedy.manifest) {

@@ -38,13 +38,11 @@ fn entries(of: View, context: &Context<'_>) -> (Vec<Entry>, Vec<Entry>) {
     let own: Vec<Entry> = own.map(entry).collect();
     let everywhere = BINDINGS.iter().filter(|row| row.place == Place::Everywhere);
     let everywhere: Vec<Entry> = everywhere
-        .filter_map(|row| match row.command {
-            Command::Namespace(0) => Some(Some(("0".to_owned(), "all namespaces".to_owned()))),
-            Command::Namespace(number) => {
-                let name = context.namespaces.get(usize::from(number) - 1)?;
-                Some(Some((number.to_string(), format!("namespace {name}"))))
-            }
-            _ => Some(entry(row)),
+        .filter_map(|row| {
+            // The number keys name their namespaces, as far as there are any.
+            let Command::Namespace(number @ 1..) = row.command else { return Some(entry(row)) };
+            let name = context.namespaces.get(usize::from(number) - 1)?;
+            Some(Some((number.to_string(), format!("namespace {name}"))))
         })
         .collect();
     (own, everywhere)
@@ -53,7 +51,8 @@ fn entries(of: View, context: &Context<'_>) -> (Vec<Entry>, Vec<Entry>) {
 fn columns(left: &[Entry], right: &[Entry]) -> Vec<Line> {
     let cell = |entry: Option<&Entry>| match entry.and_then(Option::as_ref) {
         Some((keys, what)) => {
-            [span(Tone::Strong, fit(keys, 12)), span(Tone::Plain, fit(&crate::text::visible(what), COLUMN - 12))]
+            let what = fit(&crate::text::visible(what), COLUMN - 13);
+            [span(Tone::Strong, fit(keys, 12)), span(Tone::Plain, format!("{what} "))]
         }
         None => [span(Tone::Plain, fit("", 12)), span(Tone::Plain, fit("", COLUMN - 12))],
     };

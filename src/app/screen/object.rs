@@ -84,12 +84,11 @@ impl Behaviour for ObjectPage {
     fn refresh(&mut self, context: &Context<'_>) {
         let width = context.extent.columns().saturating_sub(2);
         let found = self.find(context);
-        let lines = match found {
-            Some(object) => self.lines(object, width),
-            None => {
-                let text = format!("{} {} was not read", self.object.kind, self.object.path());
-                paragraphs(Tone::Plain, &text, width)
-            }
+        let lines = if let Some(object) = found {
+            self.lines(object, width)
+        } else {
+            let text = format!("{} {} was not read", self.object.kind, self.object.path());
+            paragraphs(Tone::Plain, &text, width)
         };
         self.origin = found.map(|object| format!("{}:{}", object.origin.file, object.origin.line));
         self.page.set(lines, context.room(View::Object));

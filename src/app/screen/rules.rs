@@ -28,6 +28,8 @@ pub struct Widest {
     pub namespace: usize,
     /// Names.
     pub name: usize,
+    /// Numbers.
+    pub number: usize,
 }
 
 impl RulesTable {
@@ -57,7 +59,10 @@ impl RulesTable {
         } else if !self.listing.filter().is_empty() {
             format!("the filter hides all {}: esc takes it away", count(all, "rule"))
         } else {
-            format!("no DestinationRules in {} ({all} in other namespaces: press 0)", context.namespace_name())
+            format!(
+                "no DestinationRules in {} ({all} in other namespaces: press 0)",
+                context.namespace_name()
+            )
         };
         vec![(Tone::Plain, text)]
     }
@@ -80,10 +85,13 @@ impl Behaviour for RulesTable {
                 && (filter.is_empty() || filter.passes(&text_of(row)))
         };
         let rows: Vec<_> = table.rows.iter().enumerate().filter(|(_, row)| shown(row)).collect();
-        let measured = rows.iter().take(MEASURED).map(|(_, row)| &row.rule);
-        self.widest = measured.fold(Widest::default(), |widest, rule| Widest {
-            namespace: widest.namespace.max(rule.namespace.as_deref().map_or(1, |name| width(&visible(name)))),
-            name: widest.name.max(width(&visible(&rule.name))),
+        let measured = rows.iter().take(MEASURED).map(|(_, row)| *row);
+        self.widest = measured.fold(Widest::default(), |widest, row| Widest {
+            namespace: widest
+                .namespace
+                .max(row.rule.namespace.as_deref().map_or(1, |name| width(&visible(name)))),
+            name: widest.name.max(width(&visible(&row.rule.name))),
+            number: widest.number.max(row.wins.max(row.lost).to_string().len()),
         });
         let rows: Vec<_> = rows.into_iter().map(|(at, row)| Row { id: row.rule.path(), at }).collect();
         self.listing.set(rows, table.rows.len(), context.room(View::Rules).saturating_sub(1));

@@ -1,6 +1,7 @@
 //! The table of pairs: do client and server agree on TLS.
 
 use super::{Behaviour, Context, Title, View};
+use crate::answer::common::WorkloadRef;
 use crate::answer::tls_check::Row as Pair;
 use crate::app::command::Motion;
 use crate::app::filter::Filter;
@@ -17,8 +18,19 @@ const MEASURED: usize = 1000;
 #[derive(Debug, Default)]
 pub struct TlsTable {
     listing: Listing,
-    widest_host: usize,
+    widest: Widest,
     faults_only: bool,
+}
+
+/// How many cells the longest text of a column takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Widest {
+    /// Hosts with ports.
+    pub host: usize,
+    /// What servers demand.
+    pub server: usize,
+    /// What clients send.
+    pub client: usize,
 }
 
 /// What a row of the table says, column by column.
@@ -34,6 +46,8 @@ pub struct Cells {
     pub client: String,
     /// How many clients it stands for.
     pub clients: String,
+    /// Who they are: one of them, and how many more.
+    pub from: String,
     /// The rule in force.
     pub rule: String,
 }
@@ -49,7 +63,16 @@ pub fn cells(pair: &Pair) -> Cells {
         server: unknown(&pair.server.mode),
         client: client_tls(pair),
         clients: pair.clients.count.to_string(),
+        from: from(pair),
         rule: known_rule.unwrap_or_else(|| no_rule.to_owned()),
+    }
+}
+
+fn from(pair: &Pair) -> String {
+    let Some(one) = pair.client.as_ref().or(pair.clients.examples.first()) else { return "-".to_owned() };
+    match pair.clients.count.saturating_sub(1) {
+        0 => one.path(),
+        more => format!("{} and {more} more", one.path()),
     }
 }
 
@@ -76,7 +99,7 @@ fn rank(status: &str) -> u8 {
 /// Who a row is: what it is about and for whom.
 fn id_of(pair: &Pair) -> String {
     let examples = pair.clients.examples.first();
-    let client = pair.client.as_ref().or(examples).map(|client| client.path()).unwrap_or_default();
+    let client = pair.client.as_ref().or(examples).map(WorkloadRef::path).unwrap_or_default();
     let rule = pair.destination_rule.as_ref().map(|rule| rule.object.path()).unwrap_or_default();
     let subset = pair.subset.as_deref().unwrap_or_default();
     format!("{}:{}/{subset}/{client}/{}/{rule}", pair.host, pair.port, pair.proxy)
@@ -89,8 +112,8 @@ fn is_in(pair: &Pair, namespace: &str) -> bool {
 }
 
 fn text_of(pair: &Pair) -> String {
-    let Cells { host, status, server, client, clients: _, rule } = cells(pair);
-    let clients: Vec<_> = pair.client.iter().chain(&pair.clients.examples).map(|one| one.path()).collect();
+    let Cells { host, status, server, client, clients: _, from: _, rule } = cells(pair);
+    let clients: Vec<_> = pair.client.iter().chain(&pair.clients.examples).map(WorkloadRef::path).collect();
     format!("{host} {status} {server} {client} {rule} {} {}", pair.host, clients.join(" "))
 }
 
@@ -100,9 +123,9 @@ impl TlsTable {
         &self.listing
     }
 
-    /// How many cells the longest host takes.
-    pub fn widest_host(&self) -> usize {
-        self.widest_host
+    /// How wide its columns would be.
+    pub fn widest(&self) -> Widest {
+        self.widest
     }
 
     /// Shows faults only, or all again.
@@ -149,10 +172,13 @@ impl Behaviour for TlsTable {
         };
         let mut rows: Vec<_> = table.rows.iter().enumerate().filter(|(_, pair)| shown(pair)).collect();
         rows.sort_by_key(|(_, pair)| rank(&pair.status));
-        let measured = rows.iter().take(MEASURED).map(|(_, pair)| {
-            crate::text::width(&crate::text::visible(&address(&pair.host, pair.port, pair.subset.as_deref())))
+        let cells_of = |text: &str| crate::text::width(&crate::text::visible(text));
+        let measured = rows.iter().take(MEASURED).map(|(_, pair)| cells(pair));
+        self.widest = measured.fold(Widest::default(), |widest, row| Widest {
+            host: widest.host.max(cells_of(&row.host)),
+            server: widest.server.max(cells_of(&row.server)),
+            client: widest.client.max(cells_of(&row.client)),
         });
-        self.widest_host = measured.max().unwrap_or(0);
         let rows: Vec<_> = rows.into_iter().map(|(at, pair)| Row { id: id_of(pair), at }).collect();
         self.listing.set(rows, table.rows.len(), context.room(View::Tls).saturating_sub(1));
     }
@@ -190,7 +216,8 @@ impl Behaviour for TlsTable {
 
     fn open(&self, context: &Context<'_>) -> Option<Target> {
         let pair = self.selected(context)?;
-        let clients = pair.client.iter().chain(pair.clients.examples.iter().filter(|_| pair.client.is_none()));
+        let clients =
+            pair.client.iter().chain(pair.clients.examples.iter().filter(|_| pair.client.is_none()));
         let key = |client: Option<String>| PairKey {
             client,
             service: pair.host.clone(),
@@ -225,7 +252,7 @@ impl Behaviour for TlsTable {
         let pair = self.selected(context)?;
         let needs = pair.missing.iter().map(|missing| missing.need.as_str());
         let text = std::iter::once(pair.reason.as_str()).chain(needs).collect::<Vec<_>>().join("; ");
-        Some(format!("{}: {}", address(&pair.host, pair.port, pair.subset.as_deref()), short_hosts(&text)))
+        Some(format!("{}: {}", from(pair), short_hosts(&text)))
     }
 
     fn filter(&self) -> Option<&Filter> {

@@ -4,6 +4,7 @@
 mod facts;
 
 use super::{Behaviour, Context, Title, View};
+use crate::answer::common::WorkloadRef;
 use crate::answer::why::{Pair, Why};
 use crate::app::command::Motion;
 use crate::app::page::{Page, Tone, paragraphs};
@@ -11,6 +12,9 @@ use crate::app::question::Question;
 use crate::app::screen::tls::tone;
 use crate::app::target::{PairKey, Target};
 use crate::app::wording::address;
+
+/// From this width on reasons are not cut: there is room for their second line.
+const ROOMY: usize = 100;
 
 /// The screen.
 #[derive(Debug)]
@@ -80,7 +84,7 @@ impl WhyPage {
     }
 
     fn client_text(&self, pair: Option<&Pair>) -> String {
-        let one = pair.and_then(|pair| pair.client.as_ref()).map(|client| client.path());
+        let one = pair.and_then(|pair| pair.client.as_ref()).map(WorkloadRef::path);
         let several = pair.map(|pair| pair.clients.count).filter(|count| *count > 1);
         let asked = self.key().and_then(|key| key.client.clone());
         match (one.or(asked), several) {
@@ -88,7 +92,7 @@ impl WhyPage {
             (None, Some(count)) => format!("{count} clients"),
             (None, None) => {
                 let example = pair.and_then(|pair| pair.clients.examples.first());
-                example.map_or_else(|| "any client".to_owned(), |client| client.path())
+                example.map_or_else(|| "any client".to_owned(), WorkloadRef::path)
             }
         }
     }
@@ -113,6 +117,9 @@ impl Behaviour for WhyPage {
         let client = self.client_text(pair);
         self.about = match (why, pair) {
             (Some(why), Some(pair)) => {
+                // The namespace is said once where it is that of the service.
+                let own = format!("{}/", why.service.namespace);
+                let client = client.strip_prefix(&own).unwrap_or(&client);
                 format!("{client} → {}", address(&why.service.host, pair.port, pair.subset.as_deref()))
             }
             _ => self.key().map_or_else(String::new, |key| {
@@ -122,8 +129,16 @@ impl Behaviour for WhyPage {
         };
         self.status = pair.map(|pair| pair.status.clone());
         let lines = match (why, pair) {
-            (Some(why), Some(pair)) => facts::lines(&facts::Facts { why, pair, answers: context.answers, width }),
-            (Some(_), None) => paragraphs(Tone::Plain, "nobody calls this service: there is no pair to judge", width),
+            (Some(why), Some(pair)) => facts::lines(&facts::Facts {
+                why,
+                pair,
+                answers: context.answers,
+                width,
+                whole: context.wide || width >= ROOMY,
+            }),
+            (Some(_), None) => {
+                paragraphs(Tone::Plain, "nobody calls this service: there is no pair to judge", width)
+            }
             (None, _) => paragraphs(Tone::Dim, &context.waiting(&question), width),
         };
         self.page.set(lines, room);
@@ -183,6 +198,10 @@ impl Behaviour for WhyPage {
             self.pair(why)?.findings.first().cloned()
         };
         self.finding.clone().or_else(own)
+    }
+
+    fn detail(&self, _context: &Context<'_>) -> Option<String> {
+        self.page.selected()?.whole.clone()
     }
 
     fn name(&self, context: &Context<'_>) -> Option<(String, Option<String>)> {

@@ -21,13 +21,17 @@ pub fn draw(app: &App, screen: &RulesTable, area: Rect, pen: &mut Pen<'_>) {
     }
     let Some(table) = app.answers().rules() else { return };
     let cells = |widest: usize, least: u16, most: u16| {
-        u16::try_from(widest).unwrap_or(u16::MAX).clamp(least, if context.wide { 253 } else { most.max(least) })
+        u16::try_from(widest)
+            .unwrap_or(u16::MAX)
+            .clamp(least, if context.wide { 253 } else { most.max(least) })
     };
-    let fixed = [text("TLS", 12), number("WINS", 6), number("LOST", 6)];
     let widest = screen.widest();
+    let digits = cells(widest.number, 4, 9);
+    let fixed = [text("TLS", 12), number("WINS", digits), number("LOST", digits)];
     let namespace = text("NAMESPACE", cells(widest.namespace, 9, area.width / 5));
     let name = text("NAME", cells(widest.name, 4, area.width / 4));
-    let host = Column { width: rest(area.width, &[&[namespace, name], &fixed[..]].concat()), ..text("HOST", 0) };
+    let host =
+        Column { width: rest(area.width, &[&[namespace, name], &fixed[..]].concat()), ..text("HOST", 0) };
     let columns = [&[namespace, name, host], &fixed[..]].concat();
     let shown = |row: &Row| table.rows.get(row.at).map(cells_of).unwrap_or_default();
     table::draw(&columns, listing.in_sight(usize::from(area.height)), shown, area, pen);

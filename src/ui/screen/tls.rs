@@ -11,6 +11,13 @@ use crate::ui::widget::lines::draw_empty;
 use crate::ui::widget::pen::Pen;
 use crate::ui::widget::table::{self, number, rest, text};
 
+/// From this width on there is room to say who the clients are.
+const ROOMY: u16 = 100;
+/// Cells that the rule has in any case, with the gap before it.
+const LEAST_RULE: u16 = 12;
+/// No name of the mesh is longer.
+const WIDEST: u16 = 253;
+
 /// Draws the rows in sight.
 pub fn draw(app: &App, screen: &TlsTable, area: Rect, pen: &mut Pen<'_>) {
     let context = app.context();
@@ -19,30 +26,40 @@ pub fn draw(app: &App, screen: &TlsTable, area: Rect, pen: &mut Pen<'_>) {
         return draw_empty(&screen.empty(&context), area, pen);
     }
     let Some(table) = app.answers().tls() else { return };
-    let narrow = [
+    let widest = screen.widest();
+    let cells = |wanted: usize, least: u16, most: u16| {
+        u16::try_from(wanted).unwrap_or(u16::MAX).clamp(least, most.max(least))
+    };
+    let mut narrow = vec![
         text("STATUS", 8),
-        text("SERVER", 10),
-        text("CLIENT", 12),
+        text("SERVER", cells(widest.server, 6, 10)),
+        text("CLIENT", cells(widest.client, 6, 12)),
         number("CLIENTS", 7),
     ];
+    if area.width >= ROOMY {
+        narrow.push(text("FROM", area.width / 4));
+    }
     // The rule has at least a few cells; the host has what it wants of the others.
-    let room = rest(area.width, &narrow).saturating_sub(14);
-    let host = u16::try_from(screen.widest_host()).unwrap_or(u16::MAX).clamp(9, if context.wide { u16::MAX } else { room.max(9) });
+    let room = rest(area.width, &narrow).saturating_sub(LEAST_RULE);
+    let host = cells(widest.host, 9, if context.wide { WIDEST } else { room });
     let mut columns = vec![text("HOST:PORT", host)];
     columns.extend(narrow);
     columns.push(text("RULE", rest(area.width, &columns)));
-    let shown = |row: &Row| table.rows.get(row.at).map(cells_of).unwrap_or_default();
+    let shown = |row: &Row| {
+        table.rows.get(row.at).map(|pair| cells_of(pair, area.width >= ROOMY)).unwrap_or_default()
+    };
     table::draw(&columns, listing.in_sight(usize::from(area.height)), shown, area, pen);
 }
 
-fn cells_of(pair: &Pair) -> Vec<(Tone, String)> {
+fn cells_of(pair: &Pair, with_from: bool) -> Vec<(Tone, String)> {
     let said = cells(pair);
-    vec![
+    let from = with_from.then_some((Tone::Dim, said.from));
+    let head = [
         (Tone::Plain, said.host),
         (tone(&pair.status), said.status),
         (Tone::Plain, said.server),
         (Tone::Plain, said.client),
         (Tone::Plain, said.clients),
-        (Tone::Dim, said.rule),
-    ]
+    ];
+    head.into_iter().chain(from).chain([(Tone::Dim, said.rule)]).collect()
 }

@@ -96,7 +96,11 @@ fn draw_hints(app: &App, area: Rect, pen: &mut Pen<'_>) {
 }
 
 fn hint(key: &str, word: &str) -> String {
-    if key.len() == 1 && !key.starts_with(char::is_alphanumeric) { format!("{key}{word}") } else { format!("{key} {word}") }
+    if key.len() == 1 && !key.starts_with(char::is_alphanumeric) {
+        format!("{key}{word}")
+    } else {
+        format!("{key} {word}")
+    }
 }
 
 /// The end of a text, in at most so many cells.

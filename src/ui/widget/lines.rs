@@ -20,7 +20,7 @@ pub fn draw(page: &Page, area: Rect, pen: &mut Pen<'_>) {
 fn draw_line(line: &Line, row: Rect, pen: &mut Pen<'_>) {
     let mut end = row.right();
     if let Some(right) = &line.right {
-        end = pen.write_right(row.right().saturating_sub(1), row.y, row.width / 2, right.tone, &right.text);
+        end = pen.write_right(row.right().saturating_sub(1), row.y, row.width, right.tone, &right.text);
     }
     let mut x = row.x + 1;
     for span in &line.spans {

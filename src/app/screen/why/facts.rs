@@ -10,7 +10,7 @@ use crate::app::screen::tls::tone;
 use crate::app::target::Target;
 use crate::app::wording::{short_hosts, thousands, time_span};
 use crate::model::Origin;
-use crate::text::{fit, visible, wrap};
+use crate::text::{cut, fit, visible, wrap};
 
 /// Cells of the section's name.
 const LABEL: usize = 10;
@@ -26,6 +26,8 @@ pub(super) struct Facts<'a> {
     pub(super) pair: &'a Pair,
     pub(super) answers: &'a Answers,
     pub(super) width: usize,
+    /// Whether reasons are shown whole, on as many lines as they take.
+    pub(super) whole: bool,
 }
 
 /// All lines.
@@ -67,10 +69,13 @@ fn verdict(facts: &Facts<'_>) -> Vec<Line> {
         other @ (Tone::Plain | Tone::Dim | Tone::Strong | Tone::Warning | Tone::Info | Tone::Good) => other,
     };
     let tone = if tone == Tone::Good { Tone::Plain } else { tone };
-    let mut lines = paragraphs(tone, &short_hosts(&pair.tls.reason), facts.width);
+    let mut lines = paragraphs(tone, &sentence(pair), facts.width);
     let sure = facts.finding().map(|finding| finding.confidence.as_str());
     let sure = pair.cause.as_ref().map(|cause| cause.confidence.as_str()).or(sure);
-    let since = pair.cause.as_ref().and_then(|cause| cause.evidence.iter().filter_map(|one| one.first.as_deref()).min());
+    let since = pair
+        .cause
+        .as_ref()
+        .and_then(|cause| cause.evidence.iter().filter_map(|one| one.first.as_deref()).min());
     let words = match (sure, since) {
         (Some("certain"), Some(since)) => format!("proved, since {}", day_and_clock(since)),
         (Some("certain"), None) => "certain by configuration; no log line shows it yet".to_owned(),
@@ -78,14 +83,60 @@ fn verdict(facts: &Facts<'_>) -> Vec<Line> {
         (Some(sure), None) => sure.to_owned(),
         (None, _) => String::new(),
     };
-    if !words.is_empty() {
-        lines.push(Line::new(vec![span(Tone::Dim, words)]));
+    let free = |line: &Line| {
+        let used: usize = line.spans.iter().map(|span| crate::text::width(&span.text)).sum();
+        used + crate::text::width(&words) + 2 <= facts.width
+    };
+    match lines.last_mut() {
+        Some(last) if free(last) => last.right = Some(span(Tone::Dim, words)),
+        Some(_) | None => lines.push(Line::new(vec![span(Tone::Dim, words)])),
     }
     let needs = pair.tls.missing.iter().chain(&pair.resolution.missing).map(|missing| &missing.need);
     let mut needs: Vec<_> = needs.collect();
     needs.dedup();
     lines.extend(needs.into_iter().flat_map(|need| paragraphs(Tone::Warning, need, facts.width)));
     lines
+}
+
+/// The reason as a sentence. Of a conflict it leaves out which objects say so: they stand below.
+fn sentence(pair: &Pair) -> String {
+    let reason = short_hosts(&pair.tls.reason);
+    if pair.status != "CONFLICT" {
+        return capital(&reason);
+    }
+    let all = pair.tls.endpoints.len();
+    let failing = pair.tls.endpoints.iter().filter(|one| one.result == "CONFLICT").count();
+    let then = if failing == all {
+        "every request of this pair fails".to_owned()
+    } else {
+        format!("requests to {failing} of {all} endpoints fail")
+    };
+    format!("{}: {then}.", capital(&without_asides(&reason)))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The text without what stands in brackets.
+fn without_asides(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut kept = String::new();
+    for one in text.chars() {
+        match one {
+            '(' => {
+                depth += 1;
+                if kept.ends_with(' ') {
+                    kept.pop();
+                }
+            }
+            ')' if depth > 0 => depth -= 1,
+            _ if depth == 0 => kept.push(one),
+            _ => {}
+        }
+    }
+    kept
 }
 
 fn day_and_clock(time: &str) -> String {
@@ -125,8 +176,18 @@ fn client(facts: &Facts<'_>) -> Vec<Line> {
     let target = Target::Object { object: rule.object.clone(), field: Some(field.clone()) };
     let origin = facts.pair.resolution.candidates.iter().flatten().find(|one| one.rule == rule.object);
     let name = format!("{} {} ({})", rule.object.kind, rule.object.path(), rule.level);
-    let mode = format!("{}: {}", field.trim_start_matches("spec.trafficPolicy.").trim_start_matches("spec."), sent.mode);
-    two_lines("client", [head, vec![span(Tone::Plain, name)]].concat(), &mode, at(origin.map(|one| &one.origin)), &target)
+    let mode = format!(
+        "{}: {}",
+        field.trim_start_matches("spec.trafficPolicy.").trim_start_matches("spec."),
+        sent.mode
+    );
+    two_lines(
+        "client",
+        [head, vec![span(Tone::Plain, name)]].concat(),
+        &mode,
+        at(origin.map(|one| &one.origin)),
+        &target,
+    )
 }
 
 /// What the server demands, and the policy that makes it.
@@ -167,7 +228,10 @@ fn endpoints(facts: &Facts<'_>) -> Vec<Line> {
     let failing = all.iter().filter(|one| one.result == "CONFLICT").count();
     if all.is_empty() {
         let text = "no endpoint: requests end in 503 UH whatever TLS says";
-        return vec![Line::new(vec![label("endpoint"), span(Tone::Warning, text)]).of("endpoint", Some(Target::Explain("UH".to_owned())))];
+        return vec![
+            Line::new(vec![label("endpoint"), span(Tone::Warning, text)])
+                .of("endpoint", Some(Target::Explain("UH".to_owned()))),
+        ];
     }
     let (tone, head) = match failing {
         0 => (Tone::Plain, format!("{} of {}", all.len(), all.len())),
@@ -179,8 +243,9 @@ fn endpoints(facts: &Facts<'_>) -> Vec<Line> {
         .enumerate()
         .map(|(at, one)| {
             let first = at == 0;
-            let (label, value) = if first { (label("endpoint"), value(tone, &head)) } else { (label(""), value(tone, "")) };
-            let mut spans = vec![label, value, span(Tone::Plain, one.pod.as_deref().unwrap_or("no pod"))];
+            let (label, value) =
+                if first { (label("endpoint"), value(tone, &head)) } else { (label(""), value(tone, "")) };
+            let mut spans = vec![label, value, span(Tone::Plain, short_pod(one.pod.as_deref(), facts))];
             spans.push(span(Tone::Dim, format!("  {}", one.address)));
             if one.ready == Some(false) {
                 spans.push(span(Tone::Warning, "  not ready"));
@@ -198,9 +263,19 @@ fn endpoints(facts: &Facts<'_>) -> Vec<Line> {
         })
         .collect();
     if let Some(more) = all.len().checked_sub(MOST_ENDPOINTS).filter(|more| *more > 0) {
-        lines.push(Line::new(vec![label(""), value(Tone::Plain, ""), span(Tone::Dim, format!("and {more} more"))]));
+        lines.push(Line::new(vec![
+            label(""),
+            value(Tone::Plain, ""),
+            span(Tone::Dim, format!("and {more} more")),
+        ]));
     }
     lines
+}
+
+/// The pod, without its namespace where that is the service's.
+fn short_pod<'a>(pod: Option<&'a str>, facts: &Facts<'_>) -> &'a str {
+    let pod = pod.unwrap_or("no pod");
+    pod.strip_prefix(&*facts.why.service.namespace).and_then(|name| name.strip_prefix('/')).unwrap_or(pod)
 }
 
 /// The rule in force, and every other that could be it with the reason why it is not.
@@ -218,13 +293,16 @@ fn rules(facts: &Facts<'_>) -> Vec<Line> {
         let target = Target::Object { object: one.rule.clone(), field: Some("spec.host".to_owned()) };
         let fact = format!("rule {}", one.rule.path());
         let mark = if won { span(Tone::Good, " ✔ ") } else { span(Tone::Dim, " ✕ ") };
-        let name = span(if won { Tone::Strong } else { Tone::Plain }, fit(&visible(&one.rule.path()), column));
+        let name =
+            span(if won { Tone::Strong } else { Tone::Plain }, fit(&visible(&one.rule.path()), column));
         let words = format!("{}: {}", one.outcome, short_hosts(&one.reason));
         let room = facts.width.saturating_sub(column + 5);
-        let mut reason = wrap(&visible(&words), room).into_iter();
-        let first = span(Tone::Dim, format!("  {}", reason.next().unwrap_or_default()));
-        lines.push(Line::new(vec![mark, name, first]).of(&fact, Some(target.clone())));
-        lines.extend(reason.map(|text| {
+        let mut parts =
+            if facts.whole { wrap(&visible(&words), room) } else { vec![cut(&visible(&words), room).into()] };
+        let first = span(Tone::Dim, format!("  {}", parts.remove(0)));
+        let whole = Some(format!("{}: {words}", one.rule.path()));
+        lines.push(Line { whole, ..Line::new(vec![mark, name, first]) }.of(&fact, Some(target.clone())));
+        lines.extend(parts.into_iter().map(|text| {
             let gap = span(Tone::Plain, " ".repeat(column + 5));
             Line::new(vec![gap, span(Tone::Dim, text)]).of(&fact, Some(target.clone()))
         }));
@@ -240,14 +318,17 @@ fn evidence(facts: &Facts<'_>) -> Vec<Line> {
         let head = if lines.is_empty() { label("evidence") } else { label("") };
         let fact = format!("evidence {}", lines.len());
         let target = code.map(Target::Explain);
-        for (at, part) in wrap(&visible(text), facts.width.saturating_sub(LABEL + 22)).into_iter().enumerate() {
+        for (at, part) in wrap(&visible(text), facts.width.saturating_sub(LABEL + 22)).into_iter().enumerate()
+        {
             let label = if at == 0 { head.clone() } else { label("") };
             let right = (at == 0).then(|| span(Tone::Dim, time.clone()));
-            lines.push(Line { right, ..Line::new(vec![label, span(Tone::Plain, part)]) }.of(&fact, target.clone()));
+            lines.push(
+                Line { right, ..Line::new(vec![label, span(Tone::Plain, part)]) }.of(&fact, target.clone()),
+            );
         }
         if !samples.is_empty() {
-            let places: Vec<_> = samples.iter().map(|one| format!("{}:{}", one.file, one.line)).collect();
-            lines.push(Line::new(vec![label(""), span(Tone::Dim, places.join(", "))]).of(&fact, target.clone()));
+            let places = places(samples, facts.width.saturating_sub(LABEL));
+            lines.push(Line::new(vec![label(""), span(Tone::Dim, places)]).of(&fact, target));
         }
     };
     if let Some(cause) = &facts.pair.cause {
@@ -268,9 +349,27 @@ fn evidence(facts: &Facts<'_>) -> Vec<Line> {
         (false, 0) => "no request of this pair succeeded in these logs".to_owned(),
         (_, fine) => format!("{} × answered without a fault", thousands(fine)),
     };
-    let head = if lines.is_empty() { label("evidence") } else { label("") };
-    lines.push(Line::new(vec![head, span(Tone::Dim, rest)]));
+    let said = lines.is_empty() && fine == 0 && !facts.pair.next.is_empty();
+    if !said {
+        let head = if lines.is_empty() { label("evidence") } else { label("") };
+        lines.push(Line::new(vec![head, span(Tone::Dim, rest)]));
+    }
     lines
+}
+
+/// Files and the numbers of their lines. Of a long name the end is kept: it tells files apart.
+fn places(samples: &[Origin], room: usize) -> String {
+    let mut files: Vec<(&str, Vec<String>)> = Vec::new();
+    for one in samples {
+        match files.iter_mut().find(|(file, _)| *file == &*one.file) {
+            Some((_, lines)) => lines.push(one.line.to_string()),
+            None => files.push((&one.file, vec![one.line.to_string()])),
+        }
+    }
+    let texts: Vec<_> = files.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
+    let text = visible(&texts.join("  ")).into_owned();
+    let over = crate::text::width(&text).saturating_sub(room);
+    if over == 0 { text } else { format!("…{}", text.chars().skip(over + 1).collect::<String>()) }
 }
 
 /// Whether lines of a group show a failure.
@@ -297,7 +396,8 @@ fn flag_in(text: &str) -> Option<String> {
 fn next(facts: &Facts<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     let other = facts.pair.cause.iter().flat_map(|cause| &cause.alternatives);
-    let other = other.map(|text| ("not ruled out", text)).chain(facts.pair.next.iter().map(|text| ("next", text)));
+    let other =
+        other.map(|text| ("not ruled out", text)).chain(facts.pair.next.iter().map(|text| ("next", text)));
     let room = facts.width.saturating_sub(LABEL);
     for (at, (head, text)) in other.enumerate() {
         let text = if head == "next" { text.clone() } else { format!("{head}: {text}") };
@@ -322,7 +422,7 @@ fn fix(facts: &Facts<'_>) -> Vec<Line> {
             let head = if number == 0 && at == 0 { label("fix") } else { label("") };
             let mark = if at == 0 { format!("{} ", number + 1) } else { "  ".to_owned() };
             let line = Line::new(vec![head, span(Tone::Strong, mark), span(Tone::Plain, part)]);
-            let right = (at == 0).then(|| span(Tone::Dim, "f ↵"));
+            let right = (at == 0).then(|| span(Tone::Dim, "f"));
             lines.push(Line { right, ..line }.of(&fact, Some(target.clone())));
         }
     }
