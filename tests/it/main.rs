@@ -1,2 +1,6 @@
-#[test]
-fn t() {}
+//! The one integration binary: the real program on real input.
+
+mod bad_input;
+mod cases;
+mod scenarios;
+mod support;
