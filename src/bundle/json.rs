@@ -252,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_text_that_is_cut_off_keeps_what_was_whole() {
-        let text = format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{POD}}},\n{{\"metadata\":{{");
+        let text =
+            format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{POD}}},\n{{\"metadata\":{{");
         assert_eq!(said(&text), ["Pod x/a \"{[\" b 1", "2: ends in the middle of an object: it is cut off"]);
         for end in 0..text.len() {
             drop(said(text.get(..end).unwrap()));

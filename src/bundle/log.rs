@@ -26,7 +26,9 @@ pub(super) fn look_through(input: Input) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
         log = log || matches!(detector.parse(line), Parsed::Access(_));
-        objects = objects || line.starts_with(b"apiVersion:") || memchr::memmem::find(line, b"\"apiVersion\"").is_some();
+        objects = objects
+            || line.starts_with(b"apiVersion:")
+            || memchr::memmem::find(line, b"\"apiVersion\"").is_some();
     });
     match (read, log, objects) {
         (Ok(()), true, _) => Whole::Log,

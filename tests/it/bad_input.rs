@@ -68,7 +68,10 @@ fn binary_and_foreign_files_are_said_and_left_out() {
 #[test]
 fn one_broken_document_among_good_ones_costs_only_itself() {
     let broken = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata:\n  name: b\n  namespace: x\nspec:\n  host: \"unclosed\n   tls: [\n";
-    let ran = check("mesh.yaml", format!("{SERVICE}---\n{broken}---\n{}", SERVICE.replace("name: a", "name: c")).as_bytes());
+    let ran = check(
+        "mesh.yaml",
+        format!("{SERVICE}---\n{broken}---\n{}", SERVICE.replace("name: a", "name: c")).as_bytes(),
+    );
     assert_eq!(ran.code, 0);
     assert!(ran.err.contains("mesh.yaml:"), "{}", ran.err);
     assert!(ran.out.contains("MS0902") && ran.out.contains("DestinationRule x/b"), "{}", ran.out);
@@ -90,7 +93,9 @@ fn a_text_that_is_cut_off_anywhere_is_read_as_far_as_it_goes() {
 
 #[test]
 fn a_bomb_of_aliases_is_refused_and_not_blown_up() {
-    let mut bomb = String::from("apiVersion: v1\nkind: Service\nmetadata: {name: bomb, namespace: x}\na0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+    let mut bomb = String::from(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: bomb, namespace: x}\na0: &a0 [x,x,x,x,x,x,x,x,x]\n",
+    );
     for level in 1..12 {
         let before = level - 1;
         bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 9].join(",")));
@@ -106,7 +111,8 @@ fn line_ends_byte_order_marks_and_tabs() {
     assert!(ran.code == 0 && ran.out.contains("1 Service"), "{}", ran.err);
     let ran = check("bom.yaml", [b"\xef\xbb\xbf", SERVICE.as_bytes()].concat().as_slice());
     assert!(ran.code == 0 && ran.out.contains("1 Service"), "{}", ran.err);
-    let ran = check("tabs.yaml", format!("{SERVICE}---\n{}", SERVICE.replace("  ports", "\tports")).as_bytes());
+    let ran =
+        check("tabs.yaml", format!("{SERVICE}---\n{}", SERVICE.replace("  ports", "\tports")).as_bytes());
     assert!(ran.code == 0 && ran.err.contains("tabs.yaml:"), "{}", ran.err);
 }
 

@@ -35,10 +35,14 @@ fn plaintext_to_strict_is_one_error_with_cause_partner_edges_evidence_and_remedi
 
     let edges = finding["edges"].as_array().unwrap();
     assert_eq!((edges.len(), &finding["edgeCount"]), (4, &json!(4)));
-    assert_eq!((&edges[0]["client"]["name"], &edges[0]["seen"]), (&json!("traffic-generator-productpage"), &json!(7)));
+    assert_eq!(
+        (&edges[0]["client"]["name"], &edges[0]["seen"]),
+        (&json!("traffic-generator-productpage"), &json!(7))
+    );
     assert!(edges.iter().skip(1).all(|edge| edge["seen"] == 0));
 
-    let logs: Vec<_> = finding["evidence"].as_array().unwrap().iter().filter(|one| one["kind"] == "log").collect();
+    let logs: Vec<_> =
+        finding["evidence"].as_array().unwrap().iter().filter(|one| one["kind"] == "log").collect();
     assert_eq!(logs.len(), 1);
     assert_eq!((&logs[0]["count"], &logs[0]["first"]), (&json!(7), &json!("2019-10-07T21:54:37.175Z")));
     assert_eq!(logs[0]["samples"][0]["line"], 1);
@@ -55,7 +59,8 @@ fn the_pair_is_explained_by_tls_check_resolve_and_why() {
     let ran = meshscope(&folder, &["tls-check", "-f", ".", CLIENT, HOST, "-o", "json"]);
     assert_eq!(ran.code, 79);
     let row = &ran.json()["rows"][0];
-    let said = [&row["status"], &row["server"]["mode"], &row["clientTls"]["mode"], &row["clientTls"]["effective"]];
+    let said =
+        [&row["status"], &row["server"]["mode"], &row["clientTls"]["mode"], &row["clientTls"]["effective"]];
     assert_eq!(said, [&json!("CONFLICT"), &json!("STRICT"), &json!("DISABLE"), &json!("plaintext")]);
     assert_eq!((&row["symptom"], &row["server"]["level"]), (&json!("X1"), &json!("namespace")));
     assert_eq!(row["endpoints"][0]["address"], "10.8.2.14:9080");
@@ -71,7 +76,12 @@ fn the_pair_is_explained_by_tls_check_resolve_and_why() {
         .collect();
     assert_eq!(
         outcomes,
-        ["destrule-productpage used", "mesh-default shadowed", "private wrong-namespace", "short-name host-mismatch"]
+        [
+            "destrule-productpage used",
+            "mesh-default shadowed",
+            "private wrong-namespace",
+            "short-name host-mismatch"
+        ]
     );
     let blocks = resolution["ports"][0]["trafficPolicy"].as_object().unwrap();
     assert!(blocks.contains_key("loadBalancer") && blocks.contains_key("connectionPool"));
