@@ -117,7 +117,8 @@ pub(super) fn log_file(path: &std::path::Path) -> Result<Input, Error> {
 }
 
 fn file(path: &std::path::Path) -> Result<Input, Error> {
-    let name = path.to_string_lossy().into();
+    let shown = path.strip_prefix(".").unwrap_or(path);
+    let name = shown.to_string_lossy().into();
     look(name, open(path)?, Some(path.to_owned()))
         .map_err(|source| Error::Open { path: path.display().to_string(), source })
 }

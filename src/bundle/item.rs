@@ -238,6 +238,7 @@ pub(super) fn scan_yaml(text: &str) -> Scanned {
             match key {
                 "kind" => value.clone_into(&mut found.head.kind),
                 "apiVersion" => value.clone_into(&mut found.head.api_version),
+                "metadata" if value.starts_with('{') => found.name_in_flow(value),
                 _ => {}
             }
         } else if in_metadata && *depth.get_or_insert(indent) == indent && !value.is_empty() {
@@ -249,6 +250,18 @@ pub(super) fn scan_yaml(text: &str) -> Scanned {
         }
     }
     found
+}
+
+impl Scanned {
+    /// The names of metadata that is written on one line, `{name: a, namespace: b}`.
+    fn name_in_flow(&mut self, text: &str) {
+        let value = super::yaml::parse(text).unwrap_or_default();
+        let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        self.name = text("name");
+        if let Some(namespace) = text("namespace") {
+            self.namespace = namespace;
+        }
+    }
 }
 
 impl Refusal {

@@ -35,6 +35,9 @@ pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
 /// The parser's message without the place, which is given beside it.
 pub(super) fn plain_message(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
+    if text.contains("budget breached") || text.contains("alias") && text.contains("limit") {
+        return "expands by its aliases to more than any object holds, and is refused".to_owned();
+    }
     let first = text.lines().next().unwrap_or_default();
     let plain = first.split(" at line ").next().unwrap_or(first);
     let plain = plain.strip_prefix("error: ").unwrap_or(plain);

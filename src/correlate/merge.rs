@@ -8,7 +8,7 @@ use super::locate::Locator;
 use crate::diagnose::finding::{Edge, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
-use crate::model::{Object, Text};
+use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::{Service, Workload};
 
 /// The pair that lines belong to: client workload (namespace, name), host, port.
@@ -176,7 +176,7 @@ fn contradict(finding: &mut Finding, traffic: &Traffic) {
 /// Causes that no finding of the configuration explains, by the object they are about.
 #[derive(Default)]
 struct Alone<'a> {
-    found: BTreeMap<(Code, crate::model::ObjectId), (Arc<Object>, Vec<&'a Cause>)>,
+    found: BTreeMap<(Code, ObjectId), (Option<Arc<Object>>, Vec<&'a Cause>)>,
 }
 
 impl<'a> Alone<'a> {
@@ -196,22 +196,39 @@ impl<'a> Alone<'a> {
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
         let server = locator.workload(cause.place.server).or_else(|| locator.workload(cause.place.client));
         let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
-        if let Some(object) = object {
-            let key = (code, object.id.clone());
-            self.found.entry(key).or_insert_with(|| (Arc::clone(object), Vec::new())).1.push(cause);
-        }
+        let id = object.map_or_else(|| not_read(cause), |object| object.id.clone());
+        self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
     }
 
     fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
         let alone = self.found.into_iter();
-        alone.map(|((code, _), (object, causes))| finding(locator, code, &object, &causes, seen)).collect()
+        alone
+            .map(|((code, id), (object, causes))| {
+                finding(locator, code, id, object.as_deref(), &causes, seen)
+            })
+            .collect()
+    }
+}
+
+/// What lines are about, where no such object was read: the service that their host names, or the host itself.
+fn not_read(cause: &Cause) -> ObjectId {
+    let Some(host) = &cause.place.host else {
+        return ObjectId::new(Kind::Unrelated("Host".into()), "", "unknown");
+    };
+    let mut parts = host.splitn(3, '.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(name), Some(namespace), Some("svc.cluster.local")) => {
+            ObjectId::new(Kind::Service, namespace, name)
+        }
+        _ => ObjectId::new(Kind::Unrelated("Host".into()), "", Arc::clone(host)),
     }
 }
 
 fn finding(
     locator: &Locator<'_>,
     code: Code,
-    object: &Arc<Object>,
+    id: ObjectId,
+    object: Option<&Object>,
     causes: &[&Cause],
     seen: &mut BTreeMap<Edge, u64>,
 ) -> Finding {
@@ -235,10 +252,15 @@ fn finding(
         code,
         severity: if code == Code::EvidenceIncomplete { Severity::Info } else { code.severity() },
         confidence: confidence(code, causes),
-        root: (object.id.clone(), "logs".to_owned()),
-        message: message(locator, code, object, causes),
+        message: message(locator, code, &id, object.is_some(), causes),
         because: Vec::new(),
-        objects: vec![Involved::new(object, Role::Affected, "")],
+        objects: vec![Involved {
+            id: id.clone(),
+            role: Role::Affected,
+            fields: Vec::new(),
+            origin: object.map(|object| object.origin.clone()),
+        }],
+        root: (id, "logs".to_owned()),
         edges,
         evidence: Vec::new(),
     };
@@ -257,9 +279,8 @@ fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
     causes.iter().map(|cause| cause.confidence).max().unwrap_or(Confidence::Possible)
 }
 
-fn message(locator: &Locator<'_>, code: Code, object: &Object, causes: &[&Cause]) -> String {
+fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
     let count = lines_of(causes);
-    let name = &object.id;
     match code {
         Code::UpstreamClosesConnections => format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
@@ -272,7 +293,7 @@ fn message(locator: &Locator<'_>, code: Code, object: &Object, causes: &[&Cause]
         _ => {
             let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
             let what = texts.take(1).collect::<String>();
-            let age = age(locator, causes);
+            let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
             format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
         }
     }
