@@ -100,6 +100,12 @@ impl App {
         }
     }
 
+    /// The same, showing one namespace only.
+    #[must_use]
+    pub fn in_namespace(self, namespace: Option<String>) -> Self {
+        Self { namespace, ..self }
+    }
+
     /// Where the mesh comes from.
     pub fn source(&self) -> &Source {
         &self.source
@@ -195,6 +201,15 @@ impl App {
 
     /// Makes the rows of every screen anew; what is selected stays selected.
     fn refresh(&mut self) {
+        self.refresh_those(|_| true);
+    }
+
+    /// Makes the rows anew of the screens that need this question answered.
+    fn refresh_for(&mut self, question: &Question) {
+        self.refresh_those(|screen| screen.behaviour().questions().contains(question));
+    }
+
+    fn refresh_those(&mut self, which: impl Fn(&Screen) -> bool) {
         let Self { stack, answers, read, reading, source, namespace, namespaces, wide, extent, .. } = self;
         let context = Context {
             answers,
@@ -206,7 +221,7 @@ impl App {
             wide: *wide,
             extent: *extent,
         };
-        for screen in stack.iter_mut() {
+        for screen in stack.iter_mut().filter(|screen| which(screen)) {
             screen.behaviour_mut().refresh(&context);
         }
     }
@@ -225,6 +240,6 @@ impl App {
         self.live_sources.clear();
         self.read = Some(read);
         self.reading = Reading::Done;
-        self.derive.outdate();
+        self.derive.mesh_changed();
     }
 }

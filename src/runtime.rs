@@ -49,6 +49,8 @@ pub type AnswerQuestion = Arc<dyn Fn(&Read, &Question) -> Answer + Send + Sync>;
 pub struct Start {
     /// Where the mesh comes from: its name in the header, and how a command line names it.
     pub source: Source,
+    /// The namespace that is shown at first; all where there is none.
+    pub namespace: Option<String>,
     /// Colours and symbols that the terminal has.
     pub theme: Theme,
     /// Reads the source.
@@ -126,7 +128,7 @@ impl Loop {
             drop(sender.send(msg).await);
         });
         Ok(Self {
-            app: App::new(start.source, width, height),
+            app: App::new(start.source, width, height).in_namespace(start.namespace),
             theme: start.theme,
             answer: start.answer,
             live: start.live,

@@ -14,6 +14,8 @@ const PAUSE: i64 = 500;
 #[derive(Debug, Default)]
 pub struct Derive {
     revision: u64,
+    /// The revision at which the mesh itself was last another one.
+    mesh: u64,
     running: Option<Question>,
     last_begun: Option<i64>,
 }
@@ -29,9 +31,24 @@ impl Derive {
         self.running.as_ref()
     }
 
-    /// Something was folded in: every answer is out of date.
-    pub fn outdate(&mut self) {
+    /// Another mesh was read: every answer about it is out of date.
+    pub fn mesh_changed(&mut self) {
         self.revision += 1;
+        self.mesh = self.revision;
+    }
+
+    /// Log lines were folded in: the answers that look at logs are out of date.
+    pub fn logs_changed(&mut self) {
+        self.revision += 1;
+    }
+
+    /// The revision that an answer must have been made from to be up to date.
+    fn wanted(&self, question: &Question) -> u64 {
+        match question {
+            Question::Check | Question::Logs | Question::Why { .. } => self.revision,
+            Question::Tls | Question::Rules => self.mesh,
+            Question::Explain(_) => 0,
+        }
     }
 
     /// The computation came back. False for one that says less than the answer at hand.
@@ -50,7 +67,9 @@ impl Derive {
         }
         let never = wanted.iter().find(|question| answers.revision(question).is_none());
         let next = never.or_else(|| {
-            let old = wanted.iter().find(|one| self.grows_old(one, answers))?;
+            // The oldest first, so that none waits for ever behind one that is old again when it is answered.
+            let old = wanted.iter().filter(|one| self.grows_old(one, answers));
+            let old = old.min_by_key(|one| answers.revision(one))?;
             let rested = self.last_begun.is_none_or(|begun| now - begun >= PAUSE);
             // The questions of one revision are asked one after the other; the pause is between revisions.
             let goes_on = wanted.iter().any(|one| answers.revision(one) == Some(self.revision));
@@ -64,8 +83,7 @@ impl Derive {
     }
 
     fn grows_old(&self, question: &Question, answers: &Answers) -> bool {
-        let depends = !matches!(question, Question::Explain(_));
-        depends && answers.revision(question).is_some_and(|known| known < self.revision)
+        answers.revision(question).is_some_and(|known| known < self.wanted(question))
     }
 }
 
@@ -83,7 +101,7 @@ mod tests {
         let (mut derive, mut answers) = (Derive::default(), Answers::default());
         let wanted = [Question::Tls, Question::Check];
         assert_eq!(derive.next(&wanted, &answers, 0), None, "nothing was read");
-        derive.outdate();
+        derive.mesh_changed();
         assert_eq!(derive.next(&wanted, &answers, 0), Some(Question::Tls));
         assert_eq!(derive.next(&wanted, &answers, 0), None, "one is running");
         assert!(derive.accept(&Question::Tls, 1, &answers));
@@ -95,14 +113,26 @@ mod tests {
     }
 
     #[test]
+    fn log_lines_do_not_outdate_what_looks_at_no_log() {
+        let (mut derive, mut answers) = (Derive::default(), Answers::default());
+        derive.mesh_changed();
+        for question in [Question::Tls, Question::Rules, Question::Check] {
+            answered(&mut answers, question, 1);
+        }
+        derive.logs_changed();
+        let wanted = [Question::Tls, Question::Rules, Question::Check];
+        assert_eq!(derive.next(&wanted, &answers, 0), Some(Question::Check));
+    }
+
+    #[test]
     fn an_outdated_answer_waits_for_the_pause_and_an_older_result_is_dropped() {
         let (mut derive, mut answers) = (Derive::default(), Answers::default());
         let wanted = [Question::Check];
-        derive.outdate();
+        derive.mesh_changed();
         derive.next(&wanted, &answers, 1000);
         derive.accept(&Question::Check, 1, &answers);
         answered(&mut answers, Question::Check, 1);
-        derive.outdate();
+        derive.mesh_changed();
         assert_eq!(derive.next(&wanted, &answers, 1499), None);
         assert_eq!(derive.next(&wanted, &answers, 1500), Some(Question::Check));
         derive.accept(&Question::Check, 2, &answers);

@@ -230,6 +230,27 @@ pub fn paragraphs(tone: Tone, text: &str, cells: usize) -> Vec<Line> {
     lines.map(|line| Line::new(vec![span(tone, line)])).collect()
 }
 
+/// A page that was written in lines of some width, in lines of another one: paragraphs and items of lists are kept.
+pub fn flowing(tone: Tone, text: &str, cells: usize) -> Vec<Line> {
+    let mut parts: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let begins = line.is_empty() || line.starts_with("- ") || line.starts_with('|');
+        match parts.last_mut().filter(|last| !begins && !last.is_empty()) {
+            Some(last) => *last = format!("{last} {}", line.trim()),
+            None => parts.push(line.to_owned()),
+        }
+    }
+    let lines = parts.iter().flat_map(|part| {
+        let (head, body) = part.strip_prefix("- ").map_or(("", part.as_str()), |item| ("- ", item));
+        let wrapped = text::wrap(&text::visible(body), cells.saturating_sub(head.len()));
+        wrapped.into_iter().enumerate().map(move |(at, line)| {
+            let lead = if at == 0 { head.to_owned() } else { " ".repeat(head.len()) };
+            Line::new(vec![span(tone, format!("{lead}{line}"))])
+        })
+    });
+    lines.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +286,15 @@ mod tests {
         assert_eq!(page.part(), (4, 7), "no further fact: the page scrolls to its end");
         page.move_by(Motion::Up);
         assert_eq!((selected(&page), page.part()), ("*a", (1, 4)));
+    }
+
+    #[test]
+    fn a_page_flows_into_another_width() {
+        let text = "one two\nthree\n\nList.\n- first item\n  goes on\n- second";
+        let lines = flowing(Tone::Plain, text, 12);
+        let lines: Vec<_> =
+            lines.iter().map(|line| line.spans.iter().map(|span| &*span.text).collect::<String>()).collect();
+        assert_eq!(lines, ["one two", "three", "", "List.", "- first item", "  goes on", "- second"]);
     }
 
     #[test]

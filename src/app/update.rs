@@ -58,7 +58,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.dropped = dropped;
             fold(app, &lines);
         }
-        Msg::Answered { revision, question, answer } => take_answer(app, question, revision, *answer),
+        Msg::Answered { revision, question, answer } => take_answer(app, &question, revision, *answer),
         Msg::Trouble(text) => {
             app.say(Tone::Error, text);
             app.changed = true;
@@ -82,14 +82,14 @@ fn fold(app: &mut App, lines: &[LogLine]) {
         });
         logs.add_line(source, line.number, &line.text);
     }
-    app.derive.outdate();
+    app.derive.logs_changed();
 }
 
-fn take_answer(app: &mut App, question: Question, revision: u64, answer: Answer) {
-    if app.derive.accept(&question, revision, &app.answers) {
-        app.answers.give(question, revision, answer);
+fn take_answer(app: &mut App, question: &Question, revision: u64, answer: Answer) {
+    if app.derive.accept(question, revision, &app.answers) {
+        app.answers.give(question.clone(), revision, answer);
         app.changed = true;
-        app.refresh();
+        app.refresh_for(question);
     }
 }
 

@@ -45,7 +45,10 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
         let bundle = source::bundle(&flags).map_err(|error| format!("{error:#}"))?;
         Ok(source::prepare(&flags, bundle))
     };
+    // The screen shows one namespace or all; of several it shows all.
+    let namespace = if let [one] = common.namespace.as_slice() { Some(one.clone()) } else { None };
     runtime::run_screen(Start {
+        namespace,
         source,
         theme,
         read: Box::new(read),

@@ -6,3 +6,4 @@ mod layers;
 mod scenarios;
 mod screens;
 mod support;
+mod terminal;

@@ -161,6 +161,14 @@ fn fix_and_explain() {
 }
 
 #[test]
+fn every_row_can_be_explained() {
+    for keys in ["x", "<enter>x", ":tls<enter>x", "<enter>Gx"] {
+        let text = Session::demo(80, 24).press(keys).text();
+        assert!(text.contains("› explain") && !text.contains("nothing is known"), "{keys}: {text}");
+    }
+}
+
+#[test]
 fn typing() {
     assert_snapshot!(Session::demo(80, 24).press(":t<tab>").text());
     assert_snapshot!(Session::demo(80, 24).press(":fidnings<enter>").text());

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, Context, Title, View};
 use crate::app::command::Motion;
-use crate::app::page::{Line, Page, Tone, paragraphs, span};
+use crate::app::page::{Line, Page, Tone, flowing, paragraphs, span};
 use crate::app::question::Question;
 use crate::app::target::Target;
 
@@ -46,7 +46,7 @@ impl Behaviour for ExplainPage {
             Some(Some(found)) => {
                 let mut lines = paragraphs(Tone::Strong, &found.title, width);
                 lines.push(Line::blank());
-                lines.extend(paragraphs(Tone::Plain, &found.text, width));
+                lines.extend(flowing(Tone::Plain, &found.text, width));
                 if !found.see_also.is_empty() {
                     lines.push(Line::blank());
                 }

@@ -19,6 +19,7 @@ const MEASURED: usize = 1000;
 pub struct TlsTable {
     listing: Listing,
     widest: Widest,
+    counts: Vec<(Tone, String)>,
     faults_only: bool,
 }
 
@@ -66,6 +67,19 @@ pub fn cells(pair: &Pair) -> Cells {
         from: from(pair),
         rule: known_rule.unwrap_or_else(|| no_rule.to_owned()),
     }
+}
+
+/// How many rows are how grave.
+fn counts(rows: &[Pair]) -> Vec<(Tone, String)> {
+    let of =
+        |wanted: &[&str]| rows.iter().filter(|pair| wanted.contains(&pair.status.as_str())).count() as u64;
+    let (conflicts, warnings, unknown) = (of(&["CONFLICT"]), of(&["WARN", "COND"]), of(&["UNKNOWN"]));
+    let all = [
+        (Tone::Error, conflicts, count(conflicts, "conflict")),
+        (Tone::Warning, warnings, count(warnings, "warning")),
+        (Tone::Info, unknown, format!("{unknown} unknown")),
+    ];
+    all.into_iter().filter(|(_, number, _)| *number > 0).map(|(tone, _, text)| (tone, text)).collect()
 }
 
 fn from(pair: &Pair) -> String {
@@ -174,6 +188,7 @@ impl Behaviour for TlsTable {
         rows.sort_by_key(|(_, pair)| rank(&pair.status));
         let cells_of = |text: &str| crate::text::width(&crate::text::visible(text));
         let measured = rows.iter().take(MEASURED).map(|(_, pair)| cells(pair));
+        self.counts = counts(&table.rows);
         self.widest = measured.fold(Widest::default(), |widest, row| Widest {
             host: widest.host.max(cells_of(&row.host)),
             server: widest.server.max(cells_of(&row.server)),
@@ -189,23 +204,12 @@ impl Behaviour for TlsTable {
 
     fn title(&self, context: &Context<'_>) -> Title {
         let name = format!("tls({})", context.namespace_name());
-        let Some(table) = context.answers.tls() else { return Title { name, ..Title::default() } };
-        let of = |wanted: &[&str]| {
-            table.rows.iter().filter(|pair| wanted.contains(&pair.status.as_str())).count() as u64
-        };
-        let counts = [
-            (Tone::Error, of(&["CONFLICT"]), "conflict"),
-            (Tone::Warning, of(&["WARN", "COND"]), "warning"),
-            (Tone::Info, of(&["UNKNOWN"]), "unknown"),
-        ];
-        let counts = counts.into_iter().filter(|(_, number, _)| *number > 0);
+        if context.answers.tls().is_none() {
+            return Title { name, ..Title::default() };
+        }
         Title {
             name: format!("{name}[{}]", self.listing.len()),
-            counts: counts
-                .map(|(tone, number, noun)| {
-                    (tone, if noun == "unknown" { format!("{number} unknown") } else { count(number, noun) })
-                })
-                .collect(),
+            counts: self.counts.clone(),
             right: self.faults_only.then(|| (Tone::Warning, "faults only".to_owned())),
         }
     }
@@ -239,8 +243,7 @@ impl Behaviour for TlsTable {
     }
 
     fn code(&self, context: &Context<'_>) -> Option<String> {
-        let pair = self.selected(context)?;
-        Some(pair.symptom.clone().unwrap_or_else(|| pair.status.clone()))
+        Some(self.selected(context)?.status.clone())
     }
 
     fn name(&self, context: &Context<'_>) -> Option<(String, Option<String>)> {
