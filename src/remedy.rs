@@ -97,9 +97,22 @@ fn remedy(object: &Object, title: String, changed: Value) -> Proposed {
 }
 
 fn command(id: &ObjectId, patch: &Value) -> String {
-    let patch = patch.to_string().replace('\'', r"'\''");
     let kind = id.kind.name().to_ascii_lowercase();
-    format!("kubectl patch {kind} {} -n {} --type merge -p '{patch}'", id.name, id.namespace)
+    format!(
+        "kubectl patch {kind} {} -n {} --type merge -p {}",
+        shell(&id.name),
+        shell(&id.namespace),
+        shell(&patch.to_string())
+    )
+}
+
+/// A word of a shell command. Commands are pasted, and names come from whoever wrote the objects.
+fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// What a traffic policy keeps beside TLS, in words.
@@ -211,7 +224,8 @@ fn restart(mesh: &Mesh, object: &Object) -> Remedy {
         mesh.workloads.by_pod(&object.id.namespace, &object.id.name).and_then(|at| mesh.workloads.get(at));
     let restartable = workload.filter(|one| matches!(&*one.kind, "Deployment" | "StatefulSet" | "DaemonSet"));
     let command = restartable.map(|one| {
-        format!("kubectl rollout restart {}/{} -n {}", one.kind.to_ascii_lowercase(), one.name, one.namespace)
+        let kind = one.kind.to_ascii_lowercase();
+        format!("kubectl rollout restart {kind}/{} -n {}", shell(&one.name), shell(&one.namespace))
     });
     Remedy {
         title: format!(

@@ -282,9 +282,13 @@ fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
 fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
     let count = lines_of(causes);
     match code {
-        Code::UpstreamClosesConnections => format!(
+        Code::UpstreamClosesConnections if causes.iter().any(|cause| cause.server_proof) => format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
              server's own proxy, which had taken the request and handed it on"
+        ),
+        Code::UpstreamClosesConnections => format!(
+            "{name}: the application closed {count} connections before it answered; not mTLS: the server has no \
+             proxy, and the client sends it plaintext"
         ),
         Code::MtlsFailureInTraffic => format!(
             "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \

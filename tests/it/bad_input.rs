@@ -158,16 +158,18 @@ fn standard_input_is_read_and_named_once_only() {
 
 #[test]
 fn a_pipe_that_is_closed_is_no_failure() {
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_meshscope"))
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_meshscope"))
         .args(["check", "-f", "."])
         .current_dir(fixture("mtls/bookinfo-2019"))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(writer)
         .stderr(Stdio::piped())
         .spawn()
+        .unwrap()
+        .wait_with_output()
         .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
 }

@@ -45,7 +45,7 @@ impl Conflicts {
                 targets: BTreeMap::new(),
             });
             found.partner(judged, endpoint, code);
-            let all = judged.tls.endpoints.len();
+            let all = judged.tls.reachable().count();
             let failing = judged.tls.failing().filter(|one| code_of(one) == Some(code)).count();
             found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (failing, all));
             // One endpoint that must fail is enough for the edge, and it is listed once.
@@ -148,6 +148,9 @@ impl Found {
 
 fn field_evidence(object: &Arc<Object>, field: &str, counted: &str) -> Evidence {
     let mut value = field_value(object, field);
+    if field == "data.mesh.enableAutoMtls" {
+        value = object.body.mesh_config().and_then(|mesh| mesh.enable_auto_mtls).into();
+    }
     if let Some(label) = field.strip_prefix("metadata.labels.") {
         value = object.meta.labels.get(label).map_or(serde_json::Value::Null, Into::into);
     }

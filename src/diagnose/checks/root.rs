@@ -48,11 +48,19 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
     match &endpoint.downgrade {
         Some(Downgrade::EndpointMark(_)) => {
             let (rule, _) = judged.mesh.rules.policy_of(&judged.tls.choice.as_ref()?.contributors)?;
+            let object = Arc::clone(&judged.mesh.rules.get(rule)?.object);
+            let mut because = vec![Reason::PortSettingsDropTls];
+            let top = object.body.destination_rule()?.traffic_policy.as_ref()?.blocks.get("tls");
+            let mode_missing = top.is_some_and(|block| block.get("mode").is_none());
+            if mode_missing {
+                because.push(Reason::ModeMissing);
+            }
+            let field = if mode_missing { "spec.trafficPolicy.tls" } else { "spec.trafficPolicy.tls.mode" };
             Some(Root {
-                object: Arc::clone(&judged.mesh.rules.get(rule)?.object),
-                field: "spec.trafficPolicy.tls.mode".to_owned(),
+                object,
+                field: field.to_owned(),
                 counted: format!("mark on the endpoints, rule in {}", level.unwrap_or_default()),
-                because: vec![Reason::PortSettingsDropTls],
+                because,
             })
         }
         Some(Downgrade::PolicyDisables(demand)) => Some(Root {
