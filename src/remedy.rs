@@ -33,7 +33,7 @@ pub struct Remedy {
 /// At most so many pairs of a finding are resolved again to try a remedy.
 const TRIED: usize = 200;
 
-/// Keys of a `tls` block that go with the user's own certificates, and that ISTIO_MUTUAL refuses.
+/// Keys of a `tls` block that go with the user's own certificates, and that `ISTIO_MUTUAL` refuses.
 const OWN_CERTIFICATES: [&str; 6] =
     ["clientCertificate", "privateKey", "caCertificates", "caCrl", "credentialName", "insecureSkipVerify"];
 
@@ -155,10 +155,7 @@ fn drop_empty(changed: &mut Value, path: &str) {
     if policy.keys().any(|key| key != "port") {
         return;
     }
-    let (parent, key) = match path.rsplit_once('.') {
-        Some((parent, key)) => (parent, key),
-        None => return,
-    };
+    let Some((parent, key)) = path.rsplit_once('.') else { return };
     let (list, index) = match key.split_once('[') {
         Some((list, index)) => (Some(list), index.trim_end_matches(']').parse::<usize>().ok()),
         None => (None, None),

@@ -128,7 +128,6 @@ fn top_controller(snapshot: &Snapshot, object: &Object, pod: &Pod) -> (Text, Tex
     for _ in 0..4 {
         match parent(snapshot, &object.id.namespace, &top) {
             Parent::Is(next) => top = next,
-            Parent::None => return (top.kind, top.name),
             Parent::NotRead if &*top.kind == "ReplicaSet" => {
                 let hash = object.meta.labels.get("pod-template-hash");
                 let name = hash.and_then(|hash| top.name.strip_suffix(hash)?.strip_suffix('-'));
@@ -136,7 +135,7 @@ fn top_controller(snapshot: &Snapshot, object: &Object, pod: &Pod) -> (Text, Tex
                     name.or_else(|| top.name.rsplit_once('-').map(|(name, _)| name)).unwrap_or(&top.name);
                 return ("Deployment".into(), name.into());
             }
-            Parent::NotRead => return (top.kind, top.name),
+            Parent::None | Parent::NotRead => return (top.kind, top.name),
         }
     }
     (top.kind, top.name)

@@ -132,17 +132,13 @@ impl Found {
         let partner = self.partners.values().next().map(|(object, _)| object.id.to_string());
         let partner = partner.filter(|partner| *partner != id.to_string());
         let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
-        match code {
-            Code::PlaintextToStrict => {
-                let why =
-                    if because.is_empty() { because } else { format!("{because} accepts mutual TLS only") };
-                format!("{id} ({field}) makes clients send plaintext to {target}{part}{why}")
-            }
-            _ => {
-                let why = if because.is_empty() { because } else { format!("{because} does not end it") };
-                format!("{id} ({field}) makes clients send mutual TLS to {target}{part}{why}")
-            }
-        }
+        let (sent, takes) = if code == Code::PlaintextToStrict {
+            ("plaintext", "accepts mutual TLS only")
+        } else {
+            ("mutual TLS", "does not end it")
+        };
+        let why = if because.is_empty() { because } else { format!("{because} {takes}") };
+        format!("{id} ({field}) makes clients send {sent} to {target}{part}{why}")
     }
 }
 

@@ -70,14 +70,14 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
             because: vec![Reason::HiddenByPolicyLevel],
         }),
         Some(Downgrade::AutoMtlsOff) => {
-            mesh_config(judged).or_else(|| by_server(judged, endpoint, Vec::new()))
+            mesh_config(judged).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }
         Some(Downgrade::AllOrNothing) => {
             let because = vec![Reason::HeadlessAllOrNothing];
-            mislabelled(judged, because.clone()).or_else(|| by_server(judged, endpoint, because))
+            mislabelled(judged, because.clone()).or_else(|| Some(by_server(judged, endpoint, because)))
         }
         Some(Downgrade::CredentialOnSidecar | Downgrade::MutualWithoutCertificates) | None => {
-            by_label(judged, endpoint).or_else(|| by_server(judged, endpoint, Vec::new()))
+            by_label(judged, endpoint).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }
     }
 }
@@ -123,7 +123,7 @@ fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
 
 fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
     let found = judged.tls.endpoints.iter().filter(|endpoint| !endpoint.claims_mtls);
-    let mut root = found.filter_map(|endpoint| by_label(judged, endpoint)).next()?;
+    let mut root = found.into_iter().find_map(|endpoint| by_label(judged, endpoint))?;
     root.because = because;
     Some(root)
 }
@@ -139,21 +139,21 @@ fn mesh_config(judged: &Judged<'_>) -> Option<Root> {
     })
 }
 
-fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Option<Root> {
+fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Root {
     if let Some(demand) = &endpoint.demand
         && let Some(policy) = &demand.policy
     {
-        return Some(Root {
+        return Root {
             object: Arc::clone(policy),
             field: demand.field.clone(),
             counted: format!("server's mode, {} level", demand.level.word()),
             because,
-        });
+        };
     }
-    Some(Root {
+    Root {
         object: Arc::clone(&judged.service.object),
         field: "spec".to_owned(),
         counted: "the service called".to_owned(),
         because,
-    })
+    }
 }
