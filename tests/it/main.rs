@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed, and its settings come from the environment"
 )]
 
+mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
