@@ -61,7 +61,7 @@ struct Common {
     /// How to write the answer
     #[arg(short = 'o', long, value_enum, default_value_t, global = true)]
     output: Format,
-    /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    /// Colours; the environment's `NO_COLOR` and `CLICOLOR_FORCE` are honoured
     #[arg(long, value_enum, default_value_t, global = true)]
     color: Colour,
 }

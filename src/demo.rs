@@ -73,8 +73,13 @@ impl Traffic {
 
     /// The lines written at a time (milliseconds since the epoch): about half of the callers call.
     pub fn lines(&mut self, now: i64) -> Vec<DemoLine> {
-        let callers = self.callers.clone();
-        callers.iter().filter_map(|caller| (self.next() % 2 == 0).then(|| self.line(caller, now))).collect()
+        let mut lines = Vec::new();
+        for caller in self.callers.clone() {
+            if self.next().is_multiple_of(2) {
+                lines.push(self.line(&caller, now));
+            }
+        }
+        lines
     }
 
     fn line(&mut self, caller: &Caller, now: i64) -> DemoLine {

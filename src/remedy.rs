@@ -33,7 +33,7 @@ pub struct Remedy {
 /// At most so many pairs of a finding are resolved again to try a remedy.
 const TRIED: usize = 200;
 
-/// Keys of a `tls` block that go with the user's own certificates, and that ISTIO_MUTUAL refuses.
+/// Keys of a `tls` block that go with the user's own certificates, and that `ISTIO_MUTUAL` refuses.
 const OWN_CERTIFICATES: [&str; 6] =
     ["clientCertificate", "privateKey", "caCertificates", "caCrl", "credentialName", "insecureSkipVerify"];
 
@@ -97,9 +97,22 @@ fn remedy(object: &Object, title: String, changed: Value) -> Proposed {
 }
 
 fn command(id: &ObjectId, patch: &Value) -> String {
-    let patch = patch.to_string().replace('\'', r"'\''");
     let kind = id.kind.name().to_ascii_lowercase();
-    format!("kubectl patch {kind} {} -n {} --type merge -p '{patch}'", id.name, id.namespace)
+    format!(
+        "kubectl patch {kind} {} -n {} --type merge -p {}",
+        shell(&id.name),
+        shell(&id.namespace),
+        shell(&patch.to_string())
+    )
+}
+
+/// A word of a shell command. Commands are pasted, and names come from whoever wrote the objects.
+fn shell(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// What a traffic policy keeps beside TLS, in words.
@@ -142,10 +155,7 @@ fn drop_empty(changed: &mut Value, path: &str) {
     if policy.keys().any(|key| key != "port") {
         return;
     }
-    let (parent, key) = match path.rsplit_once('.') {
-        Some((parent, key)) => (parent, key),
-        None => return,
-    };
+    let Some((parent, key)) = path.rsplit_once('.') else { return };
     let (list, index) = match key.split_once('[') {
         Some((list, index)) => (Some(list), index.trim_end_matches(']').parse::<usize>().ok()),
         None => (None, None),
@@ -211,7 +221,8 @@ fn restart(mesh: &Mesh, object: &Object) -> Remedy {
         mesh.workloads.by_pod(&object.id.namespace, &object.id.name).and_then(|at| mesh.workloads.get(at));
     let restartable = workload.filter(|one| matches!(&*one.kind, "Deployment" | "StatefulSet" | "DaemonSet"));
     let command = restartable.map(|one| {
-        format!("kubectl rollout restart {}/{} -n {}", one.kind.to_ascii_lowercase(), one.name, one.namespace)
+        let kind = one.kind.to_ascii_lowercase();
+        format!("kubectl rollout restart {kind}/{} -n {}", shell(&one.name), shell(&one.namespace))
     });
     Remedy {
         title: format!(

@@ -2,6 +2,7 @@
 //! are shown as what they are and never sent on. Widths are those of a terminal's cells.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -18,8 +19,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\u{0}'..='\u{1f}' => shown.push(char::from_u32(0x2400 + u32::from(one)).unwrap_or('\u{fffd}')),
             '\u{7f}' => shown.push('\u{2421}'),
             hidden if is_hidden(hidden) => {
-                shown.push_str("<U+");
-                shown.push_str(&format!("{:04X}>", u32::from(hidden)));
+                // Writing to a string cannot fail.
+                let _written = write!(shown, "<U+{:04X}>", u32::from(hidden));
             }
             plain => shown.push(plain),
         }

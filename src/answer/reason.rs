@@ -22,8 +22,9 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
             let failing: Vec<_> = tls.failing().collect();
             let server = failing.first().map(|endpoint| server_side(endpoint)).unwrap_or_default();
             let sent = failing.first().map_or("nothing", |endpoint| what_is_sent(endpoint.sent));
-            let part = if failing.len() < tls.endpoints.len() {
-                format!(" at {} of {} endpoints", failing.len(), tls.endpoints.len())
+            let all = tls.reachable().count();
+            let part = if failing.len() < all {
+                format!(" at {} of {all} endpoints", failing.len())
             } else {
                 String::new()
             };

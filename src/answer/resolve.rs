@@ -132,7 +132,7 @@ pub fn resolution(
         rule: rule.map(|rule| ObjectRef::of(&rule.object.id)),
         level: choice.as_ref().map(|choice| choice.level.word().to_owned()),
         contributors: contributors(mesh, choice.as_ref()),
-        subsets: subsets.iter().map(|subset| subset.to_string()).collect(),
+        subsets: subsets.iter().map(ToString::to_string).collect(),
         ports: if in_scope { ports(mesh, client, service, port) } else { Vec::new() },
         candidates: candidates.map(|all| all.into_iter().map(Candidate::from).collect()),
         assumed: Vec::new(),

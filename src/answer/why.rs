@@ -262,6 +262,7 @@ impl Page<'_> {
                 .is_some_and(|one| one.namespace == client.namespace && one.name == client.name);
             same && cause.place.host.as_deref() == Some(&self.service.host)
                 && cause.place.port.is_none_or(|port| port == tls.port)
+                && cause.place.subset == tls.subset
         })
     }
 

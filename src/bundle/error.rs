@@ -36,6 +36,7 @@ impl Error {
         if problems.is_empty() {
             return ": no Kubernetes object and no line of an access log".to_owned();
         }
-        problems.iter().take(5).map(|problem| format!("\n  {problem}")).collect()
+        let shown: Vec<_> = problems.iter().take(5).map(String::as_str).collect();
+        format!(":\n  {}", shown.join("\n  "))
     }
 }

@@ -81,7 +81,7 @@ impl ItemReader {
             return true;
         };
         let origin = Origin { file: Arc::clone(&self.file), line };
-        match self.object(text, kind, &head, origin) {
+        match self.object(text, &kind, &head, &origin) {
             Ok(object) => {
                 self.read += 1;
                 bundle.snapshot.add(object);
@@ -91,7 +91,13 @@ impl ItemReader {
         true
     }
 
-    fn object(&mut self, text: Text<'_>, kind: Kind, head: &Head, origin: Origin) -> Result<Object, Refusal> {
+    fn object(
+        &mut self,
+        text: Text<'_>,
+        kind: &Kind,
+        head: &Head,
+        origin: &Origin,
+    ) -> Result<Object, Refusal> {
         let mut mesh_text = None;
         let mut read = |telling_the_field: bool| {
             let seed = ObjectSeed {

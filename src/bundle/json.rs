@@ -6,6 +6,18 @@ use super::Bundle;
 use super::item::{ItemReader, Text};
 use crate::model::decode::Head;
 
+/// Where in a value the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Place {
+    /// Between strings.
+    #[default]
+    Structure,
+    /// Inside a string.
+    String,
+    /// Behind a backslash in a string.
+    Escape,
+}
+
 /// Cuts a stream of bytes into items.
 #[derive(Default)]
 struct Cutter {
@@ -16,8 +28,7 @@ struct Cutter {
     list_line: u64,
     line: u64,
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    place: Place,
     /// The depth at which items begin: 0 outside a list, 1 in a bare array, 2 in the `items` of a list.
     base: usize,
     in_list: bool,
@@ -54,22 +65,21 @@ pub(super) fn read(
 impl Cutter {
     fn block(&mut self, mut block: &[u8], reader: &mut ItemReader, bundle: &mut Bundle) {
         while let Some((&byte, rest)) = block.split_first() {
-            if self.in_string && !self.escaped {
+            if self.place == Place::String {
                 // Strings are most of an object: everything up to the next quote or backslash is taken at once.
                 let end = memchr::memchr2(b'"', b'\\', block).unwrap_or(block.len());
                 let (inside, after) = block.split_at(end);
                 self.take(inside);
                 block = after;
                 let Some((&byte, rest)) = block.split_first() else { return };
-                self.escaped = byte == b'\\';
-                self.in_string = byte != b'"';
+                self.place = if byte == b'"' { Place::Structure } else { Place::Escape };
                 self.take(&[byte]);
                 block = rest;
                 continue;
             }
             block = rest;
-            if self.escaped {
-                self.escaped = false;
+            if self.place == Place::Escape {
+                self.place = Place::String;
                 self.take(&[byte]);
                 continue;
             }
@@ -99,7 +109,7 @@ impl Cutter {
                 if self.base == 0 && self.depth == 1 {
                     self.key.clear();
                 }
-                self.in_string = true;
+                self.place = Place::String;
                 self.take(b"\"");
             }
             b'{' | b'[' => self.open(byte),
@@ -182,11 +192,11 @@ impl Cutter {
             return;
         }
         let head = self.in_list.then(|| self.items_head());
-        if !reader.item(Text::Json(&text), self.item_line, 0, head.as_ref(), bundle) {
-            self.waiting.push((text, self.item_line));
-        } else {
+        if reader.item(Text::Json(&text), self.item_line, 0, head.as_ref(), bundle) {
             self.item = text;
             self.item.clear();
+        } else {
+            self.waiting.push((text, self.item_line));
         }
     }
 
@@ -233,10 +243,10 @@ mod tests {
 
     #[test]
     fn one_object_many_objects_and_arrays_are_cut_into_items() {
-        let whole = format!("{},\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}", POD);
-        let one = "Pod x/a \"{[\" b 1".to_owned();
-        assert_eq!(said(&whole), [one.clone()]);
-        assert_eq!(said(&format!("[{whole}]")), [one.clone()]);
+        let whole = format!("{POD},\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}");
+        let one = ["Pod x/a \"{[\" b 1"];
+        assert_eq!(said(&whole), one);
+        assert_eq!(said(&format!("[{whole}]")), one);
         assert_eq!(said(&format!("\n\n{whole}\n")), ["Pod x/a \"{[\" b 3"]);
         let list = format!("{{\"apiVersion\":\"v1\",\"items\":[\n{whole}],\"kind\":\"List\"}}");
         assert_eq!(said(&list), ["Pod x/a \"{[\" b 2"]);

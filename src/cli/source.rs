@@ -109,9 +109,9 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
     let (named, port) = crate::resolve::name::service(&read.mesh, name);
     let service = match named {
         Named::One(service) => service,
-        Named::Several(names) => {
+        Named::Several(hosts) => {
             return Err(
-                Refusal::Usage(format!("{name} can be several services: {}", names.join(", "))).into()
+                Refusal::Usage(format!("{name} can be several services: {}", hosts.join(", "))).into()
             );
         }
         Named::None(like) => {
@@ -154,7 +154,7 @@ pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
     }
     let (host, _) = service(read, name)?;
     let service = read.mesh.registry.by_host(&host);
-    let behind = service.into_iter().flat_map(|service| service.all_endpoints());
+    let behind = service.into_iter().flat_map(crate::resolve::Service::all_endpoints);
     let pods = behind.filter_map(|endpoint| path(&endpoint.workload?)).collect();
     Ok(LogTarget::Service(host, pods))
 }

@@ -11,6 +11,7 @@ use crate::logs::{
     Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
     format_time,
 };
+use crate::model::destination_rule::TlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Origin, Text};
 use crate::resolve::client_tls::Sent;
@@ -86,11 +87,12 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let asked = Asked { locator, logs, by_index, successes: successes(&groups) };
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for group in groups.iter().filter(|group| is_failure(group)) {
-        let Some(cause) = asked.cause(group) else { continue };
-        let key = key_of(&cause);
-        match found.get_mut(&key) {
-            Some(known) => known.absorb(cause),
-            None => drop(found.insert(key, cause)),
+        for cause in asked.causes(group) {
+            let key = key_of(&cause);
+            match found.get_mut(&key) {
+                Some(known) => known.absorb(cause),
+                None => drop(found.insert(key, cause)),
+            }
         }
     }
     let mut causes: Vec<_> = found.into_values().collect();
@@ -136,9 +138,13 @@ impl Cause {
 }
 
 /// Whether the lines of a group failed, as far as the proxy is concerned. What the application itself answered below
-/// 500 is its own affair.
+/// 500 is its own affair. On TCP older proxies write no flag for a connection that the server refused (`0 -`), so
+/// there the server's line tells.
 pub fn is_failure(group: &Group) -> bool {
-    !group.flags.is_empty() || group.response_code.is_some_and(|code| code >= 500)
+    !group.flags.is_empty()
+        || group.response_code.is_some_and(|code| code >= 500)
+        || group.response_code == Some(0)
+            && group.evidence.links.iter().any(|link| link.kind != JoinKind::ServerFailure)
 }
 
 type Success = (u64, Option<i64>);
@@ -162,13 +168,13 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn cause(&self, group: &Group) -> Option<Cause> {
+    fn causes(&self, group: &Group) -> Vec<Cause> {
         let cluster = group.upstream_cluster.as_deref().map(|name| UpstreamCluster::parse(name.as_bytes()));
         match (group.reporter, cluster.map(|cluster| cluster.direction)) {
-            (Reporter::Client, _) => Some(self.at_client(group)),
-            (_, Some(Direction::Inbound)) => self.left_at_server(group),
-            (_, None) if is_refusal(group) => self.refused(group),
-            _ => Some(self.unknown(group, Vec::new())),
+            (Reporter::Client, _) => self.at_client(group),
+            (_, Some(Direction::Inbound)) => self.left_at_server(group).into_iter().collect(),
+            (_, None) if is_refusal(group) => self.refused(group).into_iter().collect(),
+            _ => vec![self.unknown(group, Vec::new())],
         }
     }
 
@@ -198,22 +204,40 @@ impl Asked<'_> {
         cause
     }
 
-    fn at_client(&self, group: &Group) -> Cause {
-        if group.evidence.joined_refused_plaintext() > 0 {
-            return self.proved_refusal(group, Label::PlaintextToStrict, JoinKind::RefusedPlaintext);
+    /// Lines that a line of the server explains count for that; the others are judged by themselves.
+    fn at_client(&self, group: &Group) -> Vec<Cause> {
+        let refusals = [
+            (JoinKind::RefusedPlaintext, Label::PlaintextToStrict),
+            (JoinKind::RefusedTls, Label::NonIstioTlsToPermissive),
+            (JoinKind::RefusedIstioTls, Label::MtlsToPlaintext),
+        ];
+        let mut causes = Vec::new();
+        let mut left = group.count;
+        for (kind, label) in refusals {
+            let joined = group.evidence.count(kind).min(left);
+            if joined > 0 {
+                left -= joined;
+                causes.push(self.proved_refusal(&part_of(group, joined), label, kind));
+            }
         }
-        if group.evidence.joined_refused_tls() > 0 {
-            return self.proved_refusal(group, Label::NonIstioTlsToPermissive, JoinKind::RefusedTls);
+        let joined = group.evidence.joined_server_failure().min(left);
+        if joined > 0 {
+            left -= joined;
+            causes.push(self.failed_at_server(&part_of(group, joined)));
         }
-        if group.evidence.joined_server_failure() > 0 {
-            return self.failed_at_server(group);
+        if left > 0 {
+            causes.push(self.alone_at_client(&part_of(group, left)));
         }
+        causes
+    }
+
+    fn alone_at_client(&self, group: &Group) -> Cause {
         if group.flags.contains(FlagSet::UC) && is_reset_without_reason(group) {
             return self.reset(group);
         }
         let reason = group.upstream_transport_failure_reason.as_deref().unwrap_or_default();
-        if reason.contains("WRONG_VERSION_NUMBER") {
-            return self.wrong_version(group);
+        if reason.contains("WRONG_VERSION_NUMBER") || reason.contains("UNEXPECTED_MESSAGE") {
+            return self.answered_without_tls(group);
         }
         if group.flags.is_empty() && group.response_code_details.as_deref() == Some("via_upstream") {
             let mut cause = self.base(
@@ -233,7 +257,11 @@ impl Asked<'_> {
         let mut cause =
             self.base(group, label, Confidence::Certain, &format!("{} at the client", in_short(group)));
         cause.server_proof = true;
-        let sni = if kind == JoinKind::RefusedPlaintext { "SNI -" } else { "an SNI that is not Istio's" };
+        let sni = match kind {
+            JoinKind::RefusedIstioTls => "an SNI of Istio's mutual TLS",
+            JoinKind::RefusedTls => "an SNI that is not Istio's",
+            JoinKind::RefusedPlaintext | JoinKind::ServerFailure => "SNI -",
+        };
         for link in group.evidence.of(kind) {
             let other = self.by_index.get(&link.other);
             cause.place.server = other.and_then(|other| self.locator.locate(other).server);
@@ -313,14 +341,23 @@ impl Asked<'_> {
         }
     }
 
-    fn wrong_version(&self, group: &Group) -> Cause {
-        let text = format!("{} WRONG_VERSION_NUMBER at the client", in_short(group));
-        let place = self.locator.locate(group);
-        let proved = self
-            .pair(&place)
-            .is_some_and(|pair| pair.failing().any(|endpoint| endpoint.sent == Sent::IstioMutual));
-        let confidence = if proved { Confidence::Certain } else { Confidence::Likely };
-        self.base(group, Label::MtlsToPlaintext, confidence, &text)
+    /// The server answered a TLS greeting with something that is no TLS. Whose TLS it was, the rule in force tells.
+    fn answered_without_tls(&self, group: &Group) -> Cause {
+        let text = format!("{} with an answer that is no TLS at the client", in_short(group));
+        let pair = self.pair(&self.locator.locate(group));
+        let sends = |sent: Sent| pair.as_ref().is_some_and(|pair| pair.failing().any(|one| one.sent == sent));
+        let own_tls = pair.as_ref().and_then(|pair| pair.cluster.declared.as_ref());
+        let own_tls = own_tls.is_some_and(|mode| matches!(mode, TlsMode::Simple | TlsMode::Mutual));
+        let (label, confidence, other) = if sends(Sent::IstioMutual) {
+            return self.base(group, Label::MtlsToPlaintext, Confidence::Certain, &text);
+        } else if own_tls {
+            (Label::NonIstioTlsToPermissive, Confidence::Likely, "mtls-to-plaintext")
+        } else {
+            (Label::MtlsToPlaintext, Confidence::Likely, "non-istio-tls-to-permissive")
+        };
+        let mut cause = self.base(group, label, confidence, &text);
+        cause.alternatives = vec![other];
+        cause
     }
 
     /// Failures at the server that no client's line was joined to; the joined ones are counted there.
@@ -416,6 +453,11 @@ fn is_reset_without_reason(group: &Group) -> bool {
         details == "upstream_reset_before_response_started{connection_termination}" || details == "-"
     });
     plain && group.upstream_transport_failure_reason.is_none()
+}
+
+/// Some of a group's lines: alike in everything but how many they are.
+fn part_of(group: &Group, count: u64) -> Group {
+    Group { count, ..group.clone() }
 }
 
 /// Code and flags as they are written.

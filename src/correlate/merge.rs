@@ -173,10 +173,13 @@ fn contradict(finding: &mut Finding, traffic: &Traffic) {
     }
 }
 
+/// The object that causes are about, where it was read, and the causes.
+type About<'a> = (Option<Arc<Object>>, Vec<&'a Cause>);
+
 /// Causes that no finding of the configuration explains, by the object they are about.
 #[derive(Default)]
 struct Alone<'a> {
-    found: BTreeMap<(Code, ObjectId), (Option<Arc<Object>>, Vec<&'a Cause>)>,
+    found: BTreeMap<(Code, ObjectId), About<'a>>,
 }
 
 impl<'a> Alone<'a> {
@@ -282,15 +285,23 @@ fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
 fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
     let count = lines_of(causes);
     match code {
-        Code::UpstreamClosesConnections => format!(
+        Code::UpstreamClosesConnections if causes.iter().any(|cause| cause.server_proof) => format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
              server's own proxy, which had taken the request and handed it on"
+        ),
+        Code::UpstreamClosesConnections => format!(
+            "{name}: the application closed {count} connections before it answered; not mTLS: the server has no \
+             proxy, and the client sends it plaintext"
         ),
         Code::MtlsFailureInTraffic => format!(
             "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
              does not explain: the proxies have something else, or other clients call it"
         ),
-        _ => {
+        Code::PlaintextToStrict
+        | Code::MtlsToPlaintext
+        | Code::NotUnderstood
+        | Code::EvidenceIncomplete
+        | Code::TwoOrigins => {
             let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
             let what = texts.take(1).collect::<String>();
             let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };

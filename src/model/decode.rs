@@ -4,6 +4,7 @@
 //! memory; policy objects keep theirs. What the text says that cannot be understood becomes notes; only a text that
 //! cannot be read as the kind it names is an error, and the reader makes [`unreadable`] of it.
 
+mod network;
 mod policy;
 mod wire;
 
@@ -73,8 +74,8 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
         let api_version = interner.text(api_version);
         let (meta, body) = match &kind {
             Kind::Pod => wire::pod(deserializer, interner)?,
-            Kind::EndpointSlice => wire::endpoint_slice(deserializer, interner)?,
-            Kind::Endpoints => wire::endpoints(deserializer, interner)?,
+            Kind::EndpointSlice => network::endpoint_slice(deserializer, interner)?,
+            Kind::Endpoints => network::endpoints(deserializer, interner)?,
             Kind::ConfigMap => {
                 let (meta, mesh) = wire::config_map(deserializer)?;
                 *mesh_text = mesh;
@@ -128,7 +129,7 @@ fn from_value(
             };
             (meta, body, notes)
         }
-        Kind::Service => with_body(wire::service(&value, interner)?),
+        Kind::Service => with_body(network::service(&value, interner)?),
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob => {
             with_body(wire::workload(&value, interner).map_err(|error| error.to_string())?)
         }

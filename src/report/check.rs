@@ -13,7 +13,7 @@ const EDGES: usize = 10;
 impl Report for CheckReport {
     fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
         for finding in &self.findings {
-            self.finding(finding, out, style, wide)?;
+            write_finding(finding, out, style, wide)?;
         }
         self.conclusion(out, style)
     }
@@ -28,65 +28,6 @@ impl Report for CheckReport {
 }
 
 impl CheckReport {
-    fn finding(&self, finding: &Finding, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
-        let severity = style.paint(&format!("{:7}", finding.severity), Tone::of(&finding.severity));
-        let code = style.paint(&format!("{} {}", finding.code, finding.name), Tone::Strong);
-        let confidence = style.paint(&finding.confidence, Tone::Dim);
-        writeln!(out, "{severity} {code}  {confidence}")?;
-        writeln!(out, "  {}", style.paint(&finding.message, Tone::Plain))?;
-        for reason in &finding.because {
-            writeln!(
-                out,
-                "  because  {} {}",
-                style.paint(&reason.code, Tone::Plain),
-                style.paint(&reason.text, Tone::Plain)
-            )?;
-        }
-        for involved in &finding.objects {
-            let place = involved.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line));
-            let fields = if involved.fields.is_empty() {
-                String::new()
-            } else {
-                format!(" {}", involved.fields.join(", "))
-            };
-            let line =
-                format!("{:8} {} {}{fields}", involved.role, involved.object.kind, involved.object.path());
-            let place = style.paint(&place.unwrap_or_default(), Tone::Dim);
-            writeln!(out, "  {}  {place}", style.paint(&line, Tone::Plain))?;
-        }
-        self.edges(finding, out, style, if wide { finding.edges.len() } else { EDGES })?;
-        for evidence in &finding.evidence {
-            match evidence {
-                EvidenceRef::Field(field) => {
-                    writeln!(out, "  proof    {}", style.paint(&field_line(field), Tone::Plain))?
-                }
-                EvidenceRef::Log(lines) => {
-                    writeln!(out, "  log      {}", style.paint(&log_line(lines), Tone::Plain))?
-                }
-            }
-        }
-        for (at, remedy) in finding.remedies.iter().enumerate() {
-            writeln!(out, "  fix {}    {}", at + 1, style.paint(&remedy.title, Tone::Plain))?;
-            if let Some(command) = &remedy.command {
-                writeln!(out, "           {}", style.paint(command, Tone::Good))?;
-            }
-        }
-        writeln!(out)
-    }
-
-    fn edges(&self, finding: &Finding, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
-        for edge in finding.edges.iter().take(most) {
-            let subset = edge.subset.as_ref().map(|subset| format!("|{subset}")).unwrap_or_default();
-            let seen =
-                if edge.seen > 0 { format!("  seen in {} log lines", edge.seen) } else { String::new() };
-            let line = format!("{} → {}:{}{subset}", edge.client.path(), edge.host, edge.port);
-            let seen = style.paint(&seen, Tone::Bad);
-            writeln!(out, "  pair     {}{seen}", style.paint(&line, Tone::Plain))?;
-        }
-        let left = finding.edge_count.saturating_sub(most.min(finding.edges.len()));
-        if left > 0 { writeln!(out, "           and {left} more") } else { Ok(()) }
-    }
-
     /// "Nothing was found" is never said without how much was looked at, nor where something could not be told.
     fn conclusion(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
         for missing in &self.missing {
@@ -122,6 +63,63 @@ impl CheckReport {
     }
 }
 
+fn write_finding(finding: &Finding, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+    let severity = style.paint(&format!("{:7}", finding.severity), Tone::of(&finding.severity));
+    let code = style.paint(&format!("{} {}", finding.code, finding.name), Tone::Strong);
+    let confidence = style.paint(&finding.confidence, Tone::Dim);
+    writeln!(out, "{severity} {code}  {confidence}")?;
+    writeln!(out, "  {}", style.paint(&finding.message, Tone::Plain))?;
+    for reason in &finding.because {
+        writeln!(
+            out,
+            "  because  {} {}",
+            style.paint(&reason.code, Tone::Plain),
+            style.paint(&reason.text, Tone::Plain)
+        )?;
+    }
+    for involved in &finding.objects {
+        let place = involved.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line));
+        let fields = if involved.fields.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", involved.fields.join(", "))
+        };
+        let line = format!("{:8} {} {}{fields}", involved.role, involved.object.kind, involved.object.path());
+        let place = style.paint(&place.unwrap_or_default(), Tone::Dim);
+        writeln!(out, "  {}  {place}", style.paint(&line, Tone::Plain))?;
+    }
+    edges(finding, out, style, if wide { finding.edges.len() } else { EDGES })?;
+    for evidence in &finding.evidence {
+        match evidence {
+            EvidenceRef::Field(field) => {
+                writeln!(out, "  proof    {}", style.paint(&field_line(field), Tone::Plain))?;
+            }
+            EvidenceRef::Log(lines) => {
+                writeln!(out, "  log      {}", style.paint(&log_line(lines), Tone::Plain))?;
+            }
+        }
+    }
+    for (at, remedy) in finding.remedies.iter().enumerate() {
+        writeln!(out, "  fix {}    {}", at + 1, style.paint(&remedy.title, Tone::Plain))?;
+        if let Some(command) = &remedy.command {
+            writeln!(out, "           {}", style.paint(command, Tone::Good))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn edges(finding: &Finding, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
+    for edge in finding.edges.iter().take(most) {
+        let subset = edge.subset.as_ref().map(|subset| format!("|{subset}")).unwrap_or_default();
+        let seen = if edge.seen > 0 { format!("  seen in {} log lines", edge.seen) } else { String::new() };
+        let line = format!("{} → {}:{}{subset}", edge.client.path(), edge.host, edge.port);
+        let seen = style.paint(&seen, Tone::Bad);
+        writeln!(out, "  pair     {}{seen}", style.paint(&line, Tone::Plain))?;
+    }
+    let left = finding.edge_count.saturating_sub(most.min(finding.edges.len()));
+    if left > 0 { writeln!(out, "           and {left} more") } else { Ok(()) }
+}
+
 pub(super) fn plural(count: u64, name: &str) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
@@ -130,7 +128,10 @@ fn field_line(field: &FieldEvidence) -> String {
     let value = match &field.value {
         serde_json::Value::Null => "absent".to_owned(),
         serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other @ (serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_)) => other.to_string(),
     };
     format!("{} {} {}: {value} ({})", field.object.kind, field.object.path(), field.field, field.counted)
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::table::{self, Cell, Style, Tone};
+use crate::answer::common::ObjectRef;
 use crate::answer::resolve::{Resolution, ResolutionList};
 
 impl Report for Resolution {
@@ -19,10 +20,12 @@ impl Report for Resolution {
         writeln!(out, "  {}", style.paint(&rule, Tone::Plain))?;
         for one in self.contributors.iter().filter(|_| self.contributors.len() > 1) {
             let parts = if one.parts.is_empty() { "nothing".to_owned() } else { one.parts.join(", ") };
-            let mut line = format!("  from {}: {parts}", one.rule.path());
-            if !one.dropped.is_empty() {
-                line.push_str(&format!("; dropped: {}", one.dropped.join(", ")));
-            }
+            let dropped = if one.dropped.is_empty() {
+                String::new()
+            } else {
+                format!("; dropped: {}", one.dropped.join(", "))
+            };
+            let line = format!("  from {}: {parts}{dropped}", one.rule.path());
             writeln!(out, "{}", style.paint(&line, Tone::Plain))?;
         }
         for missing in &self.missing {
@@ -69,10 +72,8 @@ impl Resolution {
         let Some(candidates) = self.candidates.as_ref().filter(|all| !all.is_empty()) else { return Ok(()) };
         writeln!(out)?;
         let rows = candidates.iter().map(|one| {
-            let mut reason = one.reason.clone();
-            if let Some(hint) = &one.would_win_if {
-                reason.push_str(&format!("; would count if {hint}"));
-            }
+            let hint = one.would_win_if.as_ref().map(|hint| format!("; would count if {hint}"));
+            let reason = format!("{}{}", one.reason, hint.unwrap_or_default());
             vec![
                 Cell::plain(one.rule.path()),
                 Cell::plain(&one.host),
@@ -94,7 +95,7 @@ impl Report for ResolutionList {
             let mut cells = vec![
                 Cell::plain(format!("{}/{client}", one.client.namespace.clone().unwrap_or_default())),
                 Cell::plain(&one.host),
-                Cell::plain(one.rule.as_ref().map_or_else(dash, |rule| rule.path())),
+                Cell::plain(one.rule.as_ref().map_or_else(dash, ObjectRef::path)),
                 Cell::plain(match (&one.service_namespace, &one.level) {
                     _ if !one.missing.is_empty() => "UNKNOWN".to_owned(),
                     (None, _) => "not-in-scope".to_owned(),

@@ -85,7 +85,7 @@ impl Why {
                 style.paint(&place, Tone::Dim)
             )?;
         }
-        self.endpoints(pair, out, style, wide)?;
+        endpoints(pair, out, style, wide)?;
         for candidate in pair.resolution.candidates.iter().flatten() {
             let place = format!("{}:{}", candidate.origin.file, candidate.origin.line);
             let line = format!("{:18} {}  {}", candidate.outcome, candidate.rule.path(), candidate.reason);
@@ -108,21 +108,21 @@ impl Why {
         }
         Ok(())
     }
+}
 
-    fn endpoints(&self, pair: &Pair, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
-        let failing = pair.tls.endpoints.iter().filter(|endpoint| endpoint.result == "CONFLICT").count();
-        let all = pair.tls.endpoints.len();
-        writeln!(out, "  endpoint {failing} of {all} must fail")?;
-        let shown = if wide { all } else { 3 };
-        let mut sorted: Vec<_> = pair.tls.endpoints.iter().collect();
-        sorted.sort_by_key(|endpoint| endpoint.result != "CONFLICT");
-        for endpoint in sorted.iter().take(shown) {
-            let pod = endpoint.pod.clone().unwrap_or_else(|| "no pod".to_owned());
-            let line =
-                format!("{} {pod}: gets {}, takes {}", endpoint.address, endpoint.sent, endpoint.server_mode);
-            let result = style.paint(&endpoint.result, Tone::of(&endpoint.result));
-            writeln!(out, "           {}  {result}", style.paint(&line, Tone::Plain))?;
-        }
-        if all > shown { writeln!(out, "           and {} more", all - shown) } else { Ok(()) }
+fn endpoints(pair: &Pair, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+    let failing = pair.tls.endpoints.iter().filter(|endpoint| endpoint.result == "CONFLICT").count();
+    let all = pair.tls.endpoints.len();
+    writeln!(out, "  endpoint {failing} of {all} must fail")?;
+    let shown = if wide { all } else { 3 };
+    let mut sorted: Vec<_> = pair.tls.endpoints.iter().collect();
+    sorted.sort_by_key(|endpoint| endpoint.result != "CONFLICT");
+    for endpoint in sorted.iter().take(shown) {
+        let pod = endpoint.pod.clone().unwrap_or_else(|| "no pod".to_owned());
+        let line =
+            format!("{} {pod}: gets {}, takes {}", endpoint.address, endpoint.sent, endpoint.server_mode);
+        let result = style.paint(&endpoint.result, Tone::of(&endpoint.result));
+        writeln!(out, "           {}  {result}", style.paint(&line, Tone::Plain))?;
     }
+    if all > shown { writeln!(out, "           and {} more", all - shown) } else { Ok(()) }
 }

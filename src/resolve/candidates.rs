@@ -6,6 +6,7 @@ use super::mesh::Mesh;
 use super::registry::Service;
 use super::rules::{Entry, Found, Level, Rule, RuleId, matches};
 use super::workload::Workload;
+use crate::model::pod::ProxyKind;
 use crate::model::{Object, Text};
 
 /// What became of a rule (spec/cli.md, `candidates[].outcome`).
@@ -133,9 +134,9 @@ impl<'a> Asked<'a> {
     fn new(mesh: &'a Mesh, client: &'a Workload, service: &'a Service) -> Self {
         let root = &mesh.config.root_namespace;
         let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root);
-        let chosen = found
-            .as_ref()
-            .and_then(|found| mesh.rules.choose(found, &client.namespace, &client.labels, true));
+        let selects = client.proxy != ProxyKind::Waypoint;
+        let choose = |found: &Found<'a>| mesh.rules.choose(found, &client.namespace, &client.labels, selects);
+        let chosen = found.as_ref().and_then(choose);
         Self { mesh, client, service, found, chosen }
     }
 
@@ -158,6 +159,9 @@ impl<'a> Asked<'a> {
         if !self.mesh.in_scope(self.client, self.service) {
             return because(Outcome::NotInScope, "the service is not exported to the client's namespace");
         }
+        if matches!(self.client.proxy, ProxyKind::None | ProxyKind::Ztunnel) {
+            return because(Outcome::NotInScope, "the client has no proxy that takes notice of rules");
+        }
         let namespace = &rule.object.id.namespace;
         let root = self.mesh.config.root_namespace.as_str();
         if *namespace != self.client.namespace && *namespace != self.service.namespace && **namespace != *root
@@ -173,6 +177,13 @@ impl<'a> Asked<'a> {
         if *best != *rule.host {
             let reason = format!("host {best} of the same pool is more specific than {}", rule.host);
             return because(Outcome::LessSpecific, reason);
+        }
+        if let Some(primary) = self.merged_away(id, level) {
+            let reason = format!(
+                "it was merged into {primary}, which is older and whose exportTo does not name {}",
+                self.client.namespace
+            );
+            return because(Outcome::MergedNotUsed, reason);
         }
         match &self.found {
             Some(found) if level > found.level => self.shadowed(found),
@@ -195,6 +206,21 @@ impl<'a> Asked<'a> {
             let holds = seen && table.holds(&rule.host, &self.mesh.rules, rule);
             holds.then(|| table.best(&self.service.host).map(|(host, _)| (level, host))).flatten()
         })
+    }
+
+    /// The rule that names the entry, where the rule is in none that the client sees.
+    fn merged_away(&self, id: RuleId, level: Level) -> Option<String> {
+        let root = self.mesh.config.root_namespace.as_str();
+        let pools = self.mesh.rules.pools(&self.client.namespace, &self.service.namespace, root);
+        let (_, table) = pools.into_iter().find(|(one, _)| *one == level)?;
+        let (_, entries) = table.best(&self.service.host)?;
+        let holds = |entry: &&Entry| entry.contributors.iter().any(|one| one.rule == id);
+        let seen = |entry: &Entry| level == Level::Client || entry.is_visible_to(&self.client.namespace);
+        if entries.iter().filter(holds).any(seen) {
+            return None;
+        }
+        let primary = entries.iter().find(holds)?.primary()?;
+        Some(self.mesh.rules.get(primary)?.object.id.path())
     }
 
     fn host_mismatch(&self, rule: &Rule) -> Verdict {

@@ -28,13 +28,18 @@ pub struct IstioVersion {
 impl IstioVersion {
     /// Whether it is the minor release `major.minor` or a later one.
     pub fn at_least(&self, major: u32, minor: u32) -> bool {
-        let mut parts = self.value.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let number = |part: &str| {
+            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+            part.get(..digits).and_then(|digits| digits.parse::<u32>().ok()).unwrap_or(0)
+        };
+        let mut parts = self.value.trim_start_matches('v').split('.').map(number);
         (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (major, minor)
     }
 }
 
 /// The settings in force.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.
     pub root_namespace: String,

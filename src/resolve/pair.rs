@@ -91,9 +91,14 @@ pub struct PairTls {
 }
 
 impl PairTls {
-    /// The endpoints that must fail.
+    /// The endpoints that must fail, of those that traffic can reach.
     pub fn failing(&self) -> impl Iterator<Item = &EndpointTls> {
-        self.endpoints.iter().filter(|endpoint| endpoint.result == Status::Conflict)
+        self.reachable().filter(|endpoint| endpoint.result == Status::Conflict)
+    }
+
+    /// The endpoints that traffic can reach: those that are not ready get none.
+    pub fn reachable(&self) -> impl Iterator<Item = &EndpointTls> {
+        self.endpoints.iter().filter(|endpoint| endpoint.ready)
     }
 }
 

@@ -183,6 +183,9 @@ fn from_slices(slices: &[&Arc<Object>], port: &ServicePort, workloads: &Workload
         for group in groups {
             let Some((_, number)) = group.ports.iter().find(|(name, _)| *name == port.name) else { continue };
             for one in &group.addresses {
+                if one.pod.as_ref().is_some_and(|pod| workloads.has_ended(&object.id.namespace, pod)) {
+                    continue;
+                }
                 let named = one.pod.as_ref().map(|pod| (pod, workloads.by_pod(&object.id.namespace, pod)));
                 let workload = match named {
                     Some((_, found)) => found,

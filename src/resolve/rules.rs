@@ -128,7 +128,8 @@ impl Entry {
         self.contributors.iter().any(|one| one.gives_policy)
     }
 
-    fn is_visible_to(&self, namespace: &str) -> bool {
+    /// DR-5.3, for the whole entry.
+    pub fn is_visible_to(&self, namespace: &str) -> bool {
         let has = |wanted: &str| self.exports.iter().any(|export| &**export == wanted);
         self.exports.is_empty() || has("*") || has(namespace)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::pod::{Controller, Pod, ProxyKind};
 use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
@@ -48,8 +48,10 @@ impl Workload {
 pub struct Workloads {
     all: Vec<Workload>,
     by_pod: FxHashMap<(Text, Text), usize>,
-    by_address: FxHashMap<Text, usize>,
+    /// `None` where pods share an address (the node's): it names no one of them.
+    by_address: FxHashMap<Text, Option<usize>>,
     by_namespace: FxHashMap<Text, Vec<usize>>,
+    ended: FxHashSet<(Text, Text)>,
 }
 
 impl Workloads {
@@ -57,13 +59,18 @@ impl Workloads {
     pub fn new(snapshot: &Snapshot) -> Self {
         let mut workloads = Self::default();
         for object in snapshot.of_kind(&Kind::Pod) {
-            let Some(pod) = object.body.pod().filter(|pod| !pod.ended) else { continue };
+            let Some(pod) = object.body.pod() else { continue };
+            if pod.ended {
+                workloads.ended.insert((Arc::clone(&object.id.namespace), Arc::clone(&object.id.name)));
+                continue;
+            }
             let (kind, name) = top_controller(snapshot, object, pod);
             let ambient = object.meta.annotations.get("ambient.istio.io/redirection") == Some("enabled");
             let proxy = if pod.proxy == ProxyKind::None && ambient { ProxyKind::Ztunnel } else { pod.proxy };
             let at = workloads.all.len();
             for address in &pod.addresses {
-                workloads.by_address.insert(Arc::clone(address), at);
+                let known = workloads.by_address.entry(Arc::clone(address));
+                known.and_modify(|one| *one = None).or_insert(Some(at));
             }
             let namespace = Arc::clone(&object.id.namespace);
             workloads.by_pod.insert((Arc::clone(&namespace), Arc::clone(&object.id.name)), at);
@@ -96,9 +103,14 @@ impl Workloads {
         self.by_pod.get(&(Text::from(namespace), Text::from(name))).copied()
     }
 
+    /// Whether a pod has ended: it is no endpoint any more, whatever a slice still says.
+    pub fn has_ended(&self, namespace: &str, name: &str) -> bool {
+        self.ended.contains(&(Text::from(namespace), Text::from(name)))
+    }
+
     /// The index of the pod with an address (without port).
     pub fn by_address(&self, address: &str) -> Option<usize> {
-        self.by_address.get(address).copied()
+        self.by_address.get(address).copied().flatten()
     }
 
     /// The indices of a namespace's pods.
@@ -116,7 +128,6 @@ fn top_controller(snapshot: &Snapshot, object: &Object, pod: &Pod) -> (Text, Tex
     for _ in 0..4 {
         match parent(snapshot, &object.id.namespace, &top) {
             Parent::Is(next) => top = next,
-            Parent::None => return (top.kind, top.name),
             Parent::NotRead if &*top.kind == "ReplicaSet" => {
                 let hash = object.meta.labels.get("pod-template-hash");
                 let name = hash.and_then(|hash| top.name.strip_suffix(hash)?.strip_suffix('-'));
@@ -124,7 +135,7 @@ fn top_controller(snapshot: &Snapshot, object: &Object, pod: &Pod) -> (Text, Tex
                     name.or_else(|| top.name.rsplit_once('-').map(|(name, _)| name)).unwrap_or(&top.name);
                 return ("Deployment".into(), name.into());
             }
-            Parent::NotRead => return (top.kind, top.name),
+            Parent::None | Parent::NotRead => return (top.kind, top.name),
         }
     }
     (top.kind, top.name)

@@ -45,7 +45,7 @@ impl Conflicts {
                 targets: BTreeMap::new(),
             });
             found.partner(judged, endpoint, code);
-            let all = judged.tls.endpoints.len();
+            let all = judged.tls.reachable().count();
             let failing = judged.tls.failing().filter(|one| code_of(one) == Some(code)).count();
             found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (failing, all));
             // One endpoint that must fail is enough for the edge, and it is listed once.
@@ -132,22 +132,21 @@ impl Found {
         let partner = self.partners.values().next().map(|(object, _)| object.id.to_string());
         let partner = partner.filter(|partner| *partner != id.to_string());
         let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
-        match code {
-            Code::PlaintextToStrict => {
-                let why =
-                    if because.is_empty() { because } else { format!("{because} accepts mutual TLS only") };
-                format!("{id} ({field}) makes clients send plaintext to {target}{part}{why}")
-            }
-            _ => {
-                let why = if because.is_empty() { because } else { format!("{because} does not end it") };
-                format!("{id} ({field}) makes clients send mutual TLS to {target}{part}{why}")
-            }
-        }
+        let (sent, takes) = if code == Code::PlaintextToStrict {
+            ("plaintext", "accepts mutual TLS only")
+        } else {
+            ("mutual TLS", "does not end it")
+        };
+        let why = if because.is_empty() { because } else { format!("{because} {takes}") };
+        format!("{id} ({field}) makes clients send {sent} to {target}{part}{why}")
     }
 }
 
 fn field_evidence(object: &Arc<Object>, field: &str, counted: &str) -> Evidence {
     let mut value = field_value(object, field);
+    if field == "data.mesh.enableAutoMtls" {
+        value = object.body.mesh_config().and_then(|mesh| mesh.enable_auto_mtls).into();
+    }
     if let Some(label) = field.strip_prefix("metadata.labels.") {
         value = object.meta.labels.get(label).map_or(serde_json::Value::Null, Into::into);
     }

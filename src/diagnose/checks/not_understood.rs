@@ -9,9 +9,12 @@ use crate::diagnose::finding::{Confidence, Finding, Involved, Role};
 use crate::diagnose::judge::Unread;
 use crate::model::{Kind, Object, ObjectId, Snapshot};
 
+/// An object and what is the matter with a field of it.
+type Noted<'a> = (&'a Arc<Object>, &'a str);
+
 /// The findings of a snapshot. `unread` are texts of which not even the object is known.
 pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
-    let mut found: BTreeMap<(Kind, String), Vec<(&Arc<Object>, &str)>> = BTreeMap::new();
+    let mut found: BTreeMap<(Kind, String), Vec<Noted<'_>>> = BTreeMap::new();
     for object in snapshot.objects() {
         for note in &object.notes {
             let key = (object.id.kind.clone(), note.field.clone());

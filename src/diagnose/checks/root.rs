@@ -48,11 +48,19 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
     match &endpoint.downgrade {
         Some(Downgrade::EndpointMark(_)) => {
             let (rule, _) = judged.mesh.rules.policy_of(&judged.tls.choice.as_ref()?.contributors)?;
+            let object = Arc::clone(&judged.mesh.rules.get(rule)?.object);
+            let mut because = vec![Reason::PortSettingsDropTls];
+            let top = object.body.destination_rule()?.traffic_policy.as_ref()?.blocks.get("tls");
+            let mode_missing = top.is_some_and(|block| block.get("mode").is_none());
+            if mode_missing {
+                because.push(Reason::ModeMissing);
+            }
+            let field = if mode_missing { "spec.trafficPolicy.tls" } else { "spec.trafficPolicy.tls.mode" };
             Some(Root {
-                object: Arc::clone(&judged.mesh.rules.get(rule)?.object),
-                field: "spec.trafficPolicy.tls.mode".to_owned(),
+                object,
+                field: field.to_owned(),
                 counted: format!("mark on the endpoints, rule in {}", level.unwrap_or_default()),
-                because: vec![Reason::PortSettingsDropTls],
+                because,
             })
         }
         Some(Downgrade::PolicyDisables(demand)) => Some(Root {
@@ -62,14 +70,14 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
             because: vec![Reason::HiddenByPolicyLevel],
         }),
         Some(Downgrade::AutoMtlsOff) => {
-            mesh_config(judged).or_else(|| by_server(judged, endpoint, Vec::new()))
+            mesh_config(judged).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }
         Some(Downgrade::AllOrNothing) => {
             let because = vec![Reason::HeadlessAllOrNothing];
-            mislabelled(judged, because.clone()).or_else(|| by_server(judged, endpoint, because))
+            mislabelled(judged, because.clone()).or_else(|| Some(by_server(judged, endpoint, because)))
         }
         Some(Downgrade::CredentialOnSidecar | Downgrade::MutualWithoutCertificates) | None => {
-            by_label(judged, endpoint).or_else(|| by_server(judged, endpoint, Vec::new()))
+            by_label(judged, endpoint).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }
     }
 }
@@ -115,7 +123,7 @@ fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
 
 fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
     let found = judged.tls.endpoints.iter().filter(|endpoint| !endpoint.claims_mtls);
-    let mut root = found.filter_map(|endpoint| by_label(judged, endpoint)).next()?;
+    let mut root = found.into_iter().find_map(|endpoint| by_label(judged, endpoint))?;
     root.because = because;
     Some(root)
 }
@@ -131,21 +139,21 @@ fn mesh_config(judged: &Judged<'_>) -> Option<Root> {
     })
 }
 
-fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Option<Root> {
+fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Root {
     if let Some(demand) = &endpoint.demand
         && let Some(policy) = &demand.policy
     {
-        return Some(Root {
+        return Root {
             object: Arc::clone(policy),
             field: demand.field.clone(),
             counted: format!("server's mode, {} level", demand.level.word()),
             because,
-        });
+        };
     }
-    Some(Root {
+    Root {
         object: Arc::clone(&judged.service.object),
         field: "spec".to_owned(),
         counted: "the service called".to_owned(),
         because,
-    })
+    }
 }

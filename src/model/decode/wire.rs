@@ -6,11 +6,9 @@ use std::fmt;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::model::endpoints::{EndpointAddress, EndpointGroup, EndpointSlice};
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Metadata};
 use crate::model::pod::{Controller, Pod, ProxyKind};
-use crate::model::service::{Service, ServicePort, TargetPort};
 use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
@@ -33,7 +31,7 @@ where
 
 /// A scalar whose type does not matter: `resourceVersion` is a string, and a number where someone forgot the quotes.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Scalar(String);
+pub(super) struct Scalar(pub(super) String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -69,7 +67,7 @@ pub(super) struct MetadataWire {
     #[serde(deserialize_with = "nullable")]
     pub(super) namespace: String,
     #[serde(deserialize_with = "nullable")]
-    labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
     annotations: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
@@ -111,22 +109,22 @@ impl MetadataWire {
     }
 }
 
-type Decoded = (MetadataWire, Body);
+pub(super) type Decoded = (MetadataWire, Body);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Parts<S, T> {
+pub(super) struct Parts<S, T> {
     #[serde(deserialize_with = "nullable")]
-    metadata: MetadataWire,
+    pub(super) metadata: MetadataWire,
     #[serde(deserialize_with = "nullable", bound(deserialize = "S: Deserialize<'de> + Default"))]
-    spec: S,
+    pub(super) spec: S,
     #[serde(deserialize_with = "nullable", bound(deserialize = "T: Deserialize<'de> + Default"))]
-    status: T,
+    pub(super) status: T,
 }
 
 /// A part that is not looked at.
 #[derive(Debug, Default)]
-struct Skipped;
+pub(super) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -319,199 +317,6 @@ fn version_of_image(image: &str) -> Option<String> {
     let mut parts = version.split('.');
     let numeric = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
     (numeric(parts.next()) && numeric(parts.next())).then(|| version.to_owned())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServiceSpecWire {
-    #[serde(rename = "type", deserialize_with = "nullable")]
-    kind: String,
-    #[serde(deserialize_with = "nullable")]
-    external_name: String,
-    #[serde(rename = "clusterIP", deserialize_with = "nullable")]
-    cluster_ip: String,
-    #[serde(rename = "clusterIPs", deserialize_with = "nullable")]
-    cluster_ips: Vec<String>,
-    #[serde(deserialize_with = "nullable")]
-    selector: BTreeMap<String, String>,
-    #[serde(deserialize_with = "nullable")]
-    ports: Vec<ServicePortWire>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServicePortWire {
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    port: u16,
-    #[serde(deserialize_with = "nullable")]
-    protocol: String,
-    #[serde(deserialize_with = "nullable")]
-    app_protocol: String,
-    #[serde(deserialize_with = "nullable")]
-    target_port: Scalar,
-}
-
-/// A service. The error names the field.
-pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Result<Decoded, String> {
-    let wire: Parts<ServiceSpecWire, Skipped> =
-        serde_path_to_error::deserialize(value).map_err(|error| error.to_string())?;
-    let spec = wire.spec;
-    let ports = spec.ports.iter().map(|port| ServicePort {
-        number: port.port,
-        name: interner.text(&port.name),
-        app_protocol: interner.text(&port.app_protocol),
-        target: match (port.target_port.0.as_str(), port.target_port.0.parse::<u16>()) {
-            ("" | "0", _) => TargetPort::Number(port.port),
-            (_, Ok(number)) => TargetPort::Number(number),
-            (name, Err(_)) => TargetPort::Name(interner.text(name)),
-        },
-        tcp: matches!(port.protocol.as_str(), "" | "TCP"),
-    });
-    let ports = ports.collect();
-    let mut addresses = spec.cluster_ips;
-    if addresses.is_empty() && !spec.cluster_ip.is_empty() {
-        addresses.push(spec.cluster_ip);
-    }
-    let service = Service {
-        external_name: (spec.kind == "ExternalName").then(|| interner.text(&spec.external_name)),
-        headless: addresses.iter().any(|address| address == "None"),
-        cluster_ips: addresses.iter().filter(|ip| *ip != "None").map(|ip| interner.text(ip)).collect(),
-        selector: (!spec.selector.is_empty())
-            .then(|| interner.labels(spec.selector.iter().map(|(k, v)| (k.as_str(), v.as_str())))),
-        ports,
-    };
-    Ok((wire.metadata, Body::Service(Box::new(service))))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct SliceWire {
-    #[serde(deserialize_with = "nullable")]
-    metadata: MetadataWire,
-    #[serde(deserialize_with = "nullable")]
-    ports: Vec<PortWire>,
-    #[serde(deserialize_with = "nullable")]
-    endpoints: Vec<EndpointWire>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PortWire {
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-    #[serde(deserialize_with = "nullable")]
-    port: u16,
-    #[serde(deserialize_with = "nullable")]
-    protocol: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct EndpointWire {
-    #[serde(deserialize_with = "nullable")]
-    addresses: Vec<String>,
-    #[serde(deserialize_with = "nullable")]
-    conditions: EndpointConditionsWire,
-    #[serde(deserialize_with = "nullable")]
-    target_ref: Option<TargetWire>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EndpointConditionsWire {
-    ready: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct TargetWire {
-    #[serde(deserialize_with = "nullable")]
-    kind: String,
-    #[serde(deserialize_with = "nullable")]
-    name: String,
-}
-
-fn ports_of(ports: &[PortWire], interner: &mut Interner) -> Vec<(crate::model::Text, u16)> {
-    let tcp = ports.iter().filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
-    tcp.map(|port| (interner.text(&port.name), port.port)).collect()
-}
-
-fn pod_name(target: Option<&TargetWire>, interner: &mut Interner) -> Option<crate::model::Text> {
-    target.filter(|target| target.kind == "Pod").map(|target| interner.text(&target.name))
-}
-
-/// An endpoint slice.
-pub(super) fn endpoint_slice<'de, D: Deserializer<'de>>(
-    d: D,
-    interner: &mut Interner,
-) -> Result<Decoded, D::Error> {
-    let wire = SliceWire::deserialize(d)?;
-    let mut addresses = Vec::new();
-    for endpoint in &wire.endpoints {
-        let pod = pod_name(endpoint.target_ref.as_ref(), interner);
-        let ready = endpoint.conditions.ready.unwrap_or(true);
-        for address in &endpoint.addresses {
-            addresses.push(EndpointAddress { address: interner.text(address), pod: pod.clone(), ready });
-        }
-    }
-    let service =
-        wire.metadata.labels.get("kubernetes.io/service-name").map(String::as_str).unwrap_or_default();
-    let slice = EndpointSlice {
-        service: interner.text(service),
-        groups: vec![EndpointGroup { ports: ports_of(&wire.ports, interner), addresses }],
-    };
-    Ok((wire.metadata, Body::EndpointSlice(Box::new(slice))))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct EndpointsWire {
-    #[serde(deserialize_with = "nullable")]
-    metadata: MetadataWire,
-    #[serde(deserialize_with = "nullable")]
-    subsets: Vec<EndpointSubsetWire>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct EndpointSubsetWire {
-    #[serde(deserialize_with = "nullable")]
-    addresses: Vec<AddressWire>,
-    #[serde(deserialize_with = "nullable")]
-    not_ready_addresses: Vec<AddressWire>,
-    #[serde(deserialize_with = "nullable")]
-    ports: Vec<PortWire>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct AddressWire {
-    #[serde(deserialize_with = "nullable")]
-    ip: String,
-    #[serde(deserialize_with = "nullable")]
-    target_ref: Option<TargetWire>,
-}
-
-/// An `Endpoints` object, read as the slices that Kubernetes makes of it.
-pub(super) fn endpoints<'de, D: Deserializer<'de>>(
-    d: D,
-    interner: &mut Interner,
-) -> Result<Decoded, D::Error> {
-    let wire = EndpointsWire::deserialize(d)?;
-    let mut groups = Vec::new();
-    for subset in &wire.subsets {
-        let mut addresses = Vec::new();
-        for (list, ready) in [(&subset.addresses, true), (&subset.not_ready_addresses, false)] {
-            for one in list {
-                let pod = pod_name(one.target_ref.as_ref(), interner);
-                addresses.push(EndpointAddress { address: interner.text(&one.ip), pod, ready });
-            }
-        }
-        groups.push(EndpointGroup { ports: ports_of(&subset.ports, interner), addresses });
-    }
-    let service = interner.text(&wire.metadata.name);
-    Ok((wire.metadata, Body::EndpointSlice(Box::new(EndpointSlice { service, groups }))))
 }
 
 #[derive(Debug, Default, Deserialize)]

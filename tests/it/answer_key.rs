@@ -1,0 +1,205 @@
+//! What a real istiod answered, field by field: the rows of `fixtures/answer-key`, and all meshes of the key where it
+//! lies beside the project.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use meshscope::answer::resolve::{self, Resolution};
+use meshscope::answer::tls_check::{self, Query, Row};
+use meshscope::bundle::{self, Request};
+use meshscope::resolve::{Mesh, Options};
+use serde_json::{Value, json};
+
+use crate::support::fixture;
+
+#[test]
+fn the_rows_of_the_rules_are_answered_as_istiod_does() {
+    let disagreements = disagreements(&fixture("answer-key"), 60);
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+#[test]
+fn all_meshes_of_the_key_are_answered_as_istiod_does() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mesh-oracle");
+    if beside.is_dir() {
+        let disagreements = disagreements(&beside, 200);
+        assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    }
+}
+
+/// Kinds that are not evaluated yet: a mesh that has one cannot agree, and its answers are `UNKNOWN`.
+const NOT_EVALUATED: [&str; 4] = ["ServiceEntry", "Sidecar", "VirtualService", "WorkloadEntry"];
+
+fn disagreements(folder: &Path, at_least: usize) -> Vec<String> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for file in files {
+        let key: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let objects = key["objects"].as_array().unwrap();
+        if objects.iter().any(|object| NOT_EVALUATED.contains(&object["kind"].as_str().unwrap())) {
+            continue;
+        }
+        compared += 1;
+        compare(&key, &mut wrong);
+        if wrong.len() > 20 {
+            break;
+        }
+    }
+    assert!(compared >= at_least, "only {compared} meshes in {}", folder.display());
+    wrong
+}
+
+fn mesh_of(key: &Value) -> std::sync::Arc<Mesh> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": key["objects"]});
+    std::io::Write::write_all(&mut file, list.to_string().as_bytes()).unwrap();
+    let path = bundle::Path::File(file.path().to_owned());
+    let read = bundle::read(&Request { paths: vec![path], logs: Vec::new() }).unwrap();
+    Mesh::new(&read.snapshot, &Options::default())
+}
+
+type Place = (String, String, u16, Option<String>);
+
+fn compare(key: &Value, wrong: &mut Vec<String>) {
+    let name = key["name"].as_str().unwrap();
+    let mesh = mesh_of(key);
+    let rows = rows(&mesh);
+    let resolutions = resolutions(&mesh);
+    for answer in key["answers"].as_array().unwrap() {
+        for client in answer["clients"].as_array().unwrap() {
+            let client = client.as_str().unwrap().to_owned();
+            let host = answer["host"].as_str().unwrap().to_owned();
+            let port = u16::try_from(answer["port"].as_u64().unwrap()).unwrap();
+            let subset = answer["subset"].as_str().map(str::to_owned);
+            let mut check = |field: &str, want: Value, got: Value| {
+                if want != got {
+                    wrong.push(format!(
+                        "{name} {client} {host}:{port} {subset:?} {field}: want {want}, got {got}"
+                    ));
+                }
+            };
+            let resolution = &resolutions[&(client.clone(), host.clone())];
+            let in_scope = !answer["serviceNamespace"].is_null();
+            let row = rows.get(&(client.clone(), host.clone(), port, subset.clone()));
+            let scope = row.is_some_and(|row| row.client_tls.source != "not-in-scope");
+            check("in scope", in_scope.into(), scope.into());
+            check(
+                "serviceNamespace",
+                answer["serviceNamespace"].clone(),
+                json!(resolution.service_namespace),
+            );
+            let Some(row) = row.filter(|_| in_scope) else { continue };
+            compare_rule(answer, resolution, port, subset.as_deref(), &mut check);
+            if !answer["cluster"].is_null() {
+                compare_row(answer, row, &mut check);
+            }
+        }
+    }
+    for server in key["servers"].as_array().unwrap() {
+        let (namespace, pod) = server["pod"].as_str().unwrap().split_once('/').unwrap();
+        let workload = mesh.workloads.get(mesh.workloads.by_pod(namespace, pod).unwrap()).unwrap();
+        // Every port that has no chain of its own is `default`: one that no policy names stands for it.
+        let port = server["port"].as_u64().map_or(1, |port| u16::try_from(port).unwrap());
+        let demand = mesh.policies.on_port(namespace, &workload.labels, port);
+        if server["mode"] != demand.mode.word() {
+            wrong.push(format!(
+                "{name} {namespace}/{pod} port {}: want {}, got {}",
+                server["port"],
+                server["mode"],
+                demand.mode.word()
+            ));
+        }
+    }
+}
+
+fn rows(mesh: &Mesh) -> BTreeMap<Place, Row> {
+    let answer = tls_check::check(mesh, &Query { each_client: true, ..Query::default() });
+    let place = |row: &Row| {
+        let client = row.client.as_ref().unwrap();
+        let pod = format!("{}/{}", client.namespace.as_ref().unwrap(), client.pod.as_ref().unwrap());
+        (pod, row.host.clone(), row.port, row.subset.clone())
+    };
+    answer.rows.into_iter().map(|row| (place(&row), row)).collect()
+}
+
+fn resolutions(mesh: &Mesh) -> BTreeMap<(String, String), Resolution> {
+    let mut all = BTreeMap::new();
+    resolve::list(mesh, None, None, None, None, |one| {
+        let pod = format!("{}/{}", one.client.namespace.as_ref().unwrap(), one.client.pod.as_ref().unwrap());
+        all.insert((pod, one.host.clone()), one);
+        std::ops::ControlFlow::Continue(())
+    });
+    all
+}
+
+fn path(reference: &Value) -> Value {
+    match reference {
+        Value::Null => Value::Null,
+        rule => format!("{}/{}", rule["namespace"].as_str().unwrap(), rule["name"].as_str().unwrap()).into(),
+    }
+}
+
+fn compare_rule(
+    answer: &Value,
+    resolution: &Resolution,
+    port: u16,
+    subset: Option<&str>,
+    check: &mut impl FnMut(&str, Value, Value),
+) {
+    check("rule", path(&answer["destinationRule"]), json!(resolution.rule.as_ref().map(|rule| rule.path())));
+    let merged: Vec<_> = answer["mergedFrom"].as_array().into_iter().flatten().map(path).collect();
+    let contributors: Vec<_> = resolution.contributors.iter().map(|one| one.rule.path()).collect();
+    check("contributors", merged.into(), json!(contributors));
+    if subset.is_none() {
+        let wanted = answer.get("subsets").cloned().unwrap_or_else(|| json!([]));
+        check("subsets", wanted, json!(resolution.subsets));
+    }
+    let found =
+        resolution.ports.iter().find(|one| one.port == port && one.subset.as_deref() == subset).unwrap();
+    check("declared TLS", answer["declaredTls"].clone(), json!(found.tls.mode));
+    let mut wanted = answer["trafficPolicy"].as_object().cloned().unwrap_or_default();
+    let mut policy = found.traffic_policy.clone();
+    for blocks in [&mut wanted, &mut policy] {
+        // In the JSON of a protobuf the zero value, DISABLE, is left out.
+        if let Some(Value::Object(tls)) = blocks.get_mut("tls") {
+            tls.entry("mode").or_insert_with(|| "DISABLE".into());
+        }
+    }
+    check("traffic policy", wanted.into(), policy.into());
+}
+
+fn compare_row(answer: &Value, row: &Row, check: &mut impl FnMut(&str, Value, Value)) {
+    let sent = |word: &str| if word == "mtls" { "istio-mutual".to_owned() } else { word.to_owned() };
+    let wanted: BTreeMap<_, _> = answer["endpoints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let capable = if one["tlsMode"] == "istio" { "istio" } else { "disabled" };
+            (one["address"].as_str().unwrap(), (sent(one["sent"].as_str().unwrap()), capable.to_owned()))
+        })
+        .collect();
+    let got: BTreeMap<_, _> = row
+        .endpoints
+        .iter()
+        .map(|one| (one.address.as_str(), (one.sent.clone(), one.tls_mode.clone())))
+        .collect();
+    check("endpoints", json!(wanted), json!(got));
+    let mode = answer["tls"]["mode"].as_str().unwrap();
+    if let (Some(sni), "AUTO" | "ISTIO_MUTUAL") = (&row.client_tls.sni, mode) {
+        check("SNI", answer["tls"]["sni"].clone(), json!(sni));
+        let names: BTreeSet<_> = row.client_tls.subject_alt_names.iter().flatten().cloned().collect();
+        let wanted: BTreeSet<_> = answer["tls"]["sans"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
+        check("subject alternative names", json!(wanted), json!(names));
+    }
+}
