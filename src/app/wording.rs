@@ -1,6 +1,7 @@
 //! How hosts, times and numbers are written on the screen, the same everywhere.
 
 use crate::answer::tls_check::Row;
+use crate::text::width;
 
 /// A host without the domain that every service of the mesh has.
 pub fn short_host(host: &str) -> &str {
@@ -48,6 +49,24 @@ pub fn time_span(first: Option<&str>, last: Option<&str>) -> String {
     }
 }
 
+/// The end of a visible text in at most so many cells: of paths and trails it is the end that tells them apart.
+pub fn tail(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let mut kept: Vec<char> = Vec::new();
+    let mut used = 1;
+    for one in text.chars().rev() {
+        used += width(one.encode_utf8(&mut [0; 4]));
+        if used > cells {
+            break;
+        }
+        kept.push(one);
+    }
+    let dots = if cells > 0 { "…" } else { "" };
+    dots.chars().chain(kept.into_iter().rev()).collect()
+}
+
 /// A number with its noun, `1 pair` or `16 pairs`.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -91,6 +110,15 @@ mod tests {
         );
         assert_eq!(clock("soon"), "soon");
         assert_eq!(clock("größe,größe,größe"), "größe,größe,größe");
+    }
+
+    #[test]
+    fn the_end_is_kept() {
+        assert_eq!(tail("logs/web/client.log:1", 13), "…client.log:1");
+        assert_eq!(
+            (tail("short", 9), tail("日本語", 4), tail("abc", 0)),
+            ("short".into(), "…語".into(), String::new())
+        );
     }
 
     #[test]

@@ -1,5 +1,11 @@
 //! Keys in, screen out: the real answers on the demo's mesh and on meshes made for the test.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing; what is around a test function counts as a test too"
+)]
+
 use insta::assert_snapshot;
 use meshscope::answer::Read;
 use meshscope::app::source::{Given, Source};
@@ -65,15 +71,12 @@ impl Session {
         let mut rest = keys;
         while let Some(first) = rest.chars().next() {
             let named = rest.strip_prefix('<').and_then(|named| named.split_once('>'));
-            let key = match named {
-                Some((name, after)) => {
-                    rest = after;
-                    key(name)
-                }
-                None => {
-                    rest = &rest[first.len_utf8()..];
-                    Key::Char(first)
-                }
+            let key = if let Some((name, after)) = named {
+                rest = after;
+                key(name)
+            } else {
+                rest = rest.strip_prefix(first).unwrap_or_default();
+                Key::Char(first)
             };
             self.tell(Msg::Key(key));
         }

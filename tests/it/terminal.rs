@@ -1,6 +1,12 @@
 //! The real program in a pseudo-terminal: first picture, traffic, resize, and the terminal as it was on every way out.
 
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test says what is wrong by failing, and waits for a state until a deadline"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;

@@ -2,6 +2,7 @@
 //! prove it, what to do. Each fact leads to where it comes from.
 
 mod facts;
+mod verdict;
 
 use super::{Behaviour, Context, Title, View};
 use crate::answer::common::WorkloadRef;

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::pen::Pen;
 use crate::app::page::Tone;
 use crate::app::prompt::{Kind, Prompt};
+use crate::app::wording::tail;
 use crate::app::{App, keymap};
 use crate::text::{visible, width, wrap};
 
@@ -101,13 +102,4 @@ fn hint(key: &str, word: &str) -> String {
     } else {
         format!("{key} {word}")
     }
-}
-
-/// The end of a text, in at most so many cells.
-fn tail(text: &str, cells: usize) -> String {
-    if width(text) <= cells {
-        return text.to_owned();
-    }
-    let skip = text.chars().count().saturating_sub(cells.saturating_sub(1));
-    format!("…{}", text.chars().skip(skip).collect::<String>())
 }

@@ -1,14 +1,14 @@
 //! The lines of a why page, section by section.
 
+use super::verdict;
 use crate::answer::common::ObjectRef;
 use crate::answer::logs::Group;
 use crate::answer::resolve::Candidate;
 use crate::answer::why::{Pair, Why};
 use crate::app::answers::Answers;
-use crate::app::page::{Line, Span, Tone, paragraphs, span};
-use crate::app::screen::tls::tone;
+use crate::app::page::{Line, Span, Tone, span};
 use crate::app::target::Target;
-use crate::app::wording::{short_hosts, thousands, time_span};
+use crate::app::wording::{short_hosts, tail, thousands, time_span};
 use crate::model::Origin;
 use crate::text::{cut, fit, visible, wrap};
 
@@ -33,7 +33,7 @@ pub(super) struct Facts<'a> {
 /// All lines.
 pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
     let sections = [
-        verdict(facts),
+        verdict::lines(facts),
         [client(facts), server(facts), endpoints(facts)].concat(),
         rules(facts),
         [evidence(facts), next(facts)].concat(),
@@ -57,94 +57,8 @@ fn value(tone: Tone, text: &str) -> Span {
     span(tone, format!("{} ", fit(&visible(text), VALUE - 1)))
 }
 
-fn at(origin: Option<&Origin>) -> Option<Span> {
-    origin.map(|origin| span(Tone::Dim, format!("{}:{} ↵", origin.file, origin.line)))
-}
-
-/// The sentence, and how sure it is since when.
-fn verdict(facts: &Facts<'_>) -> Vec<Line> {
-    let pair = facts.pair;
-    let tone = match tone(&pair.status) {
-        Tone::Error => Tone::Strong,
-        other @ (Tone::Plain | Tone::Dim | Tone::Strong | Tone::Warning | Tone::Info | Tone::Good) => other,
-    };
-    let tone = if tone == Tone::Good { Tone::Plain } else { tone };
-    let mut lines = paragraphs(tone, &sentence(pair), facts.width);
-    let sure = facts.finding().map(|finding| finding.confidence.as_str());
-    let sure = pair.cause.as_ref().map(|cause| cause.confidence.as_str()).or(sure);
-    let since = pair
-        .cause
-        .as_ref()
-        .and_then(|cause| cause.evidence.iter().filter_map(|one| one.first.as_deref()).min());
-    let words = match (sure, since) {
-        (Some("certain"), Some(since)) => format!("proved, since {}", day_and_clock(since)),
-        (Some("certain"), None) => "certain by configuration; no log line shows it yet".to_owned(),
-        (Some(sure), Some(since)) => format!("{sure}, since {}", day_and_clock(since)),
-        (Some(sure), None) => sure.to_owned(),
-        (None, _) => String::new(),
-    };
-    let free = |line: &Line| {
-        let used: usize = line.spans.iter().map(|span| crate::text::width(&span.text)).sum();
-        used + crate::text::width(&words) + 2 <= facts.width
-    };
-    match lines.last_mut() {
-        Some(last) if free(last) => last.right = Some(span(Tone::Dim, words)),
-        Some(_) | None => lines.push(Line::new(vec![span(Tone::Dim, words)])),
-    }
-    let needs = pair.tls.missing.iter().chain(&pair.resolution.missing).map(|missing| &missing.need);
-    let mut needs: Vec<_> = needs.collect();
-    needs.dedup();
-    lines.extend(needs.into_iter().flat_map(|need| paragraphs(Tone::Warning, need, facts.width)));
-    lines
-}
-
-/// The reason as a sentence. Of a conflict it leaves out which objects say so: they stand below.
-fn sentence(pair: &Pair) -> String {
-    let reason = short_hosts(&pair.tls.reason);
-    if pair.status != "CONFLICT" {
-        return capital(&reason);
-    }
-    let all = pair.tls.endpoints.len();
-    let failing = pair.tls.endpoints.iter().filter(|one| one.result == "CONFLICT").count();
-    let then = if failing == all {
-        "every request of this pair fails".to_owned()
-    } else {
-        format!("requests to {failing} of {all} endpoints fail")
-    };
-    format!("{}: {then}.", capital(&without_asides(&reason)))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
-/// The text without what stands in brackets.
-fn without_asides(text: &str) -> String {
-    let mut depth = 0_usize;
-    let mut kept = String::new();
-    for one in text.chars() {
-        match one {
-            '(' => {
-                depth += 1;
-                if kept.ends_with(' ') {
-                    kept.pop();
-                }
-            }
-            ')' if depth > 0 => depth -= 1,
-            _ if depth == 0 => kept.push(one),
-            _ => {}
-        }
-    }
-    kept
-}
-
-fn day_and_clock(time: &str) -> String {
-    format!("{} {}", crate::app::wording::date(time), crate::app::wording::clock(time))
-}
-
 impl<'a> Facts<'a> {
-    fn finding(&self) -> Option<&'a crate::answer::check::Finding> {
+    pub(super) fn finding(&self) -> Option<&'a crate::answer::check::Finding> {
         self.pair.findings.iter().find_map(|id| self.answers.finding(id))
     }
 
@@ -185,8 +99,9 @@ fn client(facts: &Facts<'_>) -> Vec<Line> {
         "client",
         [head, vec![span(Tone::Plain, name)]].concat(),
         &mode,
-        at(origin.map(|one| &one.origin)),
+        origin.map(|one| &one.origin),
         &target,
+        facts.width,
     )
 }
 
@@ -211,13 +126,26 @@ fn server(facts: &Facts<'_>) -> Vec<Line> {
     let name = format!("{} {} ({})", policy.object.kind, policy.object.path(), policy.level);
     let field = format!("{}: {}", policy.field.trim_start_matches("spec."), policy.mode);
     let spans = [head, vec![span(Tone::Plain, name)]].concat();
-    two_lines("server", spans, &field, at(policy.origin.as_ref()), &target)
+    two_lines("server", spans, &field, policy.origin.as_ref(), &target, facts.width)
 }
 
-fn two_lines(fact: &str, first: Vec<Span>, second: &str, right: Option<Span>, target: &Target) -> Vec<Line> {
+/// A fact of two lines: what and by which object, then its field and where that stands. The place gives way.
+fn two_lines(
+    fact: &str,
+    first: Vec<Span>,
+    second: &str,
+    origin: Option<&Origin>,
+    target: &Target,
+    room: usize,
+) -> Vec<Line> {
     let gap = span(Tone::Plain, " ".repeat(LABEL + VALUE));
+    let whole = origin.map(|origin| format!("{}:{}", origin.file, origin.line));
+    let left = room.saturating_sub(LABEL + VALUE + crate::text::width(&visible(second)) + 4);
+    let right = whole.as_deref().map(|place| span(Tone::Dim, format!("{} ↵", tail(&visible(place), left))));
     let second = Line { right, ..Line::new(vec![gap, span(Tone::Plain, second)]) };
-    vec![Line::new(first).of(fact, Some(target.clone())), second.of(fact, Some(target.clone()))]
+    let whole = whole.filter(|place| crate::text::width(&visible(place)) > left);
+    let first = Line { whole, ..Line::new(first) };
+    vec![first.of(fact, Some(target.clone())), second.of(fact, Some(target.clone()))]
 }
 
 /// How many endpoints fail, and which.
@@ -233,9 +161,10 @@ fn endpoints(facts: &Facts<'_>) -> Vec<Line> {
                 .of("endpoint", Some(Target::Explain("UH".to_owned()))),
         ];
     }
+    let working = all.iter().filter(|one| matches!(one.result.as_str(), "OK" | "WARN")).count();
     let (tone, head) = match failing {
-        0 => (Tone::Plain, format!("{} of {}", all.len(), all.len())),
-        failing => (Tone::Error, format!("{failing} of {} fail", all.len())),
+        0 => (Tone::Plain, format!("{working} of {} {}", all.len(), verb(working, "work"))),
+        failing => (Tone::Error, format!("{failing} of {} {}", all.len(), verb(failing, "fail"))),
     };
     let mut lines: Vec<Line> = order
         .iter()
@@ -272,6 +201,10 @@ fn endpoints(facts: &Facts<'_>) -> Vec<Line> {
     lines
 }
 
+fn verb(number: usize, verb: &str) -> String {
+    if number == 1 { format!("{verb}s") } else { verb.to_owned() }
+}
+
 /// The pod, without its namespace where that is the service's.
 fn short_pod<'a>(pod: Option<&'a str>, facts: &Facts<'_>) -> &'a str {
     let pod = pod.unwrap_or("no pod");
@@ -300,7 +233,8 @@ fn rules(facts: &Facts<'_>) -> Vec<Line> {
         let mut parts =
             if facts.whole { wrap(&visible(&words), room) } else { vec![cut(&visible(&words), room).into()] };
         let first = span(Tone::Dim, format!("  {}", parts.remove(0)));
-        let whole = Some(format!("{}: {words}", one.rule.path()));
+        let is_cut = !facts.whole && crate::text::width(&visible(&words)) > room;
+        let whole = is_cut.then(|| format!("{}: {words}", one.rule.path()));
         lines.push(Line { whole, ..Line::new(vec![mark, name, first]) }.of(&fact, Some(target.clone())));
         lines.extend(parts.into_iter().map(|text| {
             let gap = span(Tone::Plain, " ".repeat(column + 5));
@@ -367,9 +301,7 @@ fn places(samples: &[Origin], room: usize) -> String {
         }
     }
     let texts: Vec<_> = files.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
-    let text = visible(&texts.join("  ")).into_owned();
-    let over = crate::text::width(&text).saturating_sub(room);
-    if over == 0 { text } else { format!("…{}", text.chars().skip(over + 1).collect::<String>()) }
+    tail(&visible(&texts.join("  ")), room)
 }
 
 /// Whether lines of a group show a failure.
