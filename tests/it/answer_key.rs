@@ -138,10 +138,10 @@ fn resolutions(mesh: &Mesh) -> BTreeMap<(String, String), Resolution> {
 }
 
 fn path(reference: &Value) -> Value {
-    match reference {
-        Value::Null => Value::Null,
-        rule => format!("{}/{}", rule["namespace"].as_str().unwrap(), rule["name"].as_str().unwrap()).into(),
+    if reference.is_null() {
+        return Value::Null;
     }
+    format!("{}/{}", reference["namespace"].as_str().unwrap(), reference["name"].as_str().unwrap()).into()
 }
 
 fn compare_rule(

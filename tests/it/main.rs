@@ -1,6 +1,7 @@
 //! The one integration binary: the real program on real input.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
