@@ -12,5 +12,6 @@ mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
+mod readme;
 mod scenarios;
 mod support;
