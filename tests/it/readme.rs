@@ -45,7 +45,8 @@ fn the_findings_are_those_of_the_catalogue() {
     use std::fmt::Write as _;
     let mut table = String::from("| code | name | severity |\n| --- | --- | --- |\n");
     for code in meshscope::diagnose::Code::ALL {
-        writeln!(table, "| {} | {} | {} |", code.code(), code.name(), code.severity().word()).expect("a string grows");
+        writeln!(table, "| {} | {} | {} |", code.code(), code.name(), code.severity().word())
+            .expect("a string grows");
     }
     part("findings", &table);
 }
