@@ -142,3 +142,56 @@ fn access_log(size: usize, pods: u64) -> Vec<u8> {
     }
     log.into_bytes()
 }
+
+/// Objects: a list of pods read into the types that are kept, against the parser of JSON alone.
+#[divan::bench_group]
+mod objects {
+    use divan::Bencher;
+    use divan::counter::BytesCount;
+    use meshscope::bundle::{self, Path, Request};
+    use serde_json::{Value, json};
+
+    use super::black_box;
+
+    const PODS: usize = 2_000;
+
+    fn list() -> Vec<u8> {
+        let pod = |number: usize| {
+            let managed: serde_json::Map<String, Value> =
+                (0..60).map(|key| (format!("f:k{key}"), json!({}))).collect();
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {
+                    "name": format!("app-{}-6b88d69f-{number:05}", number / 10), "namespace": format!("ns{}", number % 100),
+                    "labels": {"app": format!("app-{}", number / 10), "security.istio.io/tlsMode": "istio"},
+                    "annotations": {"note": "x".repeat(800)},
+                    "managedFields": [{"manager": "kubelet", "operation": "Update", "fieldsV1": managed}],
+                },
+                "spec": {"containers": [{"name": "istio-proxy", "args": ["proxy", "sidecar"]}]},
+                "status": {"phase": "Running", "podIP": format!("10.0.{}.{}", number / 256, number % 256)},
+            })
+        };
+        let items: Vec<_> = (0..PODS).map(pod).collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string().into_bytes()
+    }
+
+    /// The peer: the whole list as a JSON value.
+    #[divan::bench]
+    fn json_value(bencher: Bencher<'_, '_>) {
+        let list = list();
+        bencher
+            .counter(BytesCount::of_slice(&list))
+            .bench(|| serde_json::from_slice::<Value>(black_box(&list)).expect("the list is JSON"));
+    }
+
+    #[divan::bench]
+    fn read(bencher: Bencher<'_, '_>) {
+        let list = list();
+        let file = tempfile::NamedTempFile::new().expect("a file can be made");
+        std::fs::write(file.path(), &list).expect("the file can be written");
+        let request = Request { paths: vec![Path::File(file.path().to_owned())], logs: Vec::new() };
+        bencher
+            .counter(BytesCount::of_slice(&list))
+            .bench(|| bundle::read(black_box(&request)).expect("the list is read"));
+    }
+}

@@ -138,10 +138,10 @@ fn resolutions(mesh: &Mesh) -> BTreeMap<(String, String), Resolution> {
 }
 
 fn path(reference: &Value) -> Value {
-    match reference {
-        Value::Null => Value::Null,
-        rule => format!("{}/{}", rule["namespace"].as_str().unwrap(), rule["name"].as_str().unwrap()).into(),
+    if reference.is_null() {
+        return Value::Null;
     }
+    format!("{}/{}", reference["namespace"].as_str().unwrap(), reference["name"].as_str().unwrap()).into()
 }
 
 fn compare_rule(
@@ -151,7 +151,11 @@ fn compare_rule(
     subset: Option<&str>,
     check: &mut impl FnMut(&str, Value, Value),
 ) {
-    check("rule", path(&answer["destinationRule"]), json!(resolution.rule.as_ref().map(|rule| rule.path())));
+    check(
+        "rule",
+        path(&answer["destinationRule"]),
+        json!(resolution.rule.as_ref().map(meshscope::answer::common::ObjectRef::path)),
+    );
     let merged: Vec<_> = answer["mergedFrom"].as_array().into_iter().flatten().map(path).collect();
     let contributors: Vec<_> = resolution.contributors.iter().map(|one| one.rule.path()).collect();
     check("contributors", merged.into(), json!(contributors));

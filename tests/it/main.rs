@@ -1,6 +1,7 @@
 //! The one integration binary: the real program on real input.
 
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
@@ -11,6 +12,7 @@ mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
+mod readme;
 mod scenarios;
 mod screens;
 mod support;

@@ -1,0 +1,52 @@
+//! What the README shows is what the program says: its examples are run, its tables are written by these tests.
+
+use std::path::Path;
+
+use crate::support::meshscope;
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).expect("the README is there")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Holds a part of the README between two marks; with `MESHSCOPE_BLESS=1` it is written anew.
+fn part(name: &str, wanted: &str) {
+    let text = readme();
+    let (begin, end) = (format!("<!-- {name}: written by a test -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = text.split_once(&begin).expect("the README has the mark");
+    let (found, after) = rest.split_once(&end).expect("the README has the closing mark");
+    let wanted = format!("\n{wanted}\n");
+    if std::env::var_os("MESHSCOPE_BLESS").is_some() {
+        let text = format!("{before}{begin}{wanted}{end}{after}");
+        std::fs::write(root().join("README.md"), text).expect("the README can be written");
+    } else {
+        assert_eq!(found, wanted, "the README's {name} are not the program's");
+    }
+}
+
+#[test]
+fn the_examples_print_what_they_show() {
+    let text = readme();
+    let examples: Vec<_> = text.split("```console\n$ meshscope ").skip(1).collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        let (command, rest) = example.split_once('\n').expect("an example has an answer");
+        let (shown, _) = rest.split_once("```").expect("an example ends");
+        let arguments: Vec<_> = command.split(' ').collect();
+        assert_eq!(meshscope(root(), &arguments).out, shown, "{command}");
+    }
+}
+
+#[test]
+fn the_findings_are_those_of_the_catalogue() {
+    use std::fmt::Write as _;
+    let mut table = String::from("| code | name | severity |\n| --- | --- | --- |\n");
+    for code in meshscope::diagnose::Code::ALL {
+        writeln!(table, "| {} | {} | {} |", code.code(), code.name(), code.severity().word())
+            .expect("a string grows");
+    }
+    part("findings", &table);
+}
