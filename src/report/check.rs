@@ -43,7 +43,7 @@ impl CheckReport {
         } else {
             let parts = [(summary.error, "error"), (summary.warning, "warning"), (summary.info, "info")];
             let parts = parts.map(|(count, name)| plural(count as u64, name));
-            let unknown = format!("{} of pairs that cannot be told", summary.unknown);
+            let unknown = format!("{} cannot be told", plural(summary.unknown, "pair"));
             let tail = if summary.unknown > 0 { format!(", {unknown}") } else { String::new() };
             style.paint(&format!("{}{tail}", parts.join(", ")), Tone::Strong)
         };

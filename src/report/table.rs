@@ -64,7 +64,7 @@ impl Style {
 }
 
 /// A cell.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cell(String, Tone);
 
 impl Cell {
