@@ -50,3 +50,8 @@ fn the_findings_are_those_of_the_catalogue() {
     }
     part("findings", &table);
 }
+
+#[test]
+fn the_keys_are_those_of_the_screen() {
+    part("keys", &meshscope::app::keymap::markdown());
+}
