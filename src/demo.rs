@@ -62,7 +62,8 @@ impl Traffic {
     pub fn new(mesh: &Mesh, seed: u64) -> Self {
         let mut callers = Vec::new();
         for client in mesh.workloads.all() {
-            for service in mesh.registry.services() {
+            for host in mesh.registry.hosts() {
+                let Some(service) = mesh.registry.by_host(host) else { continue };
                 callers.extend(
                     service.ports().iter().filter_map(|port| caller(mesh, client, service, port.number)),
                 );
@@ -134,7 +135,7 @@ fn caller(mesh: &Mesh, client: &Workload, service: &Service, port: u16) -> Optio
     if own || client.proxy == crate::model::pod::ProxyKind::None {
         return None;
     }
-    let tls = mesh.pair(client, service, port, None);
+    let tls = mesh.pair(client, &service.host, port, None)?;
     let first = tls.endpoints.iter().find(|endpoint| endpoint.ready);
     let outcome = match (first, tls.status) {
         (None, _) => Outcome::NoEndpoint,

@@ -15,8 +15,11 @@ pub mod peer_authentication;
 pub mod pod;
 pub mod schema;
 pub mod service;
+pub mod service_entry;
+pub mod sidecar;
 pub mod snapshot;
 pub mod time;
+pub mod virtual_service;
 pub mod workload;
 
 pub use id::{Kind, ObjectId, Text};

@@ -246,11 +246,10 @@ fn ends(mesh: &Mesh, finding: &Finding, remedy: &Remedy, changed: &Value) -> boo
         let clients = changed.workloads.in_namespace(&edge.client.0).iter();
         let mut clients =
             clients.filter_map(|at| changed.workloads.get(*at)).filter(|pod| pod.name == edge.client.1);
-        let (Some(client), Some(service)) = (clients.next(), changed.registry.by_host(&edge.host)) else {
-            return false;
-        };
-        let pair = changed.pair(client, service, edge.port, edge.subset.as_deref());
-        matches!(pair.status, Status::Ok | Status::Warn | Status::Cond)
+        let pair = clients
+            .next()
+            .and_then(|client| changed.pair(client, &edge.host, edge.port, edge.subset.as_deref()));
+        pair.is_some_and(|pair| matches!(pair.status, Status::Ok | Status::Warn | Status::Cond))
     })
 }
 

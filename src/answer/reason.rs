@@ -79,6 +79,7 @@ fn server_side(endpoint: &EndpointTls) -> String {
             _ => format!("does not take it{by}"),
         },
         Server::NoProxy => "has no proxy that could end it".to_owned(),
+        Server::Outside => "is outside the mesh and has no certificate of it".to_owned(),
         Server::OwnListeners | Server::Ambient | Server::Unknown => "does not take it".to_owned(),
     }
 }
@@ -109,6 +110,7 @@ pub(super) fn client_side(mesh: &Mesh, tls: &PairTls) -> String {
             format!("{rule} names a credential, which has no effect on a sidecar")
         }
         Downgrade::MutualWithoutCertificates => format!("{rule} says MUTUAL without certificates"),
+        Downgrade::External => "no rule sets TLS towards a host outside the mesh".to_owned(),
     };
     if let Some(downgrade) = tls.cluster.downgrade.as_ref().or_else(|| common_downgrade(tls)) {
         return why(downgrade);

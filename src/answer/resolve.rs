@@ -8,7 +8,7 @@ use crate::model::Origin;
 use crate::model::destination_rule::TlsMode;
 use crate::model::pod::ProxyKind;
 use crate::resolve::candidates::{self, Which};
-use crate::resolve::{Choice, Mesh, PairTls, Service, Workload};
+use crate::resolve::{Choice, Mesh, PairTls, Target, Workload};
 
 /// The answer for one client and service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -114,15 +114,16 @@ pub struct Candidate {
 pub fn resolution(
     mesh: &Mesh,
     client: &Workload,
-    service: &Service,
+    target: &Target<'_>,
     port: Option<u16>,
     which: Option<Which>,
 ) -> Resolution {
-    let choice = mesh.choice(client, service);
-    let in_scope = mesh.in_scope(client, service);
+    let service = target.service;
+    let choice = mesh.choice(client, target);
+    let in_scope = target.is_in_scope();
     let rule = choice.as_ref().and_then(|choice| mesh.rules.get(choice.primary));
     let subsets = mesh.subsets(choice.as_ref());
-    let candidates = which.map(|which| candidates::candidates(mesh, client, service, which));
+    let candidates = which.map(|which| candidates::candidates(mesh, client, target, which));
     Resolution {
         api_version: API_VERSION,
         kind: "Resolution",
@@ -133,7 +134,7 @@ pub fn resolution(
         level: choice.as_ref().map(|choice| choice.level.word().to_owned()),
         contributors: contributors(mesh, choice.as_ref()),
         subsets: subsets.iter().map(ToString::to_string).collect(),
-        ports: if in_scope { ports(mesh, client, service, port) } else { Vec::new() },
+        ports: if in_scope { ports(mesh, client, target, port) } else { Vec::new() },
         candidates: candidates.map(|all| all.into_iter().map(Candidate::from).collect()),
         assumed: Vec::new(),
         missing: mesh.gaps.of_pair(client, service).iter().map(MissingRef::from).collect(),
@@ -155,11 +156,9 @@ pub fn list(
         None => workload.proxy != ProxyKind::None,
     });
     for (_, client) in asked {
-        for service in mesh.registry.services() {
-            if host.is_some_and(|host| *host != *service.host) {
-                continue;
-            }
-            if each(resolution(mesh, client, service, port, which)).is_break() {
+        for one in mesh.registry.hosts().filter(|one| host.is_none_or(|host| *host == ***one)) {
+            let Some(target) = mesh.target(client, one) else { continue };
+            if each(resolution(mesh, client, &target, port, which)).is_break() {
                 return;
             }
         }
@@ -185,8 +184,9 @@ fn contributors(mesh: &Mesh, choice: Option<&Choice>) -> Vec<Contributor> {
         .collect()
 }
 
-fn ports(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -> Vec<Port> {
-    let pairs = super::tls_check::pairs(mesh, client, service, port);
+fn ports(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: Option<u16>) -> Vec<Port> {
+    let pairs = super::tls_check::pairs(mesh, client, target, port);
+    let pairs = pairs.into_iter().filter(|tls| target.has(tls.port));
     let port = |tls: PairTls| Port {
         port: tls.port,
         subset: tls.subset.as_deref().map(str::to_owned),
@@ -196,7 +196,7 @@ fn ports(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -
         },
         traffic_policy: tls.policy.blocks,
     };
-    pairs.into_iter().map(port).collect()
+    pairs.map(port).collect()
 }
 
 impl From<candidates::Candidate> for Candidate {

@@ -52,15 +52,12 @@ pub fn table(read: &Read) -> RuleTable {
             namespaces.entry(&workload.namespace).or_insert(workload);
         }
     }
-    for service in mesh.registry.services() {
-        let matching: Vec<_> = mesh
-            .rules
-            .all()
-            .filter(|(_, rule)| matches(&rule.host, &service.host))
-            .map(|(id, _)| id)
-            .collect();
+    for host in mesh.registry.hosts() {
+        let matching: Vec<_> =
+            mesh.rules.all().filter(|(_, rule)| matches(&rule.host, host)).map(|(id, _)| id).collect();
         for client in namespaces.values().filter(|_| !matching.is_empty()) {
-            let choice = mesh.choice(client, service);
+            let Some(target) = mesh.target(client, host) else { continue };
+            let choice = mesh.choice(client, &target);
             for id in &matching {
                 let Some(rule) = mesh.rules.get(*id) else { continue };
                 let used = choice.iter().flat_map(|choice| &choice.contributors).any(|one| one.rule == *id);
@@ -101,9 +98,6 @@ fn note(mesh: &Mesh, rule: &Rule, score: Score) -> Option<String> {
     let host = &rule.body()?.host;
     let known = mesh.registry.services().iter().any(|service| matches(&rule.host, &service.host));
     if !known {
-        if mesh.gaps.of_host(&rule.host).is_some() {
-            return Some(format!("host {host} is defined by a ServiceEntry, which is not evaluated"));
-        }
         let means = if **host == *rule.host {
             format!("host {host}: no such service")
         } else {

@@ -10,7 +10,7 @@ use crate::resolve::client_tls::Sent;
 use crate::resolve::clients::{self, ClientClass};
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::level_word;
-use crate::resolve::{EndpointTls, Mesh, PairTls, Service, Workload};
+use crate::resolve::{EndpointTls, Mesh, PairTls, Service, Target, Workload};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -144,25 +144,41 @@ pub fn table(read: &Read) -> TlsCheck {
 pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
     let mut rows = Vec::new();
     let classes = classes_of(mesh, query);
-    let asked = |service: &&Service| query.host.as_ref().is_none_or(|host| **host == *service.host);
-    for service in mesh.registry.services().iter().filter(asked) {
-        let mut distinct: Vec<(PairTls, &'static str, Vec<usize>)> = Vec::new();
+    for host in
+        mesh.registry.hosts().filter(|host| query.host.as_ref().is_none_or(|asked| **asked == ***host))
+    {
+        let mut distinct: Vec<Distinct<'_>> = Vec::new();
         for class in &classes {
             let Some(client) = class.representative(mesh) else { continue };
-            for tls in pairs(mesh, client, service, query.port) {
+            let Some(target) = mesh.target(client, host) else { continue };
+            for tls in pairs(mesh, client, &target, query.port) {
                 let proxy = client.proxy.word();
-                let same = |known: &&mut (PairTls, &str, Vec<usize>)| known.0 == tls && known.1 == proxy;
+                let same = |known: &&mut Distinct<'_>| known.tls == tls && known.proxy == proxy;
                 match distinct.iter_mut().find(same).filter(|_| !query.each_client) {
-                    Some((_, _, pods)) => pods.extend(&class.pods),
-                    None => distinct.push((tls, proxy, class.pods.clone())),
+                    Some(known) => known.pods.extend(&class.pods),
+                    None => distinct.push(Distinct {
+                        tls,
+                        proxy,
+                        service: target.service,
+                        pods: class.pods.clone(),
+                    }),
                 }
             }
         }
-        distinct.sort_by(|a, b| (a.0.port, &a.0.subset, &a.2).cmp(&(b.0.port, &b.0.subset, &b.2)));
-        rows.extend(distinct.iter().map(|(tls, proxy, pods)| row(mesh, pods, proxy, service, tls)));
+        distinct
+            .sort_by(|a, b| (a.tls.port, &a.tls.subset, &a.pods).cmp(&(b.tls.port, &b.tls.subset, &b.pods)));
+        rows.extend(distinct.iter().map(|one| row(mesh, &one.pods, one.proxy, one.service, &one.tls)));
     }
     rows.sort_by(|a: &Row, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
     TlsCheck { api_version: API_VERSION, kind: "TlsCheck", rows }
+}
+
+/// An answer and the clients that get it.
+struct Distinct<'a> {
+    tls: PairTls,
+    proxy: &'static str,
+    service: &'a Service,
+    pods: Vec<usize>,
 }
 
 /// The clients asked about: classes of those alike, or one class each.
@@ -194,15 +210,19 @@ fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
     }
 }
 
-/// The answers of a client for a service: each port, without subset and with each of the rule in force.
-pub(super) fn pairs(mesh: &Mesh, client: &Workload, service: &Service, port: Option<u16>) -> Vec<PairTls> {
-    let choice = mesh.choice(client, service);
+/// The answers of a client for a host: each port of any of its definitions, without subset and with each of the rule
+/// in force.
+pub(super) fn pairs(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: Option<u16>) -> Vec<PairTls> {
+    let choice = mesh.choice(client, target);
     let subsets = mesh.subsets(choice.as_ref());
     let mut pairs = Vec::new();
-    for one in service.ports().iter().filter(|one| one.tcp && port.is_none_or(|port| port == one.number)) {
-        pairs.push(mesh.pair_with(client, service, choice.clone(), one.number, None));
-        for subset in &subsets {
-            pairs.push(mesh.pair_with(client, service, choice.clone(), one.number, Some(subset)));
+    for number in mesh.registry.ports(&target.service.host) {
+        if port.is_some_and(|port| port != number) {
+            continue;
+        }
+        pairs.push(mesh.pair_with(client, target, choice.clone(), number, None));
+        for subset in subsets.iter().filter(|_| target.has(number)) {
+            pairs.push(mesh.pair_with(client, target, choice.clone(), number, Some(subset)));
         }
     }
     pairs
@@ -276,7 +296,7 @@ fn endpoint_ref(mesh: &Mesh, endpoint: &EndpointTls) -> EndpointRef {
         tls_mode: if endpoint.claims_mtls { "istio" } else { "disabled" }.to_owned(),
         server_mode: match &endpoint.server {
             Server::Sidecar(mode) => mode.word().to_owned(),
-            Server::NoProxy | Server::OwnListeners => "NONE".to_owned(),
+            Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
             Server::Ambient | Server::Unknown => "UNKNOWN".to_owned(),
         },
         sent: endpoint.sent.word().to_owned(),

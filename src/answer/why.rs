@@ -127,13 +127,15 @@ pub fn why(read: &Read, query: &Query) -> Option<Why> {
     let mut pairs = Vec::new();
     for class in &classes {
         let Some(client) = class.representative(mesh) else { continue };
-        for tls in tls_check::pairs(mesh, client, service, query.port) {
+        let Some(target) = mesh.target(client, &service.host) else { continue };
+        for tls in tls_check::pairs(mesh, client, &target, query.port) {
             pairs.push((page.rank(class, client, &tls), class, client, tls));
         }
     }
     pairs.sort_by(|a, b| (&a.0, &a.1.pods).cmp(&(&b.0, &b.1.pods)));
     let pair_count = pairs.len();
-    let pairs = pairs.iter().take(MOST_PAIRS).map(|(_, class, client, tls)| page.pair(class, client, tls));
+    let pairs =
+        pairs.iter().take(MOST_PAIRS).filter_map(|(_, class, client, tls)| page.pair(class, client, tls));
     Some(Why {
         api_version: API_VERSION,
         kind: "Why",
@@ -206,17 +208,18 @@ impl Page<'_> {
         (Reverse(tls.status), !(seen && self.is_seen(client)), tls.port, tls.subset.clone())
     }
 
-    fn pair(&self, class: &ClientClass, client: &Workload, tls: &PairTls) -> Pair {
+    fn pair(&self, class: &ClientClass, client: &Workload, tls: &PairTls) -> Option<Pair> {
         let mesh = &self.read.mesh;
+        let target = mesh.target(client, &self.service.host)?;
         let (one, clients) = tls_check::clients_of(mesh, &class.pods);
         let cause = self.cause(client, tls);
-        Pair {
+        Some(Pair {
             client: one,
             clients,
             port: tls.port,
             subset: tls.subset.as_deref().map(str::to_owned),
             status: tls.status.word().to_owned(),
-            resolution: resolve::resolution(mesh, client, self.service, Some(tls.port), Some(Which::Near)),
+            resolution: resolve::resolution(mesh, client, &target, Some(tls.port), Some(Which::Near)),
             tls: tls_check::row(mesh, &class.pods, client.proxy.word(), self.service, tls),
             policies: policies(tls),
             logs: PairLogs { groups: self.groups_of(client, tls) },
@@ -224,7 +227,7 @@ impl Page<'_> {
             findings: self.findings(client, tls),
             next: self.next(client, tls, cause),
             proxies: None,
-        }
+        })
     }
 
     fn groups_of(&self, client: &Workload, tls: &PairTls) -> Vec<Group> {

@@ -44,10 +44,11 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     };
     if let (Some(pods), Some((host, port))) = (&clients, &service) {
         let client = pods.first().and_then(|at| mesh.workloads.get(*at));
-        let (Some(client), Some(service)) = (client, mesh.registry.by_host(host)) else {
+        let Some((client, target)) = client.and_then(|client| Some((client, mesh.target(client, host)?)))
+        else {
             return Err(Refusal::Usage("no such pair".to_owned()).into());
         };
-        common.write(&only(resolve::resolution(mesh, client, service, *port, Some(near)))?)?;
+        common.write(&only(resolve::resolution(mesh, client, &target, *port, Some(near)))?)?;
         return Ok(Outcome::Fine);
     }
     let which = flags.all.then_some(near);

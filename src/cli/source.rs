@@ -115,10 +115,6 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
             );
         }
         Named::None(like) => {
-            let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-            if let Some(missing) = read.mesh.gaps.of_host(host) {
-                anyhow::bail!("{host}: UNKNOWN, {} {}", missing.kind, missing.need);
-            }
             return Err(Refusal::Usage(format!("no service is called {name}{}", hint(&like))).into());
         }
     };

@@ -411,8 +411,7 @@ impl Asked<'_> {
     fn pair(&self, place: &Located) -> Option<PairTls> {
         let mesh = self.locator.mesh();
         let client = self.locator.workload(place.client)?;
-        let service = mesh.registry.by_host(place.host.as_deref()?)?;
-        Some(mesh.pair(client, service, place.port?, place.subset.as_deref()))
+        mesh.pair(client, place.host.as_deref()?, place.port?, place.subset.as_deref())
     }
 
     fn has_no_proxy(&self, workload: Option<usize>) -> bool {

@@ -346,7 +346,9 @@ fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
 fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: &Cause) -> Vec<Arc<Object>> {
     let Some(port) = cause.place.port else { return Vec::new() };
     let mesh = locator.mesh();
-    let pair = mesh.pair(client, service, port, cause.place.subset.as_deref());
+    let Some(pair) = mesh.pair(client, &service.host, port, cause.place.subset.as_deref()) else {
+        return Vec::new();
+    };
     let rules = pair.choice.iter().flat_map(|choice| &choice.contributors);
     let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
     let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());

@@ -63,17 +63,20 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     for class in clients::classes(mesh, |_| true) {
         let Some(client) = class.representative(mesh) else { continue };
         let size = workloads_of(mesh, &class).len() as u64;
-        for service in mesh.registry.services() {
-            if service.is_alias() || !mesh.in_scope(client, service) {
+        for host in mesh.registry.hosts() {
+            let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
                 continue;
-            }
-            let choice = mesh.choice(client, service);
-            for port in service.ports().iter().filter(|port| port.tcp) {
-                let tls = mesh.pair_with(client, service, choice.clone(), port.number, None);
-                diagnosis.pairs += size;
-                let judged = Judged { mesh, class: &class, client, service, tls: &tls };
-                diagnosis.count(&judged, size);
-                conflicts.add(&judged);
+            };
+            let choice = mesh.choice(client, &target);
+            let called = mesh.subsets_called(client, &target, choice.as_ref());
+            for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
+                for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
+                    let tls = mesh.pair_with(client, &target, choice.clone(), port.number, subset);
+                    diagnosis.pairs += size;
+                    let judged = Judged { mesh, class: &class, client, service: target.service, tls: &tls };
+                    diagnosis.count(&judged, size);
+                    conflicts.add(&judged);
+                }
             }
         }
     }
@@ -91,18 +94,11 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
 impl Diagnosis {
     fn count(&mut self, judged: &Judged<'_>, size: u64) {
         let tls = judged.tls;
-        let mut unknown = tls.status == Status::Unknown;
+        let unknown = tls.status == Status::Unknown;
         for missing in &tls.missing {
             if !self.missing.contains(missing) {
                 self.missing.push(missing.clone());
             }
-        }
-        // A route that is not evaluated may name a subset, whose settings may be others.
-        let routes = judged.mesh.gaps.of_routes();
-        if !routes.is_empty() && !judged.mesh.subsets(tls.choice.as_ref()).is_empty() {
-            unknown = true;
-            self.missing
-                .extend(routes.iter().filter(|one| !self.missing.contains(one)).cloned().collect::<Vec<_>>());
         }
         if unknown {
             self.unknown += size;

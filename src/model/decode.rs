@@ -6,6 +6,7 @@
 
 mod network;
 mod policy;
+mod traffic;
 mod wire;
 
 use std::sync::Arc;
@@ -118,15 +119,16 @@ fn from_value(
 ) -> Result<Object, String> {
     let changed = take_managed_fields(&mut value);
     let (mut meta, body, notes) = match &kind {
-        Kind::DestinationRule | Kind::PeerAuthentication => {
+        Kind::DestinationRule
+        | Kind::PeerAuthentication
+        | Kind::Sidecar
+        | Kind::VirtualService
+        | Kind::ServiceEntry
+        | Kind::WorkloadEntry => {
             let meta = wire::metadata(&value)?;
             let spec = value.get("spec").unwrap_or(&Value::Null);
             let mut notes = schema::check(kind.name(), &api_version, spec);
-            let body = if kind == Kind::DestinationRule {
-                policy::destination_rule(spec, interner, &mut notes)
-            } else {
-                policy::peer_authentication(spec, interner, &mut notes)
-            };
+            let body = istio_body(&kind, spec, interner, &mut notes);
             (meta, body, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),
@@ -140,10 +142,6 @@ fn from_value(
         | Kind::ReplicaSet
         | Kind::ConfigMap
         | Kind::Secret
-        | Kind::Sidecar
-        | Kind::VirtualService
-        | Kind::ServiceEntry
-        | Kind::WorkloadEntry
         | Kind::EnvoyFilter
         | Kind::LegacyPolicy
         | Kind::LegacyMeshPolicy
@@ -156,6 +154,26 @@ fn from_value(
     object.notes = notes;
     object.json = Some(Arc::new(value));
     Ok(object)
+}
+
+/// The body of one of Istio's kinds. A spec that is no object at all is not taken for an empty one.
+fn istio_body(kind: &Kind, spec: &Value, interner: &mut Interner, notes: &mut Vec<Note>) -> Body {
+    if !spec.is_object() && !spec.is_null() {
+        return Body::Unreadable;
+    }
+    if *kind == Kind::DestinationRule {
+        policy::destination_rule(spec, interner, notes)
+    } else if *kind == Kind::PeerAuthentication {
+        policy::peer_authentication(spec, interner, notes)
+    } else if *kind == Kind::Sidecar {
+        traffic::sidecar(spec, interner)
+    } else if *kind == Kind::VirtualService {
+        traffic::virtual_service(spec, interner)
+    } else if *kind == Kind::ServiceEntry {
+        traffic::service_entry(spec, interner)
+    } else {
+        traffic::workload_entry(spec, interner)
+    }
 }
 
 fn with_body((meta, body): (MetadataWire, Body)) -> (MetadataWire, Body, Vec<Note>) {

@@ -15,6 +15,8 @@ pub struct MeshConfig {
     pub default_destination_rule_export_to: Option<Vec<String>>,
     /// `defaultServiceExportTo`.
     pub default_service_export_to: Option<Vec<String>>,
+    /// `defaultVirtualServiceExportTo`.
+    pub default_virtual_service_export_to: Option<Vec<String>>,
     /// `defaultTrafficPolicy` (Istio 1.31), whole.
     pub default_traffic_policy: Option<Value>,
     /// `outboundTrafficPolicy.mode`.
@@ -39,6 +41,7 @@ impl MeshConfig {
             enable_auto_mtls: value.get("enableAutoMtls").and_then(Value::as_bool),
             default_destination_rule_export_to: texts("defaultDestinationRuleExportTo"),
             default_service_export_to: texts("defaultServiceExportTo"),
+            default_virtual_service_export_to: texts("defaultVirtualServiceExportTo"),
             default_traffic_policy: value
                 .get("defaultTrafficPolicy")
                 .filter(|policy| !policy.is_null())

@@ -12,6 +12,9 @@ use super::mesh::MeshConfig;
 use super::peer_authentication::PeerAuthentication;
 use super::pod::Pod;
 use super::service::Service;
+use super::service_entry::{ServiceEntry, WorkloadEntry};
+use super::sidecar::Sidecar;
+use super::virtual_service::VirtualService;
 use super::workload::Workload;
 
 /// Where an object was read: a file (or the name of another source) and the line its text begins at, from 1.
@@ -66,6 +69,14 @@ pub enum Body {
     DestinationRule(Box<DestinationRule>),
     /// A peer authentication policy.
     PeerAuthentication(Box<PeerAuthentication>),
+    /// A sidecar.
+    Sidecar(Box<Sidecar>),
+    /// A virtual service.
+    VirtualService(Box<VirtualService>),
+    /// A service entry.
+    ServiceEntry(Box<ServiceEntry>),
+    /// A workload entry.
+    WorkloadEntry(Box<WorkloadEntry>),
     /// A mesh configuration, out of the `ConfigMap` that holds it.
     MeshConfig(Box<MeshConfig>),
     /// Kept as JSON only: a kind that is not decoded, or one that no answer looks at.
@@ -94,6 +105,10 @@ body_accessors! {
     workload: Workload => Workload,
     destination_rule: DestinationRule => DestinationRule,
     peer_authentication: PeerAuthentication => PeerAuthentication,
+    sidecar: Sidecar => Sidecar,
+    virtual_service: VirtualService => VirtualService,
+    service_entry: ServiceEntry => ServiceEntry,
+    workload_entry: WorkloadEntry => WorkloadEntry,
     mesh_config: MeshConfig => MeshConfig,
 }
 

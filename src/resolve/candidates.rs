@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::mesh::Mesh;
+use super::mesh::{Mesh, Target};
 use super::registry::Service;
 use super::rules::{Entry, Found, Level, Rule, RuleId, matches};
 use super::workload::Workload;
@@ -88,8 +88,9 @@ pub enum Which {
 }
 
 /// The rules and their outcomes for a client and a service: the one used first, then in the order of outcomes.
-pub fn candidates(mesh: &Mesh, client: &Workload, service: &Service, which: Which) -> Vec<Candidate> {
-    let asked = Asked::new(mesh, client, service);
+pub fn candidates(mesh: &Mesh, client: &Workload, target: &Target<'_>, which: Which) -> Vec<Candidate> {
+    let service = target.service;
+    let asked = Asked::new(mesh, client, target);
     let mut found: Vec<_> = mesh
         .rules
         .all()
@@ -109,6 +110,7 @@ struct Asked<'a> {
     mesh: &'a Mesh,
     client: &'a Workload,
     service: &'a Service,
+    in_scope: bool,
     found: Option<Found<'a>>,
     chosen: Option<&'a Entry>,
 }
@@ -131,13 +133,14 @@ impl Verdict {
 }
 
 impl<'a> Asked<'a> {
-    fn new(mesh: &'a Mesh, client: &'a Workload, service: &'a Service) -> Self {
+    fn new(mesh: &'a Mesh, client: &'a Workload, target: &Target<'a>) -> Self {
+        let service = target.service;
         let root = &mesh.config.root_namespace;
         let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root);
         let selects = client.proxy != ProxyKind::Waypoint;
         let choose = |found: &Found<'a>| mesh.rules.choose(found, &client.namespace, &client.labels, selects);
         let chosen = found.as_ref().and_then(choose);
-        Self { mesh, client, service, found, chosen }
+        Self { mesh, client, service, in_scope: target.is_in_scope(), found, chosen }
     }
 
     fn candidate(&self, id: RuleId, rule: &Rule) -> Option<Candidate> {
@@ -156,8 +159,8 @@ impl<'a> Asked<'a> {
         if !matches(&rule.host, &self.service.host) {
             return self.host_mismatch(rule);
         }
-        if !self.mesh.in_scope(self.client, self.service) {
-            return because(Outcome::NotInScope, "the service is not exported to the client's namespace");
+        if !self.in_scope {
+            return because(Outcome::NotInScope, "the service is not in the client's scope");
         }
         if matches!(self.client.proxy, ProxyKind::None | ProxyKind::Ztunnel) {
             return because(Outcome::NotInScope, "the client has no proxy that takes notice of rules");

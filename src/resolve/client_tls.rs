@@ -84,6 +84,8 @@ pub enum Downgrade {
     CredentialOnSidecar,
     /// MUTUAL without certificates (MT-4.8).
     MutualWithoutCertificates,
+    /// The service is outside the mesh (MT-4.5).
+    External,
 }
 
 /// What a client's cluster does, before it looks at the endpoint.
@@ -133,7 +135,10 @@ pub fn cluster(
     if !mesh.config.auto_mtls {
         return auto(Some(Sent::Plaintext), Some(Downgrade::AutoMtlsOff));
     }
-    let incapable = |endpoint: &Endpoint| !claims_mtls(mesh, endpoint);
+    if service.is_external {
+        return auto(Some(Sent::Plaintext), Some(Downgrade::External));
+    }
+    let incapable = |endpoint: &Endpoint| !endpoint.claims_mtls;
     let endpoints = service.endpoints(port);
     if (service.is_headless() || policy.top_level_passthrough)
         && (endpoints.is_empty() || endpoints.iter().any(incapable))
@@ -183,11 +188,6 @@ fn declared_mode(
     (sent, None)
 }
 
-/// Whether an endpoint's label claims that it speaks Istio's mutual TLS (MT-3.1).
-pub fn claims_mtls(mesh: &Mesh, endpoint: &Endpoint) -> bool {
-    endpoint.workload.and_then(|at| mesh.workloads.get(at)).is_some_and(Workload::claims_mtls)
-}
-
 /// What is sent to one endpoint (MT-4.6), and why plaintext, where nothing says so outright.
 pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (Sent, Option<Downgrade>) {
     if let Some(fixed) = cluster.fixed {
@@ -200,15 +200,14 @@ pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (S
             return (Sent::Plaintext, Some(Downgrade::EndpointMark(mark.clone())));
         }
     }
-    let Some(server) = endpoint.workload.and_then(|at| mesh.workloads.get(at)) else {
-        let known = endpoint.unknown_pod.is_none();
-        return (if known { Sent::Plaintext } else { Sent::Unknown }, None);
-    };
-    if !server.claims_mtls() {
+    if endpoint.unknown_pod.is_some() {
+        return (Sent::Unknown, None);
+    }
+    if !endpoint.claims_mtls {
         return (Sent::Plaintext, None);
     }
     if cluster.mark.is_none() {
-        let demand = mesh.policies.on_port(&server.namespace, &server.labels, endpoint.port);
+        let demand = mesh.policies.on_port(&endpoint.namespace, &endpoint.labels, endpoint.port);
         match demand.mode {
             MtlsMode::Disable => return (Sent::Plaintext, Some(Downgrade::PolicyDisables(demand))),
             MtlsMode::Other(_) => return (Sent::Unknown, None),
@@ -241,12 +240,12 @@ pub fn subject_alt_names(mesh: &Mesh, policy: &EffectivePolicy, service: &Servic
     let given: Vec<String> =
         given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let mut names = if given.is_empty() {
-        let servers = service.all_endpoints().filter_map(|endpoint| mesh.workloads.get(endpoint.workload?));
-        let account = |server: &Workload| {
-            let account = &server.body()?.service_account;
-            Some(format!("spiffe://{}/ns/{}/sa/{account}", mesh.config.trust_domain, server.namespace))
+        let account = |endpoint: &Endpoint| {
+            let account = endpoint.account.as_ref()?;
+            Some(format!("spiffe://{}/ns/{}/sa/{account}", mesh.config.trust_domain, endpoint.namespace))
         };
-        servers.filter_map(account).collect()
+        let own = service.subject_alt_names.iter().map(ToString::to_string);
+        service.all_endpoints().filter_map(account).chain(own).collect()
     } else {
         given
     };

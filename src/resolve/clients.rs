@@ -32,6 +32,8 @@ struct Key<'a> {
     namespace: Option<&'a str>,
     /// The rules with a selector that select the client.
     selected_by: Vec<usize>,
+    /// The `Sidecar` that limits its scope.
+    sidecar: Option<&'a crate::model::ObjectId>,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -81,10 +83,12 @@ impl<'a> Distinct<'a> {
             || self.named.contains(namespace)
             // Clients of a service's own namespace may reach it by another pool, and are reported at another level.
             || self.mesh.registry.has_services_in(namespace)
+            || self.mesh.scopes.speaks_of(namespace)
             || self.mesh.gaps.names_client_namespace(namespace);
         let selectors = self.selectors.get(namespace).into_iter().flatten();
         Key {
             proxy: workload.proxy,
+            sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
             namespace: spoken_of.then_some(namespace),
             selected_by: selectors
                 .filter(|(_, selector)| selector.is_subset_of(&workload.labels))

@@ -51,6 +51,8 @@ pub struct Config {
     pub rules_private_by_default: bool,
     /// `defaultServiceExportTo` (DR-7.11).
     pub default_service_export_to: Option<Vec<String>>,
+    /// `defaultVirtualServiceExportTo` (DR-7.14).
+    pub default_virtual_service_export_to: Option<Vec<String>>,
     /// `defaultTrafficPolicy` (DR-8.4).
     pub default_traffic_policy: Option<serde_json::Value>,
     /// Whether hosts outside the mesh's knowledge are refused (`REGISTRY_ONLY`, MT-4.2).
@@ -83,6 +85,7 @@ impl Config {
             auto_mtls: mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),
             rules_private_by_default: exports.is_some_and(|list| list.iter().any(|entry| entry == ".")),
             default_service_export_to: mesh.default_service_export_to,
+            default_virtual_service_export_to: mesh.default_virtual_service_export_to,
             default_traffic_policy: mesh.default_traffic_policy.filter(|_| version.at_least(1, 31)),
             registry_only: mesh.outbound_traffic_policy.is_some_and(|mode| mode == "REGISTRY_ONLY"),
             enhanced_merge: version.at_least(1, 24) && flag("ENABLE_ENHANCED_DESTINATIONRULE_MERGE", true),

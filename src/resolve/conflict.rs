@@ -43,6 +43,8 @@ pub enum Server {
     OwnListeners,
     /// A pod of ambient mode.
     Ambient,
+    /// A host outside the mesh.
+    Outside,
     /// Not known: the pod was not read.
     Unknown,
 }
@@ -81,6 +83,7 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
         Server::OwnListeners => {
             return verdict(Status::Cond, "the gateway's own listeners decide what it accepts");
         }
+        Server::Outside => return outside(sent),
         Server::NoProxy => None,
         Server::Sidecar(mode) => Some(mode),
     };
@@ -96,6 +99,19 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
             ),
             other => simple(other, protocol, trust),
         },
+    }
+}
+
+/// A server outside the mesh has no certificate of the mesh (F21, F22); what it does speak is not known here.
+fn outside(sent: Sent) -> Verdict {
+    match sent {
+        Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),
+        Sent::Plaintext => verdict(Status::Ok, ""),
+        Sent::IstioMutual => conflict("X4"),
+        Sent::Simple | Sent::Mutual => verdict(
+            Status::Cond,
+            "the server outside must serve TLS with a certificate that the client accepts",
+        ),
     }
 }
 

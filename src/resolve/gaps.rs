@@ -38,10 +38,6 @@ pub struct Gaps {
     either: Vec<(String, Missing)>,
     /// Touches everything.
     all: Vec<Missing>,
-    /// Hosts that such objects define themselves.
-    hosts: Vec<(String, Missing)>,
-    /// Objects that decide which subsets are called.
-    routes: Vec<Missing>,
 }
 
 impl Gaps {
@@ -78,20 +74,6 @@ impl Gaps {
         let missing = |what: &str| Missing::not_collected(object.id.kind.name(), format!("{place} {what}"));
         let spec = |pointer: &str| object.json.as_ref().and_then(|json| json.pointer(pointer)).cloned();
         match &object.id.kind {
-            Kind::Sidecar => {
-                self.clients.push((scope, missing("limits which services its clients see; it is not evaluated")));
-            }
-            Kind::WorkloadEntry => {
-                let namespace = object.id.namespace.to_string();
-                self.services.push((namespace, missing("may be an endpoint; it is not evaluated")));
-            }
-            Kind::ServiceEntry => {
-                let hosts = spec("/spec/hosts");
-                let hosts = hosts.as_ref().and_then(|hosts| hosts.as_array()).into_iter().flatten();
-                for host in hosts.filter_map(|host| host.as_str()) {
-                    self.hosts.push((host.to_owned(), missing("defines the host; it is not evaluated")));
-                }
-            }
             Kind::BackendPolicy => {
                 let namespace = object.id.namespace.to_string();
                 self.services.push((namespace, missing("makes a rule of its own; it is not evaluated")));
@@ -106,7 +88,6 @@ impl Gaps {
                     self.either.push((scope, missing("patches clusters or listeners; it is not evaluated")));
                 }
             }
-            Kind::VirtualService => self.routes.push(missing("may name subsets; it is not evaluated")),
             Kind::Namespace
             | Kind::Service
             | Kind::Pod
@@ -122,6 +103,10 @@ impl Gaps {
             | Kind::Secret
             | Kind::DestinationRule
             | Kind::PeerAuthentication
+            | Kind::Sidecar
+            | Kind::VirtualService
+            | Kind::ServiceEntry
+            | Kind::WorkloadEntry
             // Istio 1.6 and later ignore these two (MT-9.5); for older ones everything is unknown.
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
@@ -140,7 +125,12 @@ impl Gaps {
         match &object.id.kind {
             Kind::DestinationRule => self.either.push((Self::scope(object, config), missing)),
             Kind::PeerAuthentication => self.services.push((Self::scope(object, config), missing)),
-            Kind::Service | Kind::EndpointSlice | Kind::Endpoints => self.services.push((namespace, missing)),
+            Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
+                self.services.push((namespace, missing));
+            }
+            Kind::Sidecar | Kind::VirtualService => self.clients.push((Self::scope(object, config), missing)),
+            // It may define any host.
+            Kind::ServiceEntry => self.all.push(missing),
             Kind::Pod => self.either.push((namespace, missing)),
             Kind::ConfigMap if object.id.name.starts_with("istio") => self.all.push(missing),
             Kind::ConfigMap
@@ -152,10 +142,6 @@ impl Gaps {
             | Kind::Job
             | Kind::CronJob
             | Kind::Secret
-            | Kind::Sidecar
-            | Kind::VirtualService
-            | Kind::ServiceEntry
-            | Kind::WorkloadEntry
             | Kind::EnvoyFilter
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
@@ -175,20 +161,9 @@ impl Gaps {
         found.extend(pick(&self.either, |scope| {
             touches(scope, &client.namespace) || touches(scope, &service.namespace)
         }));
-        found.extend(pick(&self.hosts, |host| host == &*service.host));
         found.sort();
         found.dedup();
         found
-    }
-
-    /// What would have to be evaluated to know a host that no Service has.
-    pub fn of_host(&self, host: &str) -> Option<&Missing> {
-        self.hosts.iter().find(|(known, _)| super::rules::matches(known, host)).map(|(_, missing)| missing)
-    }
-
-    /// What would have to be evaluated to know which subsets are called.
-    pub fn of_routes(&self) -> &[Missing] {
-        &self.routes
     }
 
     /// Whether a gap tells clients of this namespace apart from others.

@@ -6,6 +6,7 @@ use super::config::{Config, Options};
 use super::gaps::Gaps;
 use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
+use super::scope::{Ports, Scopes};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
@@ -22,6 +23,8 @@ pub struct Mesh {
     pub workloads: Arc<Workloads>,
     /// Services and their endpoints.
     pub registry: Arc<Registry>,
+    /// Sidecars and routes.
+    pub scopes: Arc<Scopes>,
     /// `DestinationRules`.
     pub rules: Arc<RuleIndex>,
     /// `PeerAuthentications`.
@@ -37,6 +40,7 @@ impl Mesh {
         let workloads = Workloads::new(snapshot);
         Arc::new(Self {
             registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
+            scopes: Arc::new(Scopes::new(snapshot, &config)),
             rules: Arc::new(RuleIndex::new(snapshot, &config)),
             policies: Arc::new(PeerPolicies::new(snapshot, &config)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
@@ -60,18 +64,23 @@ impl Mesh {
         mesh
     }
 
-    /// Whether a client's proxy has a cluster for a service (DR-7.1, DR-7.7, DR-7.8).
-    pub fn in_scope(&self, client: &Workload, service: &Service) -> bool {
-        service.is_visible_to(&client.namespace)
+    /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
+    /// is not in its scope, a definition that stands for it. `None` where no such host was read.
+    pub fn target(&self, client: &Workload, host: &str) -> Option<Target<'_>> {
+        if let Some(scoped) = self.scopes.find(&self.registry, client, host) {
+            return Some(Target { service: scoped.service, ports: Some(scoped.ports) });
+        }
+        Some(Target { service: self.registry.by_host(host)?, ports: None })
     }
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.
-    pub fn choice(&self, client: &Workload, service: &Service) -> Option<Choice> {
+    pub fn choice(&self, client: &Workload, target: &Target<'_>) -> Option<Choice> {
         let uses_rules =
             matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint);
-        if !uses_rules || !self.in_scope(client, service) {
+        if !uses_rules || !target.is_in_scope() {
             return None;
         }
+        let service = target.service;
         let root = &self.config.root_namespace;
         let found = self.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
         let selects = client.proxy != ProxyKind::Waypoint;
@@ -81,5 +90,26 @@ impl Mesh {
             contributors: entry.contributors.clone(),
             level: if client.namespace == service.namespace { Level::Client } else { found.level },
         })
+    }
+}
+
+/// What a client calls by a host.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// The definition of the host.
+    pub service: &'a Service,
+    /// The ports that the client has; `None` where the host is not in its scope.
+    pub ports: Option<Ports>,
+}
+
+impl Target<'_> {
+    /// Whether the host is in the client's scope.
+    pub fn is_in_scope(&self) -> bool {
+        self.ports.is_some()
+    }
+
+    /// Whether a port of it is.
+    pub fn has(&self, port: u16) -> bool {
+        self.ports.as_ref().is_some_and(|ports| ports.has(port)) && self.service.port(port).is_some()
     }
 }

@@ -112,7 +112,7 @@ fn find_service<'a>(mesh: &'a Mesh, name: &str) -> Named<&'a Service> {
         return Named::One(service);
     }
     let all = mesh.registry.services();
-    let named: Vec<_> = all.iter().filter(|service| *service.object.id.name == *name).collect();
+    let named: Vec<_> = all.iter().filter(|one| one.is_kubernetes && *one.object.id.name == *name).collect();
     match named.as_slice() {
         [one] => return Named::One(one),
         [] => {}

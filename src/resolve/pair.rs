@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source};
 use super::conflict::{self, ClientTrust, Server};
 use super::gaps::Missing;
-use super::mesh::Mesh;
+use super::mesh::{Mesh, Target};
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
 use super::server_mtls::{Demand, PolicyLevel};
@@ -109,23 +109,39 @@ impl Mesh {
         self.rules.subsets_of(contributors).map(|(_, subset)| Arc::clone(&subset.name)).collect()
     }
 
-    /// The answer for a client, a service port and a subset.
-    pub fn pair(&self, client: &Workload, service: &Service, port: u16, subset: Option<&str>) -> PairTls {
-        let choice = self.choice(client, service);
-        self.pair_with(client, service, choice, port, subset)
+    /// The subsets of the rule in force that routes in force for the client name.
+    pub fn subsets_called(
+        &self,
+        client: &Workload,
+        target: &Target<'_>,
+        choice: Option<&Choice>,
+    ) -> Vec<Text> {
+        let called = self.scopes.subsets_called(client, &target.service.host);
+        let mut subsets = self.subsets(choice);
+        subsets.retain(|subset| called.contains(subset));
+        subsets
+    }
+
+    /// The answer for a client, a host's port and a subset; `None` where no such host was read.
+    pub fn pair(&self, client: &Workload, host: &str, port: u16, subset: Option<&str>) -> Option<PairTls> {
+        let target = self.target(client, host)?;
+        let choice = self.choice(client, &target);
+        Some(self.pair_with(client, &target, choice, port, subset))
     }
 
     /// The same, where the rule in force is known already.
     pub fn pair_with(
         &self,
         client: &Workload,
-        service: &Service,
+        target: &Target<'_>,
         choice: Option<Choice>,
         port: u16,
         subset: Option<&str>,
     ) -> PairTls {
+        let service = target.service;
+        let choice = choice.filter(|_| target.has(port));
         let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
-        let cluster = self.cluster_tls(client, service, port, choice.as_ref(), &policy);
+        let cluster = self.cluster_tls(client, target, port, choice.as_ref(), &policy);
         let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
         let protocol =
             service.port(port).map_or(PortProtocol::Auto, crate::model::service::ServicePort::protocol);
@@ -133,8 +149,8 @@ impl Mesh {
         let endpoints: Vec<_> = service
             .endpoints(port)
             .iter()
-            .filter(|endpoint| selected.as_ref().is_none_or(|labels| self.has_labels(endpoint, labels)))
-            .map(|endpoint| self.endpoint(&cluster, endpoint, protocol, trust))
+            .filter(|endpoint| selected.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)))
+            .map(|endpoint| self.endpoint(&cluster, service, endpoint, protocol, trust))
             .collect();
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
@@ -172,7 +188,7 @@ impl Mesh {
     fn cluster_tls(
         &self,
         client: &Workload,
-        service: &Service,
+        target: &Target<'_>,
         port: u16,
         choice: Option<&Choice>,
         policy: &EffectivePolicy,
@@ -180,13 +196,13 @@ impl Mesh {
         let source = match client.proxy {
             ProxyKind::None => Some(Source::NoProxy),
             ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel => {
-                (!self.in_scope(client, service)).then_some(Source::NotInScope)
+                (!target.has(port)).then_some(Source::NotInScope)
             }
         };
         match source {
             Some(source) => ClusterTls::plaintext(source),
             None if client.proxy == ProxyKind::Ztunnel => ClusterTls::unknown(),
-            None => client_tls::cluster(self, client, service, port, choice, policy),
+            None => client_tls::cluster(self, client, target.service, port, choice, policy),
         }
     }
 
@@ -198,15 +214,10 @@ impl Mesh {
             .map(|(_, one)| one.labels.clone())
     }
 
-    /// DR-8.8.
-    fn has_labels(&self, endpoint: &Endpoint, labels: &Labels) -> bool {
-        let known = endpoint.workload.and_then(|at| self.workloads.get(at));
-        known.map_or(labels.is_empty(), |workload| labels.is_subset_of(&workload.labels))
-    }
-
     fn endpoint(
         &self,
         cluster: &ClusterTls,
+        service: &Service,
         endpoint: &Endpoint,
         protocol: PortProtocol,
         trust: ClientTrust,
@@ -214,15 +225,17 @@ impl Mesh {
         let workload = endpoint.workload.and_then(|at| self.workloads.get(at));
         let (server, demand) = match workload {
             None if endpoint.unknown_pod.is_some() => (Server::Unknown, None),
+            None if service.is_external => (Server::Outside, None),
+            // Outside Kubernetes a proxy is known by what the entry claims (MT-3.2).
+            None if endpoint.claims_mtls => {
+                self.sidecar(&endpoint.namespace, &endpoint.labels, endpoint.port)
+            }
             None => (Server::NoProxy, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
                 ProxyKind::Ztunnel => (Server::Ambient, None),
-                ProxyKind::Sidecar => {
-                    let demand = self.policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
-                    (Server::Sidecar(demand.mode.clone()), Some(demand))
-                }
+                ProxyKind::Sidecar => self.sidecar(&workload.namespace, &workload.labels, endpoint.port),
             },
         };
         let (sent, downgrade) = client_tls::to_endpoint(self, cluster, endpoint);
@@ -232,7 +245,7 @@ impl Mesh {
             port: endpoint.port,
             workload: endpoint.workload,
             ready: endpoint.ready,
-            claims_mtls: workload.is_some_and(Workload::claims_mtls),
+            claims_mtls: endpoint.claims_mtls,
             server,
             demand,
             sent,
@@ -241,6 +254,11 @@ impl Mesh {
             symptom: verdict.symptom,
             condition: verdict.condition,
         }
+    }
+
+    fn sidecar(&self, namespace: &str, labels: &Labels, port: u16) -> (Server, Option<Demand>) {
+        let demand = self.policies.on_port(namespace, labels, port);
+        (Server::Sidecar(demand.mode.clone()), Some(demand))
     }
 
     /// What an endpoint's answer is missing, where no object is.
@@ -289,7 +307,7 @@ impl Mesh {
         let word = |endpoint: &EndpointTls| match &endpoint.server {
             Server::Sidecar(MtlsMode::Other(_)) | Server::Unknown | Server::Ambient => "UNKNOWN".to_owned(),
             Server::Sidecar(mode) => mode.word().to_owned(),
-            Server::NoProxy | Server::OwnListeners => "NONE".to_owned(),
+            Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
         };
         let mode = common(endpoints.iter().map(word), String::new());
         let demand = common(endpoints.iter().map(|endpoint| endpoint.demand.clone()), None).flatten();

@@ -1,23 +1,50 @@
-//! Services and the endpoints behind their ports, as the control plane's registry has them.
+//! Services and the endpoints behind their ports, as the control plane's registry has them: those of Kubernetes and
+//! those of `ServiceEntries`. One host may be defined several times; `scope` says which definition a client sees.
 
+mod endpoints;
+mod entries;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::config::Config;
 use super::workload::Workloads;
-use crate::model::service::{self, ServicePort, TargetPort};
-use crate::model::{Kind, Object, Snapshot, Text};
+use crate::model::service::ServicePort;
+use crate::model::{Kind, Labels, Object, Snapshot, Text};
+
+/// How a service's clients find its endpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Addressing {
+    /// Istio sends them.
+    Listed,
+    /// The address that the application asked for (headless services, resolution NONE).
+    Original,
+    /// Names that the proxy looks up.
+    Dns,
+    /// The service is another name of a host, and has no cluster of its own (DR-7.7).
+    Alias,
+}
 
 /// A service that clients can call.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Its host name, `NAME.NAMESPACE.svc.cluster.local`.
+    /// Its host name.
     pub host: Text,
     /// The namespace that owns it.
     pub namespace: Text,
     /// The object it was read from.
     pub object: Arc<Object>,
+    /// Whether it is a Service of Kubernetes, which wins over a `ServiceEntry` (DR-7.5).
+    pub is_kubernetes: bool,
+    /// `MESH_EXTERNAL` (MT-4.11).
+    pub is_external: bool,
+    /// How clients find its endpoints.
+    pub addressing: Addressing,
+    /// Names that its servers may have besides those of their accounts (MT-4.16).
+    pub subject_alt_names: Vec<Text>,
+    ports: Vec<ServicePort>,
     /// Who may see it (DR-7.11).
     exports: Vec<Text>,
     /// Endpoints of each port, in the order of the ports.
@@ -26,8 +53,8 @@ pub struct Service {
     pub endpoints_assumed: bool,
 }
 
-/// An endpoint of a service port.
-#[derive(Debug, Clone)]
+/// An endpoint of a service port, as the registry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Address and port as Envoy has them.
     pub address: Text,
@@ -35,6 +62,15 @@ pub struct Endpoint {
     pub port: u16,
     /// The pod with that address, by its index.
     pub workload: Option<usize>,
+    /// The namespace and labels by which policies and subsets select it. For an address written into a
+    /// `ServiceEntry` these are the entry's, whatever pod has the address (MT-3.8).
+    pub namespace: Text,
+    /// See [`Endpoint::namespace`].
+    pub labels: Labels,
+    /// Whether the registry takes it to speak Istio's mutual TLS (section 3 of the mTLS rules).
+    pub claims_mtls: bool,
+    /// Its service account, where it has one.
+    pub account: Option<Text>,
     /// `NAMESPACE/POD` of a pod that a slice names but that was not read.
     pub unknown_pod: Option<String>,
     /// Whether it is ready.
@@ -42,24 +78,19 @@ pub struct Endpoint {
 }
 
 impl Service {
-    /// What the service says. Every service of the registry has a body.
-    pub fn body(&self) -> Option<&service::Service> {
-        self.object.body.service()
-    }
-
     /// Its ports.
     pub fn ports(&self) -> &[ServicePort] {
-        self.body().map(|body| body.ports.as_slice()).unwrap_or_default()
+        &self.ports
     }
 
     /// The port with this number.
     pub fn port(&self, number: u16) -> Option<&ServicePort> {
-        self.ports().iter().find(|port| port.number == number)
+        self.ports.iter().find(|port| port.number == number)
     }
 
     /// Endpoints of a port, ready or not.
     pub fn endpoints(&self, number: u16) -> &[Endpoint] {
-        let at = self.ports().iter().position(|port| port.number == number);
+        let at = self.ports.iter().position(|port| port.number == number);
         at.and_then(|at| self.endpoints.get(at)).map(Vec::as_slice).unwrap_or_default()
     }
 
@@ -68,21 +99,19 @@ impl Service {
         self.endpoints.iter().flatten()
     }
 
-    /// `clusterIP: None`.
+    /// Whether clients keep the address that they asked for.
     pub fn is_headless(&self) -> bool {
-        self.body().is_some_and(|body| body.headless)
+        self.addressing == Addressing::Original
     }
 
     /// An alias of another host, which has no cluster of its own (DR-7.7).
     pub fn is_alias(&self) -> bool {
-        self.body().is_some_and(|body| body.external_name.is_some())
+        self.addressing == Addressing::Alias
     }
 
     /// Whether clients of a namespace see it (DR-7.11).
     pub fn is_visible_to(&self, namespace: &str) -> bool {
-        let has = |wanted: &str| self.exports.iter().any(|export| &**export == wanted);
-        let own = has(".") || has(&self.namespace);
-        has("*") || !has("~") && (has(namespace) || own && namespace == &*self.namespace)
+        exported(&self.exports, &self.namespace, namespace)
     }
 
     /// The namespaces and words that its export list names.
@@ -96,141 +125,147 @@ impl Service {
     }
 }
 
-/// All services, by host.
-#[derive(Debug, Default)]
-pub struct Registry {
-    services: Vec<Service>,
-    by_host: FxHashMap<Text, usize>,
+/// DR-7.11: whether what `owner` exports to `exports` is seen in a namespace.
+pub fn exported(exports: &[Text], owner: &str, namespace: &str) -> bool {
+    let has = |wanted: &str| exports.iter().any(|export| &**export == wanted);
+    let own = has(".") || has(owner);
+    has("*") || !has("~") && (has(namespace) || own && namespace == owner)
 }
 
-impl Registry {
-    /// The services of a snapshot.
-    pub fn new(snapshot: &Snapshot, workloads: &Workloads, config: &Config) -> Self {
-        let mut slices: FxHashMap<(Text, Text), Vec<&Arc<Object>>> = FxHashMap::default();
-        for kind in [Kind::EndpointSlice, Kind::Endpoints] {
-            for object in snapshot.of_kind(&kind) {
-                let Some(slice) = object.body.endpoint_slice() else { continue };
-                let key = (Arc::clone(&object.id.namespace), Arc::clone(&slice.service));
-                // Kubernetes mirrors one kind into the other: where there are slices, they count.
-                let known = slices.entry(key).or_default();
-                if known.first().is_none_or(|first| first.id.kind == kind) {
-                    known.push(object);
-                }
-            }
-        }
-        let mut registry = Self::default();
-        for object in snapshot.of_kind(&Kind::Service) {
-            let Some(body) = object.body.service() else { continue };
-            let key = (Arc::clone(&object.id.namespace), Arc::clone(&object.id.name));
-            let found = slices.get(&key);
-            let assumed = found.is_none() && body.selector.is_some();
-            let endpoints = body.ports.iter().map(|port| match found {
-                Some(slices) => from_slices(slices, port, workloads),
-                None => from_selector(object, body, port, workloads),
-            });
-            let host: Text = format!("{}.{}.svc.cluster.local", object.id.name, object.id.namespace).into();
-            registry.by_host.insert(Arc::clone(&host), registry.services.len());
-            registry.services.push(Service {
-                host,
-                namespace: Arc::clone(&object.id.namespace),
-                exports: exports(object, config),
-                endpoints: endpoints.collect(),
-                endpoints_assumed: assumed,
-                object: Arc::clone(object),
-            });
-        }
-        registry
-    }
-
-    /// All services, by namespace and name.
-    pub fn services(&self) -> &[Service] {
-        &self.services
-    }
-
-    /// The service with a host name.
-    pub fn by_host(&self, host: &str) -> Option<&Service> {
-        self.services.get(*self.by_host.get(host)?)
-    }
-
-    /// Whether a namespace has services.
-    pub fn has_services_in(&self, namespace: &str) -> bool {
-        let at = self.services.partition_point(|service| &*service.namespace < namespace);
-        self.services.get(at).is_some_and(|service| &*service.namespace == namespace)
-    }
-
-    /// The service called `name` in `namespace`.
-    pub fn by_name(&self, namespace: &str, name: &str) -> Option<&Service> {
-        self.by_host(&format!("{name}.{namespace}.svc.cluster.local"))
-    }
-}
-
-fn exports(object: &Object, config: &Config) -> Vec<Text> {
-    if let Some(annotation) = object.meta.annotations.get("networking.istio.io/exportTo") {
-        return annotation.split(',').map(|entry| entry.trim().into()).collect();
-    }
-    match &config.default_service_export_to {
+/// An export list, or the mesh's default, or everybody.
+pub fn exports_or_default(written: &[Text], default: Option<&Vec<String>>) -> Vec<Text> {
+    match default {
+        _ if !written.is_empty() => written.to_vec(),
         Some(default) if !default.is_empty() => default.iter().map(|entry| entry.as_str().into()).collect(),
         Some(_) | None => vec!["*".into()],
     }
 }
 
-/// The slice port whose name is the service port's (MT-3.6).
-fn from_slices(slices: &[&Arc<Object>], port: &ServicePort, workloads: &Workloads) -> Vec<Endpoint> {
-    let mut endpoints: Vec<Endpoint> = Vec::new();
-    let mut seen = rustc_hash::FxHashSet::default();
-    for object in slices {
-        let groups = object.body.endpoint_slice().into_iter().flat_map(|slice| &slice.groups);
-        for group in groups {
-            let Some((_, number)) = group.ports.iter().find(|(name, _)| *name == port.name) else { continue };
-            for one in &group.addresses {
-                if one.pod.as_ref().is_some_and(|pod| workloads.has_ended(&object.id.namespace, pod)) {
-                    continue;
-                }
-                let named = one.pod.as_ref().map(|pod| (pod, workloads.by_pod(&object.id.namespace, pod)));
-                let workload = match named {
-                    Some((_, found)) => found,
-                    None => workloads.by_address(&one.address),
-                };
-                let unknown_pod = named.filter(|(_, found)| found.is_none());
-                let address: Text = join(&one.address, *number).into();
-                if seen.insert(Arc::clone(&address)) {
-                    endpoints.push(Endpoint {
-                        address,
-                        port: *number,
-                        workload,
-                        unknown_pod: unknown_pod.map(|(pod, _)| format!("{}/{pod}", object.id.namespace)),
-                        ready: one.ready,
-                    });
-                }
+/// All services, by host.
+#[derive(Debug, Default)]
+pub struct Registry {
+    services: Vec<Service>,
+    /// The definitions of each host, in the order of DR-7.5: those exported to named namespaces first, then by age,
+    /// name, namespace.
+    by_host: BTreeMap<Text, Vec<usize>>,
+    namespaces: rustc_hash::FxHashSet<Text>,
+}
+
+impl Registry {
+    /// The services of a snapshot.
+    pub fn new(snapshot: &Snapshot, workloads: &Workloads, config: &Config) -> Self {
+        let mut registry = Self::default();
+        let vms = entries::by_namespace(snapshot);
+        let slices = endpoints::slices(snapshot);
+        for object in snapshot.of_kind(&Kind::Service) {
+            if let Some(service) = kubernetes(object, &slices, &vms, workloads, config) {
+                registry.add(service);
             }
         }
+        for object in snapshot.of_kind(&Kind::ServiceEntry) {
+            for service in entries::services(object, &vms, workloads, config) {
+                registry.add(service);
+            }
+        }
+        let services = &registry.services;
+        for definitions in registry.by_host.values_mut() {
+            definitions.sort_by_key(|at| services.get(*at).map(order));
+        }
+        registry
     }
-    endpoints
+
+    fn add(&mut self, service: Service) {
+        let at = self.services.len();
+        self.namespaces.insert(Arc::clone(&service.namespace));
+        self.by_host.entry(Arc::clone(&service.host)).or_default().push(at);
+        self.services.push(service);
+    }
+
+    /// All definitions of all hosts.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// All hosts, sorted.
+    pub fn hosts(&self) -> impl Iterator<Item = &Text> {
+        self.by_host.keys()
+    }
+
+    /// The definitions of a host, in the order of DR-7.5.
+    pub fn definitions(&self, host: &str) -> impl Iterator<Item = &Service> {
+        self.by_host.get(host).into_iter().flatten().filter_map(|at| self.services.get(*at))
+    }
+
+    /// A definition of a host: that of Kubernetes, else the first.
+    pub fn by_host(&self, host: &str) -> Option<&Service> {
+        self.definitions(host).find(|service| service.is_kubernetes).or_else(|| self.definitions(host).next())
+    }
+
+    /// The numbers of a host's ports over all its definitions, sorted.
+    pub fn ports(&self, host: &str) -> Vec<u16> {
+        let ports = self.definitions(host).flat_map(Service::ports).filter(|port| port.tcp);
+        let mut numbers: Vec<_> = ports.map(|port| port.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// Whether a namespace has services.
+    pub fn has_services_in(&self, namespace: &str) -> bool {
+        self.namespaces.contains(namespace)
+    }
+
+    /// The Kubernetes service called `name` in `namespace`.
+    pub fn by_name(&self, namespace: &str, name: &str) -> Option<&Service> {
+        self.by_host(&format!("{name}.{namespace}.svc.cluster.local"))
+    }
 }
 
-fn from_selector(
-    object: &Object,
-    body: &service::Service,
-    port: &ServicePort,
-    all: &Workloads,
-) -> Vec<Endpoint> {
-    let Some(selector) = &body.selector else { return Vec::new() };
-    let selected = all.in_namespace(&object.id.namespace).iter().filter_map(|at| Some((*at, all.get(*at)?)));
-    selected
-        .filter(|(_, workload)| selector.is_subset_of(&workload.labels))
-        .filter_map(|(at, workload)| {
-            let pod = workload.body().filter(|pod| pod.ready)?;
-            let number = match &port.target {
-                TargetPort::Number(number) => *number,
-                TargetPort::Name(name) => pod.ports.iter().find(|(known, _)| known == name)?.1,
-            };
-            let address = join(pod.addresses.first()?, number).into();
-            Some(Endpoint { address, port: number, workload: Some(at), unknown_pod: None, ready: true })
-        })
-        .collect()
+/// The place of a definition in the list of DR-7.5. The name of a `ServiceEntry`'s service is its host.
+fn order(service: &Service) -> (bool, Option<i64>, Text, Text) {
+    let name = if service.is_kubernetes { &service.object.id.name } else { &service.host };
+    (service.is_public(), service.object.meta.created, Arc::clone(name), Arc::clone(&service.namespace))
 }
 
-/// `ADDRESS:PORT`, with brackets around an IPv6 address.
-fn join(address: &str, port: u16) -> String {
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+type Slices<'a> = FxHashMap<(Text, Text), Vec<&'a Arc<Object>>>;
+
+fn kubernetes(
+    object: &Arc<Object>,
+    slices: &Slices<'_>,
+    vms: &entries::Entries<'_>,
+    workloads: &Workloads,
+    config: &Config,
+) -> Option<Service> {
+    let body = object.body.service()?;
+    let found = slices.get(&(Arc::clone(&object.id.namespace), Arc::clone(&object.id.name)));
+    let annotation = object.meta.annotations.get("networking.istio.io/exportTo");
+    let written: Vec<Text> =
+        annotation.into_iter().flat_map(|list| list.split(',')).map(|one| one.trim().into()).collect();
+    let endpoints = body.ports.iter().map(|port| {
+        let mut endpoints = match found {
+            Some(slices) => endpoints::from_slices(slices, port, workloads),
+            None => endpoints::from_selector(object, body, port, workloads),
+        };
+        if let Some(selector) = body.selector.as_ref().filter(|_| !body.headless) {
+            entries::add_selected(&mut endpoints, vms, &object.id.namespace, selector, port, workloads);
+        }
+        endpoints
+    });
+    Some(Service {
+        host: format!("{}.{}.svc.cluster.local", object.id.name, object.id.namespace).into(),
+        namespace: Arc::clone(&object.id.namespace),
+        is_kubernetes: true,
+        is_external: false,
+        addressing: match (&body.external_name, body.headless) {
+            (Some(_), _) => Addressing::Alias,
+            (None, true) => Addressing::Original,
+            (None, false) => Addressing::Listed,
+        },
+        subject_alt_names: Vec::new(),
+        exports: exports_or_default(&written, config.default_service_export_to.as_ref()),
+        endpoints: endpoints.collect(),
+        ports: body.ports.clone(),
+        endpoints_assumed: found.is_none() && body.selector.is_some(),
+        object: Arc::clone(object),
+    })
 }

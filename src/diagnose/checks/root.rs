@@ -69,6 +69,12 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
             counted: format!("automatic mTLS looks at it, {} level", demand.level.word()),
             because: vec![Reason::HiddenByPolicyLevel],
         }),
+        Some(Downgrade::External) => Some(Root {
+            object: Arc::clone(&judged.service.object),
+            field: "spec.location".to_owned(),
+            counted: "the host counts as outside the mesh, so automatic mTLS leaves it alone".to_owned(),
+            because: Vec::new(),
+        }),
         Some(Downgrade::AutoMtlsOff) => {
             mesh_config(judged).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }

@@ -8,15 +8,15 @@ use crate::model::labels::Labels;
 use crate::model::object::{Body, Note};
 use crate::model::peer_authentication::{MtlsMode, PeerAuthentication};
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn labels(value: Option<&Value>, interner: &mut Interner) -> Labels {
+pub(super) fn labels(value: Option<&Value>, interner: &mut Interner) -> Labels {
     let pairs = value.and_then(Value::as_object).into_iter().flatten();
     interner.labels(pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))))
 }

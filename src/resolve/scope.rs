@@ -1,0 +1,332 @@
+//! Which services a client's proxy knows, and which definition of a host it uses (destination-rules.md 7).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::config::Config;
+use super::registry::{Registry, Service, exported, exports_or_default};
+use super::rules::normalise;
+use super::workload::Workload;
+use crate::model::pod::ProxyKind;
+use crate::model::sidecar::{EgressListener, Sidecar};
+use crate::model::virtual_service::Destination;
+use crate::model::{Kind, Object, Snapshot, Text};
+
+/// Ports of a service that a client's proxy has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ports {
+    /// All.
+    All,
+    /// These only.
+    Only(BTreeSet<u16>),
+}
+
+impl Ports {
+    /// Whether it has a port.
+    pub fn has(&self, port: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(ports) => ports.contains(&port),
+        }
+    }
+
+    fn unite(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Only(ports), Self::Only(more)) => ports.extend(more),
+        }
+    }
+}
+
+/// A service in a client's scope.
+#[derive(Debug, Clone)]
+pub struct Scoped<'a> {
+    /// The definition of the host that the client uses.
+    pub service: &'a Service,
+    /// The ports of it that it has.
+    pub ports: Ports,
+}
+
+/// A `VirtualService`, with what is asked of it again and again.
+#[derive(Debug)]
+struct Route {
+    namespace: Text,
+    hosts: Vec<Text>,
+    exports: Vec<Text>,
+    /// Destinations by host, made whole.
+    destinations: FxHashMap<Text, Vec<Destination>>,
+    is_for_mesh: bool,
+}
+
+/// Sidecars and routes, indexed.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    /// In the order of DR-7.2.
+    sidecars: FxHashMap<Text, Vec<Arc<Object>>>,
+    /// The root namespace's, for namespaces without one that matches.
+    root: Option<Arc<Object>>,
+    routes: Vec<Route>,
+    by_destination: FxHashMap<Text, Vec<usize>>,
+}
+
+/// An entry `NAMESPACE/HOST` of an egress listener.
+struct Pattern<'a> {
+    excludes: bool,
+    namespace: &'a str,
+    host: &'a str,
+}
+
+impl<'a> Pattern<'a> {
+    /// `.` is the namespace of the proxy; `~` in front takes out (DR-7.3, DR-7.12).
+    fn new(text: &'a str, own: &'a str) -> Self {
+        let (namespace, host) = text.split_once('/').unwrap_or(("*", text));
+        let (excludes, namespace) =
+            namespace.strip_prefix('~').map_or((false, namespace), |rest| (true, rest));
+        Self { excludes, namespace: if namespace == "." { own } else { namespace }, host }
+    }
+
+    /// `~/…`, with nothing behind the `~`, is the entry with an empty namespace.
+    fn is_everything(&self) -> bool {
+        self.excludes && self.namespace.is_empty()
+    }
+
+    fn is_of(&self, namespace: &str) -> bool {
+        self.namespace == "*" || self.namespace == namespace || self.is_everything()
+    }
+
+    fn imports(&self, service: &Service) -> bool {
+        self.is_of(&service.namespace) && (self.is_everything() || is_subset(&service.host, self.host))
+    }
+}
+
+/// DR-7.12: equal, or the pattern is a wildcard whose rest ends the host.
+fn is_subset(host: &str, pattern: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(rest) => host.strip_prefix('*').unwrap_or(host).ends_with(rest),
+        None => host == pattern,
+    }
+}
+
+impl Scopes {
+    /// The sidecars and routes of a snapshot.
+    pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
+        let mut scopes = Self::default();
+        for object in snapshot.of_kind(&Kind::Sidecar) {
+            if object.body.sidecar().is_some() {
+                scopes.sidecars.entry(Arc::clone(&object.id.namespace)).or_default().push(Arc::clone(object));
+            }
+        }
+        for list in scopes.sidecars.values_mut() {
+            list.sort_by_key(|object| {
+                let general = object.body.sidecar().is_some_and(|sidecar| sidecar.selector.is_none());
+                (general, object.meta.created, Arc::clone(&object.id.name))
+            });
+        }
+        let root = scopes.sidecars.get(config.root_namespace.as_str());
+        scopes.root = root
+            .and_then(|list| {
+                list.iter()
+                    .find(|object| object.body.sidecar().is_some_and(|sidecar| sidecar.selector.is_none()))
+            })
+            .cloned();
+        for object in snapshot.of_kind(&Kind::VirtualService) {
+            scopes.add_route(object, config);
+        }
+        scopes
+    }
+
+    fn add_route(&mut self, object: &Object, config: &Config) {
+        let Some(body) = object.body.virtual_service() else { return };
+        let namespace = &object.id.namespace;
+        let mut destinations: FxHashMap<Text, Vec<Destination>> = FxHashMap::default();
+        for one in &body.destinations {
+            destinations.entry(normalise(&one.host, namespace)).or_default().push(one.clone());
+        }
+        let at = self.routes.len();
+        for host in destinations.keys() {
+            self.by_destination.entry(Arc::clone(host)).or_default().push(at);
+        }
+        self.routes.push(Route {
+            namespace: Arc::clone(namespace),
+            hosts: body.hosts.iter().map(|host| normalise(host, namespace)).collect(),
+            exports: exports_or_default(&body.export_to, config.default_virtual_service_export_to.as_ref()),
+            destinations,
+            is_for_mesh: body.is_for_mesh(),
+        });
+    }
+
+    /// The `Sidecar` of a workload (DR-7.2); gateways and waypoints have none.
+    pub fn sidecar_of(&self, client: &Workload) -> Option<&Arc<Object>> {
+        if client.proxy != ProxyKind::Sidecar {
+            return None;
+        }
+        let selects = |object: &&Arc<Object>| {
+            let selector = object.body.sidecar().and_then(|sidecar| sidecar.selector.as_ref());
+            selector.is_none_or(|selector| selector.is_subset_of(&client.labels))
+        };
+        let own = self.sidecars.get(&client.namespace).and_then(|list| list.iter().find(selects));
+        own.or(self.root.as_ref())
+    }
+
+    /// Whether a namespace has sidecars or routes of its own, or is named by one.
+    pub fn speaks_of(&self, namespace: &str) -> bool {
+        self.sidecars.contains_key(namespace)
+            || self.routes.iter().any(|route| {
+                *route.namespace == *namespace
+                    || route.exports.iter().any(|one| &**one == namespace)
+                    || route
+                        .destinations
+                        .values()
+                        .flatten()
+                        .any(|one| one.only_from.iter().any(|ns| &**ns == namespace))
+            })
+    }
+
+    /// The service that a client uses for a host, where it is in its scope.
+    pub fn find<'a>(&self, registry: &'a Registry, client: &Workload, host: &str) -> Option<Scoped<'a>> {
+        if client.proxy != ProxyKind::Sidecar {
+            // DR-7.15: gateways see everything that is exported to them, and have no preference for their own.
+            let visible = || registry.definitions(host).filter(|one| one.is_visible_to(&client.namespace));
+            let service = visible().find(|one| one.is_kubernetes).or_else(|| visible().next())?;
+            return Some(Scoped { service, ports: Ports::All });
+        }
+        let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let everything = [EgressListener { hosts: vec!["*/*".into()], port: None }];
+        let listeners =
+            sidecar.map(|sidecar: &Sidecar| sidecar.egress.as_slice()).filter(|egress| !egress.is_empty());
+        let listeners = listeners.unwrap_or(&everything);
+        let mut found: Option<Scoped<'a>> = None;
+        for listener in listeners {
+            append(&mut found, imported(registry, client, host, listener));
+        }
+        // What routes bring in never takes the place of what a listener asked for (DR-7.4).
+        for listener in listeners {
+            for at in self.by_destination.get(host).into_iter().flatten() {
+                let route = self.routes.get(*at).filter(|route| counts(route, client, listener));
+                append(
+                    &mut found,
+                    route.and_then(|route| brought_in(registry, client, host, listener, route)),
+                );
+            }
+        }
+        found
+    }
+
+    /// Subsets that routes in force for a client name for a host.
+    pub fn subsets_called<'a>(&'a self, client: &Workload, host: &str) -> BTreeSet<&'a Text> {
+        let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let everything = EgressListener { hosts: vec!["*/*".into()], port: None };
+        let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).unwrap_or_default();
+        let routes =
+            self.by_destination.get(host).into_iter().flatten().filter_map(|at| self.routes.get(*at));
+        let in_force = routes.filter(|route| {
+            if client.proxy != ProxyKind::Sidecar {
+                return exported(&route.exports, &route.namespace, &client.namespace);
+            }
+            if listeners.is_empty() {
+                counts(route, client, &everything)
+            } else {
+                listeners.iter().any(|listener| counts(route, client, listener))
+            }
+        });
+        let destinations = in_force.filter_map(|route| route.destinations.get(host)).flatten();
+        destinations
+            .filter(|one| is_from(one, &client.namespace))
+            .filter_map(|one| one.subset.as_ref())
+            .collect()
+    }
+}
+
+/// Adds what another listener or route brings: the first choice of namespace stays, a Kubernetes Service takes the
+/// place of a `ServiceEntry`, ports of the same service are united (DR-7.13).
+fn append<'a>(found: &mut Option<Scoped<'a>>, more: Option<Scoped<'a>>) {
+    let Some(more) = more else { return };
+    match found {
+        None => *found = Some(more),
+        Some(known) if std::ptr::eq(known.service, more.service) => known.ports.unite(more.ports),
+        Some(known) if !known.service.is_kubernetes && more.service.is_kubernetes => *found = Some(more),
+        Some(_) => {}
+    }
+}
+
+/// What a listener imports itself (DR-7.12, DR-7.13).
+fn imported<'a>(
+    registry: &'a Registry,
+    client: &Workload,
+    host: &str,
+    listener: &EgressListener,
+) -> Option<Scoped<'a>> {
+    let own = &*client.namespace;
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own)).collect();
+    let is_imported = |service: &&Service| {
+        service.is_visible_to(own)
+            && listener.port.is_none_or(|port| service.port(port).is_some())
+            && patterns.iter().any(|pattern| !pattern.excludes && pattern.imports(service))
+            && !patterns.iter().any(|pattern| pattern.excludes && pattern.imports(service))
+    };
+    let candidates = || registry.definitions(host).filter(is_imported);
+    let service = candidates()
+        .find(|one| &*one.namespace == own)
+        .or_else(|| candidates().find(|one| one.is_kubernetes))
+        .or_else(|| candidates().next())?;
+    let ports = listener.port.map_or(Ports::All, |port| Ports::Only([port].into()));
+    Some(Scoped { service, ports })
+}
+
+/// Whether a route counts for a listener (DR-7.14).
+fn counts(route: &Route, client: &Workload, listener: &EgressListener) -> bool {
+    if !route.is_for_mesh || !exported(&route.exports, &route.namespace, &client.namespace) {
+        return false;
+    }
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, &client.namespace)).collect();
+    let overlaps =
+        |host: &Text, pattern: &Pattern<'_>| is_subset(host, pattern.host) || is_subset(pattern.host, host);
+    let applies = |pattern: &&Pattern<'_>| pattern.is_of(&route.namespace);
+    route.hosts.iter().any(|host| {
+        patterns.iter().filter(applies).any(|one| !one.excludes && overlaps(host, one))
+            && !patterns
+                .iter()
+                .filter(applies)
+                .any(|one| one.excludes && (one.is_everything() || is_subset(host, one.host)))
+    })
+}
+
+fn is_from(destination: &Destination, namespace: &str) -> bool {
+    destination.only_from.is_empty() || destination.only_from.iter().any(|one| &**one == namespace)
+}
+
+/// The service that a route's destination brings into scope (DR-7.14).
+fn brought_in<'a>(
+    registry: &'a Registry,
+    client: &Workload,
+    host: &str,
+    listener: &EgressListener,
+    route: &Route,
+) -> Option<Scoped<'a>> {
+    let own = &*client.namespace;
+    let destinations: Vec<_> = route.destinations.get(host)?.iter().filter(|one| is_from(one, own)).collect();
+    if destinations.is_empty() {
+        return None;
+    }
+    let visible = || registry.definitions(host).filter(|one| one.is_visible_to(own));
+    let service = registry
+        .definitions(host)
+        .find(|one| &*one.namespace == own)
+        .or_else(|| visible().find(|one| one.is_kubernetes))
+        .or_else(|| visible().next())?;
+    let named: Option<BTreeSet<u16>> = destinations.iter().map(|one| one.port).collect();
+    let ports = match (listener.port, named) {
+        (Some(port), _) => Some(BTreeSet::from([port])),
+        (None, named) => named,
+    };
+    match ports {
+        None => Some(Scoped { service, ports: Ports::All }),
+        Some(ports) => {
+            let there: BTreeSet<_> = ports.into_iter().filter(|port| service.port(*port).is_some()).collect();
+            (!there.is_empty()).then_some(Scoped { service, ports: Ports::Only(there) })
+        }
+    }
+}
