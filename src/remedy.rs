@@ -47,11 +47,14 @@ pub fn remedies(mesh: &Mesh, finding: &Finding) -> Vec<Remedy> {
         {
             with_port_entries(object, finding)
         }
-        (Code::PlaintextToStrict, Kind::DestinationRule) => {
+        (
+            Code::PlaintextToStrict | Code::OneWayTlsToStrict | Code::ForeignTlsToSidecar,
+            Kind::DestinationRule,
+        ) => {
             let block = field.strip_suffix(".mode").unwrap_or(field);
             vec![istio_mutual(object, block), without_tls(object, block)]
         }
-        (Code::MtlsToPlaintext, Kind::DestinationRule) => {
+        (Code::MtlsToPlaintext | Code::MtlsToExternal, Kind::DestinationRule) => {
             let block = field.strip_suffix(".mode").unwrap_or(field);
             let mut all = vec![without_tls(object, block)];
             all.extend(partners(mesh, finding).map(|policy| permissive(&policy.0, &policy.1)));

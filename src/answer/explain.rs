@@ -31,6 +31,9 @@ pub struct Explanation {
 pub const PAGES: &[(&str, &str)] = &[
     ("MS0101", include_str!("../../assets/explain/MS0101.md")),
     ("MS0102", include_str!("../../assets/explain/MS0102.md")),
+    ("MS0103", include_str!("../../assets/explain/MS0103.md")),
+    ("MS0104", include_str!("../../assets/explain/MS0104.md")),
+    ("MS0106", include_str!("../../assets/explain/MS0106.md")),
     ("MS0107", include_str!("../../assets/explain/MS0107.md")),
     ("MS0108", include_str!("../../assets/explain/MS0108.md")),
     ("MS0112", include_str!("../../assets/explain/MS0112.md")),
@@ -353,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_is_met_with_the_nearest_name() {
-        assert_eq!(nearest("MS0109").as_deref(), Some("MS0101"));
+        assert_eq!(nearest("MS9301").as_deref(), Some("MS0301"));
         assert_eq!(nearest("plaintext-to-strickt").as_deref(), Some("plaintext-to-strict"));
         assert_eq!(nearest("shadwed").as_deref(), Some("shadowed"));
         assert_eq!(nearest("something-else-entirely"), None);

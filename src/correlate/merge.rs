@@ -299,6 +299,9 @@ fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, c
         ),
         Code::PlaintextToStrict
         | Code::MtlsToPlaintext
+        | Code::OneWayTlsToStrict
+        | Code::ForeignTlsToSidecar
+        | Code::MtlsToExternal
         | Code::NotUnderstood
         | Code::EvidenceIncomplete
         | Code::TwoOrigins => {

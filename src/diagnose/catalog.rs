@@ -59,6 +59,12 @@ catalog! {
     PlaintextToStrict = "MS0101", "plaintext-to-strict", Error;
     /// A client sends Istio's mutual TLS to an endpoint that does not end it.
     MtlsToPlaintext = "MS0102", "mtls-to-plaintext", Error;
+    /// TLS without a client certificate that the mesh trusts, to an endpoint that accepts mutual TLS only.
+    OneWayTlsToStrict = "MS0103", "one-way-tls-to-strict", Error;
+    /// TLS that is not Istio's to an HTTP port of a sidecar, which ends Istio's only.
+    ForeignTlsToSidecar = "MS0104", "foreign-tls-to-sidecar", Error;
+    /// Istio's mutual TLS towards a host outside the mesh.
+    MtlsToExternal = "MS0106", "mtls-to-external", Error;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.

@@ -147,7 +147,8 @@ fn simple(mode: Option<&MtlsMode>, protocol: PortProtocol, trust: ClientTrust) -
         (Some(MtlsMode::Strict), _) => {
             conflict(if trust.verifies_with_own_authorities { "X5" } else { "X4" })
         }
-        (None | Some(MtlsMode::Disable), PortProtocol::Http) => conflict("X2"),
+        // Without a proxy only the application knows whether its port speaks TLS, whatever the port is called.
+        (Some(MtlsMode::Disable), PortProtocol::Http) => conflict("X2"),
         (Some(MtlsMode::Unset | MtlsMode::Permissive), PortProtocol::Http) => conflict("X8"),
         (None | Some(MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable), _) => {
             verdict(Status::Cond, serves_tls)

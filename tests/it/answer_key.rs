@@ -81,12 +81,12 @@ fn compare(key: &Value, wrong: &mut Vec<String>) {
             let row = rows.get(&(client.clone(), host.clone(), port, subset.clone()));
             let scope = row.is_some_and(|row| row.client_tls.source != "not-in-scope");
             check("in scope", in_scope.into(), scope.into());
+            let Some(row) = row.filter(|_| in_scope) else { continue };
             check(
                 "serviceNamespace",
                 answer["serviceNamespace"].clone(),
                 json!(resolution.service_namespace),
             );
-            let Some(row) = row.filter(|_| in_scope) else { continue };
             compare_rule(answer, resolution, port, subset.as_deref(), &mut check);
             if !answer["cluster"].is_null() {
                 compare_row(answer, row, &mut check);

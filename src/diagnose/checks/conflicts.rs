@@ -1,4 +1,4 @@
-//! MS0101 and MS0102: what a client sends and what an endpoint accepts exclude each other (mtls.md section 5).
+//! MS0101 to MS0104 and MS0106: what a client sends and what an endpoint accepts exclude each other (mtls.md section 5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use super::root::{self, Root};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Edge, Evidence, Finding, Involved, Role, field_value};
 use crate::diagnose::judge::Judged;
+use crate::model::peer_authentication::MtlsMode;
 use crate::model::{Object, ObjectId, Text};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::conflict::Server;
@@ -67,11 +68,14 @@ impl Conflicts {
     }
 }
 
-/// Which conflict an endpoint is in; `None` for conflicts that other checks report.
+/// Which conflict an endpoint is in; `None` where it is none of these.
 fn code_of(endpoint: &EndpointTls) -> Option<Code> {
     match (endpoint.sent, &endpoint.server) {
         (Sent::Plaintext, _) => Some(Code::PlaintextToStrict),
+        (Sent::IstioMutual, Server::Outside) => Some(Code::MtlsToExternal),
         (Sent::IstioMutual, _) => Some(Code::MtlsToPlaintext),
+        (Sent::Simple | Sent::Mutual, Server::Sidecar(MtlsMode::Strict)) => Some(Code::OneWayTlsToStrict),
+        (Sent::Simple | Sent::Mutual, Server::Sidecar(_)) => Some(Code::ForeignTlsToSidecar),
         (Sent::Simple | Sent::Mutual | Sent::Unknown, _) => None,
     }
 }
@@ -84,6 +88,10 @@ impl Found {
         if let Some((policy, demand)) = policy {
             let counted = format!("server's mode, {} level", demand.level.word());
             self.partners.insert((policy.id.clone(), demand.field.clone()), (policy, counted));
+        } else if endpoint.server == Server::Outside {
+            let entry = Arc::clone(&judged.service.object);
+            let counted = "a host outside the mesh".to_owned();
+            self.partners.insert((entry.id.clone(), "spec.location".to_owned()), (entry, counted));
         } else if code == Code::MtlsToPlaintext
             && endpoint.server == Server::NoProxy
             && let Some(workload) = endpoint.workload.and_then(|at| judged.mesh.workloads.get(at))
@@ -132,13 +140,25 @@ impl Found {
         let partner = self.partners.values().next().map(|(object, _)| object.id.to_string());
         let partner = partner.filter(|partner| *partner != id.to_string());
         let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
-        let (sent, takes) = if code == Code::PlaintextToStrict {
-            ("plaintext", "accepts mutual TLS only")
-        } else {
-            ("mutual TLS", "does not end it")
-        };
+        let (sent, takes) = words(code);
         let why = if because.is_empty() { because } else { format!("{because} {takes}") };
         format!("{id} ({field}) makes clients send {sent} to {target}{part}{why}")
+    }
+}
+
+/// What is sent, and why the other side does not take it.
+fn words(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::PlaintextToStrict => ("plaintext", "accepts mutual TLS only"),
+        Code::OneWayTlsToStrict => ("TLS without a certificate of the mesh", "accepts mutual TLS only"),
+        Code::ForeignTlsToSidecar => ("TLS that is not Istio's", "lets the proxy end Istio's only"),
+        Code::MtlsToExternal => ("Istio's mutual TLS", "is outside the mesh"),
+        Code::MtlsToPlaintext
+        | Code::MtlsFailureInTraffic
+        | Code::UpstreamClosesConnections
+        | Code::NotUnderstood
+        | Code::EvidenceIncomplete
+        | Code::TwoOrigins => ("mutual TLS", "does not end it"),
     }
 }
 
