@@ -9,5 +9,5 @@ pub mod finding;
 pub mod judge;
 
 pub use catalog::{Code, Severity};
-pub use finding::{Confidence, Edge, Evidence, Finding, Involved, Reason, Role};
+pub use finding::{ClientName, Confidence, Edge, Edges, Evidence, Finding, Involved, Reason, Role};
 pub use judge::{Diagnosis, diagnose};

@@ -188,7 +188,7 @@ fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Proposed> {
         let entries = changed.pointer_mut("/spec/trafficPolicy/portLevelSettings")?.as_array_mut()?;
         for entry in entries {
             let port = entry.pointer("/port/number").and_then(Value::as_u64);
-            let fails = finding.edges.iter().any(|edge| Some(u64::from(edge.port)) == port);
+            let fails = finding.edges.targets().any(|(_, number, _, _)| Some(u64::from(number)) == port);
             if fails && entry.get("tls").is_none() {
                 entry.as_object_mut()?.insert("tls".to_owned(), tls.clone());
             }

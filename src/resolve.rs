@@ -20,7 +20,7 @@ pub mod server_mtls;
 pub mod traffic_policy;
 pub mod workload;
 
-pub use clients::ClientClass;
+pub use clients::{ClientClass, Group};
 pub use config::{Config, IstioVersion, Options};
 pub use gaps::Missing;
 pub use mesh::{Mesh, Target};

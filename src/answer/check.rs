@@ -237,8 +237,11 @@ fn report(read: &Read, findings: Vec<Finding>) -> CheckReport {
 
 fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
     let seen = |edge: &Edge| joined.seen.get(edge).copied().unwrap_or(0);
-    let mut edges: Vec<_> = finding.edges.iter().collect();
-    edges.sort_by_key(|edge| (std::cmp::Reverse(seen(edge)), *edge));
+    // Those seen in logs first; the others only as far as they are listed.
+    let mut edges: Vec<_> = joined.seen.keys().filter(|edge| finding.edges.contains(edge)).cloned().collect();
+    edges.sort_by_key(|edge| std::cmp::Reverse(seen(edge)));
+    let others = finding.edges.iter().filter(|edge| seen(edge) == 0);
+    edges.extend(others.take(MOST_EDGES.saturating_sub(edges.len())));
     let reason = |reason: &diagnose::Reason| ReasonRef {
         code: reason.code().to_owned(),
         text: reason.text().to_owned(),
@@ -252,7 +255,7 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
         message: finding.message.clone(),
         because: finding.because.iter().map(reason).collect(),
         objects: finding.objects.iter().map(involved).collect(),
-        edge_count: edges.len(),
+        edge_count: finding.edges.len(),
         edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(edge, seen(edge))).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
         owner: None,

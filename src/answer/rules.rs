@@ -9,7 +9,7 @@ use super::common::{API_VERSION, ObjectRef};
 use crate::model::destination_rule::TlsMode;
 use crate::model::{ObjectId, Origin};
 use crate::resolve::rules::{Rule, matches};
-use crate::resolve::{Mesh, Workload, clients};
+use crate::resolve::{Group, Mesh, clients};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,23 +46,22 @@ pub struct RuleRow {
 pub fn table(read: &Read) -> RuleTable {
     let mesh = &read.mesh;
     let mut scores: BTreeMap<ObjectId, Score> = BTreeMap::new();
-    let mut namespaces: BTreeMap<&str, &Workload> = BTreeMap::new();
-    for class in clients::classes(mesh, |_| true) {
-        for workload in class.pods.iter().filter_map(|at| mesh.workloads.get(*at)) {
-            namespaces.entry(&workload.namespace).or_insert(workload);
-        }
-    }
+    let classes = clients::classes(mesh, |_| true);
     for host in mesh.registry.hosts() {
-        let matching: Vec<_> =
-            mesh.rules.all().filter(|(_, rule)| matches(&rule.host, host)).map(|(id, _)| id).collect();
-        for client in namespaces.values().filter(|_| !matching.is_empty()) {
+        let matching = mesh.rules.matching(host);
+        if matching.is_empty() {
+            continue;
+        }
+        for group in clients::groups(mesh, &classes, host) {
+            let Some(client) = group.representative(mesh) else { continue };
             let Some(target) = mesh.target(client, host) else { continue };
             let choice = mesh.choice(client, &target);
+            let namespaces = namespaces(mesh, &group);
             for id in &matching {
                 let Some(rule) = mesh.rules.get(*id) else { continue };
                 let used = choice.iter().flat_map(|choice| &choice.contributors).any(|one| one.rule == *id);
                 let score = scores.entry(rule.object.id.clone()).or_default();
-                *(if used { &mut score.wins } else { &mut score.lost }) += 1;
+                *(if used { &mut score.wins } else { &mut score.lost }) += namespaces;
             }
         }
     }
@@ -70,6 +69,21 @@ pub fn table(read: &Read) -> RuleTable {
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by(|a, b| a.rule.cmp(&b.rule));
     RuleTable { api_version: API_VERSION, kind: "RuleTable", rows }
+}
+
+/// How many namespaces the clients of a group are in.
+fn namespaces(mesh: &Mesh, group: &Group<'_>) -> u64 {
+    let mut names: Vec<_> = group
+        .classes
+        .iter()
+        .flat_map(|class| &class.pods)
+        .filter_map(|at| mesh.workloads.get(*at))
+        .map(|pod| &pod.namespace)
+        .collect();
+    names.dedup();
+    names.sort();
+    names.dedup();
+    names.len() as u64
 }
 
 #[derive(Default, Clone, Copy)]

@@ -148,20 +148,17 @@ pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
         mesh.registry.hosts().filter(|host| query.host.as_ref().is_none_or(|asked| **asked == ***host))
     {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
-        for class in &classes {
-            let Some(client) = class.representative(mesh) else { continue };
+        for group in clients::groups(mesh, &classes, host) {
+            let Some(client) = group.representative(mesh) else { continue };
             let Some(target) = mesh.target(client, host) else { continue };
             for tls in pairs(mesh, client, &target, query.port) {
                 let proxy = client.proxy.word();
                 let same = |known: &&mut Distinct<'_>| known.tls == tls && known.proxy == proxy;
                 match distinct.iter_mut().find(same).filter(|_| !query.each_client) {
-                    Some(known) => known.pods.extend(&class.pods),
-                    None => distinct.push(Distinct {
-                        tls,
-                        proxy,
-                        service: target.service,
-                        pods: class.pods.clone(),
-                    }),
+                    Some(known) => known.pods.extend(group.pods()),
+                    None => {
+                        distinct.push(Distinct { tls, proxy, service: target.service, pods: group.pods() })
+                    }
                 }
             }
         }
@@ -183,7 +180,7 @@ struct Distinct<'a> {
 
 /// The clients asked about: classes of those alike, or one class each.
 fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
-    let single = |pods: Vec<usize>| pods.into_iter().map(|pod| ClientClass { pods: vec![pod] }).collect();
+    let single = |pods: Vec<usize>| pods.into_iter().map(|pod| ClientClass::of(vec![pod])).collect();
     match &query.clients {
         Some(pods) if query.each_client => single(pods.clone()),
         Some(pods) => {
@@ -198,7 +195,7 @@ fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
                 .filter(|at| mesh.workloads.get(**at).is_some_and(|one| one.proxy == ProxyKind::None));
             let bare: Vec<_> = bare.copied().collect();
             if !bare.is_empty() {
-                classes.push(ClientClass { pods: bare });
+                classes.push(ClientClass::of(bare));
             }
             classes
         }

@@ -177,15 +177,13 @@ impl Page<'_> {
                 }
             }
             classes.extend(
-                seen.into_values()
-                    .chain(Some(rest).filter(|rest| !rest.is_empty()))
-                    .map(|pods| ClientClass { pods }),
+                seen.into_values().chain(Some(rest).filter(|rest| !rest.is_empty())).map(ClientClass::of),
             );
         }
         if named {
             let bare = mesh.workloads.all().iter().enumerate();
             let bare = bare.filter(|(_, one)| one.proxy == ProxyKind::None && fits(one)).map(|(at, _)| at);
-            classes.extend(bare.map(|at| ClientClass { pods: vec![at] }));
+            classes.extend(bare.map(|at| ClientClass::of(vec![at])));
         }
         classes
     }
@@ -271,12 +269,9 @@ impl Page<'_> {
 
     fn findings(&self, client: &Workload, tls: &PairTls) -> Vec<String> {
         let holds = |finding: &&crate::diagnose::Finding| {
-            finding.edges.iter().any(|edge| {
-                edge.client.0 == client.namespace
-                    && edge.client.1 == client.name
-                    && edge.host == self.service.host
-                    && edge.port == tls.port
-                    && edge.subset == tls.subset
+            let mut edges = finding.edges.of_client(&client.namespace, &client.name);
+            edges.any(|edge| {
+                edge.host == self.service.host && edge.port == tls.port && edge.subset == tls.subset
             })
         };
         self.joined.findings.iter().filter(holds).map(crate::diagnose::Finding::id).collect()

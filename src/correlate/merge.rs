@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cause::{Cause, Label, is_failure};
 use super::locate::Locator;
-use crate::diagnose::finding::{Edge, Evidence, Finding, Involved, LogEvidence, Role};
+use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
 use crate::model::{Kind, Object, ObjectId, Text};
@@ -101,8 +101,7 @@ fn explained(
     let Some(code) = code_of(cause.label) else { return false };
     let mut any = false;
     for finding in found.iter_mut().filter(|finding| finding.code == code) {
-        let edges: Vec<_> =
-            finding.edges.iter().filter(|edge| is_of(locator, cause, edge)).cloned().collect();
+        let edges = edges_of(locator, cause, finding);
         if edges.is_empty() {
             continue;
         }
@@ -118,18 +117,20 @@ fn explained(
     any
 }
 
-fn is_of(locator: &Locator<'_>, cause: &Cause, edge: &Edge) -> bool {
+/// The edges of a finding that lines may be of: one for a client that is known. A refusal at the server from an
+/// address nobody knows may be of any of its clients; then it is enough to see that there are several.
+fn edges_of(locator: &Locator<'_>, cause: &Cause, finding: &Finding) -> Vec<Edge> {
     let place = &cause.place;
-    let client = locator.workload(place.client);
-    let same_client = match client {
-        Some(client) => (&client.namespace, &client.name) == (&edge.client.0, &edge.client.1),
-        // A refusal at the server from an address nobody knows may be of any of its clients.
-        None => place.server.is_some(),
+    let fits = |edge: &Edge| {
+        place.host.as_ref() == Some(&edge.host)
+            && place.port.is_none_or(|port| port == edge.port)
+            && (place.subset.is_none() || place.subset == edge.subset)
     };
-    same_client
-        && place.host.as_ref() == Some(&edge.host)
-        && place.port.is_none_or(|port| port == edge.port)
-        && (place.subset.is_none() || place.subset == edge.subset)
+    match locator.workload(place.client) {
+        Some(client) => finding.edges.of_client(&client.namespace, &client.name).filter(fits).collect(),
+        None if place.server.is_some() => finding.edges.iter().filter(fits).take(2).collect(),
+        None => Vec::new(),
+    }
 }
 
 fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
@@ -155,10 +156,10 @@ fn contradict(finding: &mut Finding, traffic: &Traffic) {
         return;
     }
     let mut well = (0, None);
-    for edge in &finding.edges {
-        let key = (Arc::clone(&edge.client.0), Arc::clone(&edge.client.1), Arc::clone(&edge.host), edge.port);
-        let Some(logs) = traffic.get(&key) else { continue };
-        if logs.succeeded > 0 && logs.last_success >= logs.last_failure {
+    for ((namespace, name, host, port), logs) in traffic {
+        let edge =
+            || finding.edges.of_client(namespace, name).any(|edge| edge.host == *host && edge.port == *port);
+        if logs.succeeded > 0 && logs.last_success >= logs.last_failure && edge() {
             well = (well.0 + logs.succeeded, well.1.max(logs.last_success));
         }
     }
@@ -235,7 +236,7 @@ fn finding(
     causes: &[&Cause],
     seen: &mut BTreeMap<Edge, u64>,
 ) -> Finding {
-    let mut edges = Vec::new();
+    let mut edges = Edges::default();
     for cause in causes {
         let client = locator.workload(cause.place.client);
         if let (Some(client), Some(host), Some(port)) = (client, &cause.place.host, cause.place.port) {
@@ -245,12 +246,10 @@ fn finding(
                 port,
                 subset: cause.place.subset.clone(),
             };
-            *seen.entry(edge.clone()).or_default() += cause.count;
-            edges.push(edge);
+            edges.add(&Arc::from([edge.client.clone()]), &edge.host, edge.port, edge.subset.as_ref());
+            *seen.entry(edge).or_default() += cause.count;
         }
     }
-    edges.sort();
-    edges.dedup();
     let mut finding = Finding {
         code,
         severity: if code == Code::EvidenceIncomplete { Severity::Info } else { code.severity() },

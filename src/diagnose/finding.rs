@@ -1,5 +1,6 @@
 //! A finding: what holds, for which pairs, and the proof.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalog::{Code, Severity};
@@ -135,6 +136,77 @@ pub struct Edge {
     pub subset: Option<Text>,
 }
 
+/// A client workload: namespace, name, kind.
+pub type ClientName = (Text, Text, Text);
+
+/// The pairs of a finding. Clients that get the same answer share one list, however many they are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Edges {
+    groups: BTreeMap<(Text, u16, Option<Text>), Arc<[ClientName]>>,
+}
+
+impl Edges {
+    /// Adds clients of a host's port and subset.
+    pub fn add(&mut self, clients: &Arc<[ClientName]>, host: &Text, port: u16, subset: Option<&Text>) {
+        let target = (Arc::clone(host), port, subset.cloned());
+        let known = self.groups.entry(target).or_insert_with(|| Arc::from([]));
+        if known.is_empty() {
+            *known = Arc::clone(clients);
+            return;
+        }
+        let mut all: Vec<_> = known.iter().chain(clients.iter()).cloned().collect();
+        all.sort();
+        all.dedup();
+        *known = all.into();
+    }
+
+    /// How many pairs.
+    pub fn len(&self) -> usize {
+        self.groups.values().map(|clients| clients.len()).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// All pairs, by host, port, subset and client.
+    pub fn iter(&self) -> impl Iterator<Item = Edge> {
+        self.groups.iter().flat_map(|((host, port, subset), clients)| {
+            clients.iter().map(|client| Edge {
+                client: client.clone(),
+                host: Arc::clone(host),
+                port: *port,
+                subset: subset.clone(),
+            })
+        })
+    }
+
+    /// The hosts, ports and subsets called, each with its clients, sorted.
+    pub fn targets(&self) -> impl Iterator<Item = (&Text, u16, Option<&Text>, &[ClientName])> {
+        self.groups.iter().map(|((host, port, subset), clients)| (host, *port, subset.as_ref(), &**clients))
+    }
+
+    /// The pairs of one client, by its namespace and name.
+    pub fn of_client<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> impl Iterator<Item = Edge> + use<'a> {
+        self.groups.iter().filter_map(move |((host, port, subset), clients)| {
+            let at = clients.partition_point(|one| (&*one.0, &*one.1) < (namespace, name));
+            let client = clients.get(at).filter(|one| (&*one.0, &*one.1) == (namespace, name))?;
+            Some(Edge { client: client.clone(), host: Arc::clone(host), port: *port, subset: subset.clone() })
+        })
+    }
+
+    /// Whether a pair is among them.
+    pub fn contains(&self, edge: &Edge) -> bool {
+        let target = (Arc::clone(&edge.host), edge.port, edge.subset.clone());
+        self.groups.get(&target).is_some_and(|clients| clients.binary_search(&edge.client).is_ok())
+    }
+}
+
 /// A fact that proves a finding or is joined to it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Evidence {
@@ -186,7 +258,7 @@ pub struct Finding {
     /// The objects, the cause first.
     pub objects: Vec<Involved>,
     /// Every pair it holds for.
-    pub edges: Vec<Edge>,
+    pub edges: Edges,
     /// The proof.
     pub evidence: Vec<Evidence>,
 }

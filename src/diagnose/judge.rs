@@ -1,11 +1,12 @@
 //! Judging every pair once and making findings of what does not hold.
 
+use std::sync::Arc;
+
 use super::checks::conflicts::Conflicts;
 use super::checks::{not_understood, two_origins};
-use super::finding::Finding;
-use crate::model::{Origin, Text};
-use crate::resolve::clients::{self, ClientClass};
-use crate::resolve::{Mesh, Missing, PairTls, Service, Status, Workload};
+use super::finding::{ClientName, Finding};
+use crate::model::Origin;
+use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Workload, clients};
 
 /// What came of judging the configuration.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +29,7 @@ pub struct Judged<'a> {
     /// The mesh.
     pub mesh: &'a Mesh,
     /// The clients.
-    pub class: &'a ClientClass,
+    pub group: &'a Group<'a>,
     /// One of them.
     pub client: &'a Workload,
     /// The service.
@@ -38,19 +39,16 @@ pub struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// The workloads of the class: namespace, name, kind.
-    pub fn client_workloads(&self) -> Vec<(Text, Text, Text)> {
-        workloads_of(self.mesh, self.class)
+    /// The workloads of the group, sorted.
+    pub fn clients(&self) -> Arc<[ClientName]> {
+        let pods = self.group.classes.iter().flat_map(|class| &class.pods);
+        let pods = pods.filter_map(|at| self.mesh.workloads.get(*at));
+        let mut names: Vec<_> =
+            pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone())).collect();
+        names.sort();
+        names.dedup();
+        names.into()
     }
-}
-
-fn workloads_of(mesh: &Mesh, class: &ClientClass) -> Vec<(Text, Text, Text)> {
-    let pods = class.pods.iter().filter_map(|at| mesh.workloads.get(*at));
-    let mut names: Vec<_> =
-        pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone())).collect();
-    names.sort();
-    names.dedup();
-    names
 }
 
 /// What cannot be read as any object: where it stands and what is the matter.
@@ -60,10 +58,10 @@ pub type Unread = (Origin, String);
 pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
-    for class in clients::classes(mesh, |_| true) {
-        let Some(client) = class.representative(mesh) else { continue };
-        let size = workloads_of(mesh, &class).len() as u64;
-        for host in mesh.registry.hosts() {
+    let classes = clients::classes(mesh, |_| true);
+    for host in mesh.registry.hosts() {
+        for group in clients::groups(mesh, &classes, host) {
+            let Some(client) = group.representative(mesh) else { continue };
             let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
                 continue;
             };
@@ -72,9 +70,8 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
                     let tls = mesh.pair_with(client, &target, choice.clone(), port.number, subset);
-                    diagnosis.pairs += size;
-                    let judged = Judged { mesh, class: &class, client, service: target.service, tls: &tls };
-                    diagnosis.count(&judged, size);
+                    let judged = Judged { mesh, group: &group, client, service: target.service, tls: &tls };
+                    diagnosis.count(&judged);
                     conflicts.add(&judged);
                 }
             }
@@ -92,8 +89,10 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
 }
 
 impl Diagnosis {
-    fn count(&mut self, judged: &Judged<'_>, size: u64) {
+    fn count(&mut self, judged: &Judged<'_>) {
         let tls = judged.tls;
+        let size = judged.group.workloads();
+        self.pairs += size;
         let unknown = tls.status == Status::Unknown;
         for missing in &tls.missing {
             if !self.missing.contains(missing) {

@@ -1,27 +1,91 @@
-//! Clients that no rule tells apart: one answer serves them all.
+//! Clients that nothing tells apart: one answer serves them all.
 //!
-//! An answer depends on the client through its proxy's kind, its namespace's own rules, the selector rules that
-//! select it, and the export lists that name its namespace (spec/performance.md). Clients alike in all of these are
-//! one class.
+//! An answer depends on the client through its proxy's kind, its `Sidecar`, the selector rules that select it, and
+//! whatever names its namespace: rules of its own, export lists, routes (spec/performance.md). Clients alike in all of
+//! these are one class. For one host even fewer tell them apart: a namespace whose own rules do not match it is like
+//! any other ([`groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
 use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::mesh::Mesh;
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
+use crate::model::{Labels, ObjectId, Text};
 
 /// A class of clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientClass {
     /// Indices of the pods, in the order of namespace and name.
     pub pods: Vec<usize>,
+    /// How many workloads they are of.
+    pub workloads: u64,
+    /// The namespace, where the class is of one.
+    namespace: Option<Text>,
+    /// Whether something besides its namespace's rules and services sets it apart, for any host.
+    is_special: bool,
 }
 
 impl ClientClass {
+    /// These pods, whatever tells them apart.
+    pub fn of(pods: Vec<usize>) -> Self {
+        Self { pods, workloads: 1, namespace: None, is_special: true }
+    }
+
     /// The pod that stands for all.
     pub fn representative<'a>(&self, mesh: &'a Mesh) -> Option<&'a Workload> {
         mesh.workloads.get(*self.pods.first()?)
     }
+}
+
+/// Classes that get the same answers for one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// The classes, at least one.
+    pub classes: Vec<&'a ClientClass>,
+}
+
+impl Group<'_> {
+    /// The pod that stands for all.
+    pub fn representative<'a>(&self, mesh: &'a Mesh) -> Option<&'a Workload> {
+        self.classes.first()?.representative(mesh)
+    }
+
+    /// The indices of all pods.
+    pub fn pods(&self) -> Vec<usize> {
+        let mut pods: Vec<_> = self.classes.iter().flat_map(|class| &class.pods).copied().collect();
+        pods.sort_unstable();
+        pods
+    }
+
+    /// How many workloads they are of.
+    pub fn workloads(&self) -> u64 {
+        self.classes.iter().map(|class| class.workloads).sum()
+    }
+}
+
+/// The groups that a host's answers fall into, in the order of the classes.
+pub fn groups<'a>(mesh: &Mesh, classes: &'a [ClientClass], host: &str) -> Vec<Group<'a>> {
+    let owners: FxHashSet<&str> =
+        mesh.registry.definitions(host).map(|service| &*service.namespace).collect();
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut ordinary: [Option<usize>; 5] = [None; 5];
+    for class in classes {
+        let namespace = class.namespace.as_deref();
+        let apart = class.is_special
+            || namespace.is_some_and(|own| owners.contains(own) || mesh.rules.own_pool_matches(own, host));
+        let slot = class.representative(mesh).and_then(|client| ordinary.get_mut(client.proxy as usize));
+        match slot.filter(|_| !apart) {
+            Some(Some(at)) => groups.get_mut(*at).into_iter().for_each(|group| group.classes.push(class)),
+            Some(empty) => {
+                *empty = Some(groups.len());
+                groups.push(Group { classes: vec![class] });
+            }
+            None => groups.push(Group { classes: vec![class] }),
+        }
+    }
+    groups
 }
 
 /// What tells clients apart.
@@ -29,38 +93,52 @@ impl ClientClass {
 struct Key<'a> {
     proxy: ProxyKind,
     /// The namespace, where anything speaks of it.
-    namespace: Option<&'a str>,
+    namespace: Option<&'a Text>,
     /// The rules with a selector that select the client.
     selected_by: Vec<usize>,
     /// The `Sidecar` that limits its scope.
-    sidecar: Option<&'a crate::model::ObjectId>,
+    sidecar: Option<&'a ObjectId>,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
 pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientClass> {
     let distinct = Distinct::new(mesh);
-    let mut classes: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
+    let mut found: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
     for (at, workload) in mesh.workloads.all().iter().enumerate() {
-        if workload.proxy == ProxyKind::None || !wanted(workload) {
-            continue;
+        if workload.proxy != ProxyKind::None && wanted(workload) {
+            found.entry(distinct.key(workload)).or_default().push(at);
         }
-        classes.entry(distinct.key(workload)).or_default().push(at);
     }
-    let mut classes: Vec<_> = classes.into_values().map(|pods| ClientClass { pods }).collect();
+    let class = |(key, pods): (Key<'_>, Vec<usize>)| {
+        let names: FxHashSet<_> = pods
+            .iter()
+            .filter_map(|at| mesh.workloads.get(*at))
+            .map(|pod| (&pod.namespace, &pod.name, &pod.kind))
+            .collect();
+        ClientClass {
+            workloads: names.len() as u64,
+            is_special: !key.selected_by.is_empty()
+                || key.sidecar.is_some()
+                || key.namespace.is_some_and(|namespace| distinct.is_special(namespace)),
+            namespace: key.namespace.cloned(),
+            pods,
+        }
+    };
+    let mut classes: Vec<_> = found.into_iter().map(class).collect();
     classes.sort_by(|a, b| a.pods.cmp(&b.pods));
     classes
 }
 
 struct Distinct<'a> {
     mesh: &'a Mesh,
-    named: rustc_hash::FxHashSet<&'a str>,
-    selectors: rustc_hash::FxHashMap<&'a str, Vec<(usize, &'a crate::model::Labels)>>,
+    named: FxHashSet<&'a str>,
+    selectors: FxHashMap<&'a str, Vec<(usize, &'a Labels)>>,
 }
 
 impl<'a> Distinct<'a> {
     fn new(mesh: &'a Mesh) -> Self {
-        let mut named = rustc_hash::FxHashSet::default();
-        let mut selectors: rustc_hash::FxHashMap<_, Vec<_>> = rustc_hash::FxHashMap::default();
+        let mut named: FxHashSet<&str> = mesh.scopes.spoken_of().collect();
+        let mut selectors: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for (at, (_, rule)) in mesh.rules.all().enumerate() {
             named.extend(rule.exports.iter().map(|export| &**export));
             if let Some(selector) = rule.body().and_then(|body| body.workload_selector.as_ref()) {
@@ -76,16 +154,20 @@ impl<'a> Distinct<'a> {
         Self { mesh, named, selectors }
     }
 
-    fn key(&self, workload: &'a Workload) -> Key<'a> {
-        let namespace = &*workload.namespace;
-        let spoken_of = self.mesh.rules.is_own_pool(namespace)
-            || namespace == self.mesh.config.root_namespace
+    /// Whether something names the namespace that may count for any host.
+    fn is_special(&self, namespace: &str) -> bool {
+        namespace == self.mesh.config.root_namespace
             || self.named.contains(namespace)
-            // Clients of a service's own namespace may reach it by another pool, and are reported at another level.
+            || self.mesh.gaps.names_client_namespace(namespace)
+    }
+
+    fn key(&self, workload: &'a Workload) -> Key<'a> {
+        let namespace = &workload.namespace;
+        let spoken_of = self.mesh.rules.is_own_pool(namespace)
+            // Clients of a service's own namespace may see another definition of it, and are reported otherwise.
             || self.mesh.registry.has_services_in(namespace)
-            || self.mesh.scopes.speaks_of(namespace)
-            || self.mesh.gaps.names_client_namespace(namespace);
-        let selectors = self.selectors.get(namespace).into_iter().flatten();
+            || self.is_special(namespace);
+        let selectors = self.selectors.get(&**namespace).into_iter().flatten();
         Key {
             proxy: workload.proxy,
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),

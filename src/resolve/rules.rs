@@ -220,6 +220,9 @@ pub struct RuleIndex {
     local: FxHashMap<Text, HostTable>,
     exported: FxHashMap<Text, HostTable>,
     root_private: HostTable,
+    /// Rules without wildcard, by host, and those with one.
+    by_host: FxHashMap<Text, Vec<RuleId>>,
+    wildcards: Vec<RuleId>,
 }
 
 /// The answer of a look-up: the entry that counts, and how it was found.
@@ -287,6 +290,11 @@ impl RuleIndex {
                 insert(&mut self.root_private, id, &rule, body, config);
             }
         }
+        if rule.host.starts_with('*') {
+            self.wildcards.push(id);
+        } else {
+            self.by_host.entry(Arc::clone(&rule.host)).or_default().push(id);
+        }
         self.rules.push(rule);
     }
 
@@ -303,6 +311,21 @@ impl RuleIndex {
     /// Whether a namespace has rules of its own that its clients see first.
     pub fn is_own_pool(&self, namespace: &str) -> bool {
         self.local.get(namespace).is_some_and(|table| !table.is_empty())
+    }
+
+    /// Whether a namespace's own rules match a host.
+    pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
+        self.local.get(namespace).is_some_and(|table| table.best(host).is_some())
+    }
+
+    /// The rules whose host matches a service's host, in the order of DR-6.1.
+    pub fn matching(&self, host: &str) -> Vec<RuleId> {
+        let exact = self.by_host.get(host).into_iter().flatten();
+        let wildcard =
+            self.wildcards.iter().filter(|id| self.get(**id).is_some_and(|rule| matches(&rule.host, host)));
+        let mut found: Vec<_> = exact.chain(wildcard).copied().collect();
+        found.sort_unstable();
+        found
     }
 
     /// The pools that a client asks for a service, in order (DR-5.1).

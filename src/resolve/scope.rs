@@ -171,18 +171,13 @@ impl Scopes {
         own.or(self.root.as_ref())
     }
 
-    /// Whether a namespace has sidecars or routes of its own, or is named by one.
-    pub fn speaks_of(&self, namespace: &str) -> bool {
-        self.sidecars.contains_key(namespace)
-            || self.routes.iter().any(|route| {
-                *route.namespace == *namespace
-                    || route.exports.iter().any(|one| &**one == namespace)
-                    || route
-                        .destinations
-                        .values()
-                        .flatten()
-                        .any(|one| one.only_from.iter().any(|ns| &**ns == namespace))
-            })
+    /// Namespaces that have sidecars or routes of their own, or are named by one.
+    pub fn spoken_of(&self) -> impl Iterator<Item = &str> {
+        let routes = self.routes.iter().flat_map(|route| {
+            let only_from = route.destinations.values().flatten().flat_map(|one| &one.only_from);
+            std::iter::once(&route.namespace).chain(&route.exports).chain(only_from)
+        });
+        self.sidecars.keys().chain(routes).map(|namespace| &**namespace)
     }
 
     /// The service that a client uses for a host, where it is in its scope.

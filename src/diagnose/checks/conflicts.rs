@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::root::{self, Root};
 use crate::diagnose::catalog::Code;
-use crate::diagnose::finding::{Confidence, Edge, Evidence, Finding, Involved, Role, field_value};
+use crate::diagnose::finding::{Confidence, Edges, Evidence, Finding, Involved, Role, field_value};
 use crate::diagnose::judge::Judged;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::{Object, ObjectId, Text};
@@ -22,7 +22,7 @@ pub struct Conflicts {
 #[derive(Debug)]
 struct Found {
     root: Root,
-    edges: Vec<Edge>,
+    edges: Edges,
     partners: BTreeMap<(ObjectId, String), (Arc<Object>, String)>,
     /// Host and port, with failing and all endpoints.
     targets: BTreeMap<(Text, u16), (usize, usize)>,
@@ -35,13 +35,14 @@ impl Conflicts {
             return;
         }
         let mut seen = Vec::new();
+        let mut clients = None;
         for endpoint in judged.tls.failing() {
             let Some(code) = code_of(endpoint) else { continue };
             let Some(root) = root::of(judged, endpoint) else { continue };
             let key = (code, root.object.id.clone(), root.field.clone());
             let found = self.found.entry(key.clone()).or_insert_with(|| Found {
                 root,
-                edges: Vec::new(),
+                edges: Edges::default(),
                 partners: BTreeMap::new(),
                 targets: BTreeMap::new(),
             });
@@ -51,12 +52,8 @@ impl Conflicts {
             found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (failing, all));
             // One endpoint that must fail is enough for the edge, and it is listed once.
             if !seen.contains(&key) {
-                found.edges.extend(judged.client_workloads().into_iter().map(|client| Edge {
-                    client,
-                    host: Arc::clone(&judged.service.host),
-                    port: judged.tls.port,
-                    subset: judged.tls.subset.clone(),
-                }));
+                let clients = clients.get_or_insert_with(|| judged.clients());
+                found.edges.add(clients, &judged.service.host, judged.tls.port, judged.tls.subset.as_ref());
                 seen.push(key);
             }
         }
@@ -102,9 +99,7 @@ impl Found {
         }
     }
 
-    fn finding(mut self, code: Code) -> Finding {
-        self.edges.sort();
-        self.edges.dedup();
+    fn finding(self, code: Code) -> Finding {
         let root = &self.root;
         let mut objects = vec![Involved::new(&root.object, Role::Cause, root.field.clone())];
         let mut evidence = vec![field_evidence(&root.object, &root.field, &root.counted)];

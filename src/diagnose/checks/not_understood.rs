@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnose::catalog::Code;
-use crate::diagnose::finding::{Confidence, Finding, Involved, Role};
+use crate::diagnose::finding::{Confidence, Edges, Finding, Involved, Role};
 use crate::diagnose::judge::Unread;
 use crate::model::{Kind, Object, ObjectId, Snapshot};
 
@@ -69,7 +69,7 @@ fn finding(root: ObjectId, field: String, message: String, objects: Vec<Involved
         message,
         because: Vec::new(),
         objects,
-        edges: Vec::new(),
+        edges: Edges::default(),
         evidence: Vec::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnose::catalog::Code;
-use crate::diagnose::finding::{Confidence, Finding, Involved, Role};
+use crate::diagnose::finding::{Confidence, Edges, Finding, Involved, Role};
 use crate::model::{ObjectId, Origin, Snapshot};
 
 /// The findings of a snapshot, one an object, however often it was read.
@@ -43,7 +43,7 @@ fn finding(snapshot: &Snapshot, id: &ObjectId, origins: &[&Origin]) -> Option<Fi
         ),
         because: Vec::new(),
         objects: std::iter::once(taken).chain(others).map(involved).collect(),
-        edges: Vec::new(),
+        edges: Edges::default(),
         evidence: Vec::new(),
     })
 }
