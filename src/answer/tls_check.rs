@@ -157,7 +157,7 @@ pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
                 match distinct.iter_mut().find(same).filter(|_| !query.each_client) {
                     Some(known) => known.pods.extend(group.pods()),
                     None => {
-                        distinct.push(Distinct { tls, proxy, service: target.service, pods: group.pods() })
+                        distinct.push(Distinct { tls, proxy, service: target.service, pods: group.pods() });
                     }
                 }
             }

@@ -67,14 +67,13 @@ impl Group<'_> {
 
 /// The groups that a host's answers fall into, in the order of the classes.
 pub fn groups<'a>(mesh: &Mesh, classes: &'a [ClientClass], host: &str) -> Vec<Group<'a>> {
-    let owners: FxHashSet<&str> =
-        mesh.registry.definitions(host).map(|service| &*service.namespace).collect();
+    let named = named_for(mesh, host);
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut ordinary: [Option<usize>; 5] = [None; 5];
     for class in classes {
         let namespace = class.namespace.as_deref();
         let apart = class.is_special
-            || namespace.is_some_and(|own| owners.contains(own) || mesh.rules.own_pool_matches(own, host));
+            || namespace.is_some_and(|own| named.contains(own) || mesh.rules.own_pool_matches(own, host));
         let slot = class.representative(mesh).and_then(|client| ordinary.get_mut(client.proxy as usize));
         match slot.filter(|_| !apart) {
             Some(Some(at)) => groups.get_mut(*at).into_iter().for_each(|group| group.classes.push(class)),
@@ -86,6 +85,20 @@ pub fn groups<'a>(mesh: &Mesh, classes: &'a [ClientClass], host: &str) -> Vec<Gr
         }
     }
     groups
+}
+
+/// The namespaces whose clients something sets apart for a host: its owners, and those that the export lists of its
+/// definitions, of the rules found for it and of the routes to it name.
+fn named_for<'a>(mesh: &'a Mesh, host: &str) -> FxHashSet<&'a str> {
+    let mut named: FxHashSet<&str> = mesh.scopes.named_for(host).collect();
+    let root = mesh.config.root_namespace.as_str();
+    named.extend(mesh.rules.named_for(root, host));
+    for service in mesh.registry.definitions(host) {
+        named.insert(&*service.namespace);
+        named.extend(service.exported_to());
+        named.extend(mesh.rules.named_for(&service.namespace, host));
+    }
+    named
 }
 
 /// What tells clients apart.
@@ -131,13 +144,14 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
 
 struct Distinct<'a> {
     mesh: &'a Mesh,
+    /// Namespaces that something names, for whatever host.
     named: FxHashSet<&'a str>,
     selectors: FxHashMap<&'a str, Vec<(usize, &'a Labels)>>,
 }
 
 impl<'a> Distinct<'a> {
     fn new(mesh: &'a Mesh) -> Self {
-        let mut named: FxHashSet<&str> = mesh.scopes.spoken_of().collect();
+        let mut named = FxHashSet::default();
         let mut selectors: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for (at, (_, rule)) in mesh.rules.all().enumerate() {
             named.extend(rule.exports.iter().map(|export| &**export));
@@ -145,20 +159,16 @@ impl<'a> Distinct<'a> {
                 selectors.entry(&*rule.object.id.namespace).or_default().push((at, selector));
             }
         }
+        named.extend(mesh.scopes.spoken_of());
         for service in mesh.registry.services() {
-            if !service.is_public() {
-                named.insert(&*service.namespace);
-                named.extend(service.exported_to());
-            }
+            named.extend(service.exported_to());
         }
         Self { mesh, named, selectors }
     }
 
-    /// Whether something names the namespace that may count for any host.
+    /// Whether something sets the namespace apart for every host.
     fn is_special(&self, namespace: &str) -> bool {
-        namespace == self.mesh.config.root_namespace
-            || self.named.contains(namespace)
-            || self.mesh.gaps.names_client_namespace(namespace)
+        namespace == self.mesh.config.root_namespace || self.mesh.gaps.names_client_namespace(namespace)
     }
 
     fn key(&self, workload: &'a Workload) -> Key<'a> {
@@ -166,6 +176,7 @@ impl<'a> Distinct<'a> {
         let spoken_of = self.mesh.rules.is_own_pool(namespace)
             // Clients of a service's own namespace may see another definition of it, and are reported otherwise.
             || self.mesh.registry.has_services_in(namespace)
+            || self.named.contains(&**namespace)
             || self.is_special(namespace);
         let selectors = self.selectors.get(&**namespace).into_iter().flatten();
         Key {

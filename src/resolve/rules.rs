@@ -313,6 +313,13 @@ impl RuleIndex {
         self.local.get(namespace).is_some_and(|table| !table.is_empty())
     }
 
+    /// The namespaces that the export lists name of what a namespace exports for a host.
+    pub fn named_for(&self, namespace: &str, host: &str) -> impl Iterator<Item = &str> {
+        let found = self.exported.get(namespace).and_then(|table| table.best(host));
+        let entries = found.map(|(_, entries)| entries).unwrap_or_default();
+        entries.iter().flat_map(|entry| &entry.exports).map(|export| &**export)
+    }
+
     /// Whether a namespace's own rules match a host.
     pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
         self.local.get(namespace).is_some_and(|table| table.best(host).is_some())

@@ -180,6 +180,19 @@ impl Scopes {
         self.sidecars.keys().chain(routes).map(|namespace| &**namespace)
     }
 
+    /// Namespaces that routes to a host are in, are exported to, or ask for.
+    pub fn named_for(&self, host: &str) -> impl Iterator<Item = &str> {
+        let routes =
+            self.by_destination.get(host).into_iter().flatten().filter_map(|at| self.routes.get(*at));
+        routes.flat_map(|route| {
+            let only_from = route.destinations.values().flatten().flat_map(|one| &one.only_from);
+            std::iter::once(&route.namespace)
+                .chain(&route.exports)
+                .chain(only_from)
+                .map(|namespace| &**namespace)
+        })
+    }
+
     /// The service that a client uses for a host, where it is in its scope.
     pub fn find<'a>(&self, registry: &'a Registry, client: &Workload, host: &str) -> Option<Scoped<'a>> {
         if client.proxy != ProxyKind::Sidecar {
