@@ -17,6 +17,7 @@ pub mod registry;
 pub mod rules;
 pub mod scope;
 pub mod server_mtls;
+mod template;
 pub mod traffic_policy;
 pub mod workload;
 

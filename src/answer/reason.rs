@@ -8,6 +8,9 @@ use crate::resolve::{EndpointTls, Mesh, PairTls, Service, Status};
 
 /// The sentence for a pair.
 pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
+    if let Some(undecided) = &tls.undecided {
+        return undecided.clone();
+    }
     let client = client_side(mesh, tls);
     if tls.cluster.source == Source::NotInScope && mesh.config.registry_only {
         return format!("{} is not in the client's scope, and unknown hosts are refused", service.host);

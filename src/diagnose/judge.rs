@@ -93,7 +93,13 @@ impl Diagnosis {
         let tls = judged.tls;
         let size = judged.group.workloads();
         self.pairs += size;
-        let unknown = tls.status == Status::Unknown;
+        let unknown = tls.status == Status::Unknown || tls.undecided.is_some();
+        if let Some(undecided) = &tls.undecided {
+            let missing = Missing::not_collected("metadata.creationTimestamp", undecided.clone());
+            if !self.missing.contains(&missing) {
+                self.missing.push(missing);
+            }
+        }
         for missing in &tls.missing {
             if !self.missing.contains(missing) {
                 self.missing.push(missing.clone());

@@ -2,10 +2,41 @@
 
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
-use crate::model::{Kind, Snapshot};
+use crate::model::{Kind, Object, Snapshot};
 
 /// The newest minor release whose rules are known, taken where nothing tells the version.
 const NEWEST: &str = "1.32";
+
+/// How objects without a creation time are ordered among others. With a time there is only one order; without, an
+/// answer that is not the same in both is not decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ages {
+    /// They count as the oldest, by name, as the control plane has it.
+    MissingIsOldest,
+    /// They count as the newest, by name backwards.
+    MissingIsNewest,
+}
+
+impl Ages {
+    /// The place of an object in the order of creation time and name.
+    pub fn place(self, object: &Object) -> (i64, Place) {
+        let name = object.id.name.to_string();
+        match (object.meta.created, self) {
+            (Some(created), _) => (created, Place::ByName(name)),
+            (None, Self::MissingIsOldest) => (i64::MIN, Place::ByName(name)),
+            (None, Self::MissingIsNewest) => (i64::MAX, Place::Backwards(std::cmp::Reverse(name))),
+        }
+    }
+}
+
+/// The place of a name among those of the same age.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Alphabetically.
+    ByName(String),
+    /// The other way round.
+    Backwards(std::cmp::Reverse<String>),
+}
 
 /// What the user fixed, whatever the objects say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Everything that answers are made from, built once from a snapshot.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::config::{Config, Options};
+use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
@@ -29,6 +30,8 @@ pub struct Mesh {
     pub rules: Arc<RuleIndex>,
     /// `PeerAuthentications`.
     pub policies: Arc<PeerPolicies>,
+    /// The same with the other order of objects that have no creation time, where that may count.
+    pub other_ages: Option<Arc<Self>>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
 }
@@ -38,16 +41,32 @@ impl Mesh {
     pub fn new(snapshot: &Snapshot, options: &Options) -> Arc<Self> {
         let config = Config::new(snapshot, options);
         let workloads = Workloads::new(snapshot);
-        Arc::new(Self {
+        let contested = contested(snapshot);
+        let mut mesh = Self {
+            other_ages: None,
             registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
             scopes: Arc::new(Scopes::new(snapshot, &config)),
-            rules: Arc::new(RuleIndex::new(snapshot, &config)),
-            policies: Arc::new(PeerPolicies::new(snapshot, &config)),
+            rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
+            policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
             workloads: Arc::new(workloads),
             config,
-        })
+        };
+        if contested {
+            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
+        }
+        Arc::new(mesh)
+    }
+
+    fn with_other_ages(&self) -> Self {
+        let ages = Ages::MissingIsNewest;
+        Self {
+            rules: Arc::new(RuleIndex::new(&self.snapshot, &self.config, ages)),
+            policies: Arc::new(PeerPolicies::new(&self.snapshot, &self.config, ages)),
+            other_ages: None,
+            ..self.clone()
+        }
     }
 
     /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
@@ -55,11 +74,14 @@ impl Mesh {
     pub fn with_object(&self, object: Object) -> Self {
         let kind = object.id.kind.clone();
         let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
-        let mut mesh = Self { snapshot, ..self.clone() };
+        let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
         if kind == Kind::DestinationRule {
-            mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config));
+            mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
         } else if kind == Kind::PeerAuthentication {
-            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config));
+            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
+        }
+        if self.other_ages.is_some() {
+            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
         mesh
     }
@@ -112,4 +134,17 @@ impl Target<'_> {
     pub fn has(&self, port: u16) -> bool {
         self.ports.as_ref().is_some_and(|ports| ports.has(port)) && self.service.port(port).is_some()
     }
+}
+
+/// Whether policies that could stand in each other's place lack the creation time that would decide between them.
+fn contested(snapshot: &Snapshot) -> bool {
+    [Kind::DestinationRule, Kind::PeerAuthentication].iter().any(|kind| {
+        let mut seen: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+        for object in snapshot.of_kind(kind) {
+            let entry = seen.entry(&object.id.namespace).or_default();
+            entry.0 += 1;
+            entry.1 |= object.meta.created.is_none();
+        }
+        seen.values().any(|(number, missing)| *number > 1 && *missing)
+    })
 }

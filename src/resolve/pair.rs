@@ -88,6 +88,8 @@ pub struct PairTls {
     pub missing: Vec<Missing>,
     /// What was taken for granted.
     pub assumed: Vec<&'static str>,
+    /// Both outcomes, where age decides between policies and is not known; the status is [`Status::Cond`] then.
+    pub undecided: Option<String>,
 }
 
 impl PairTls {
@@ -138,6 +140,42 @@ impl Mesh {
         port: u16,
         subset: Option<&str>,
     ) -> PairTls {
+        let mut pair = self.pair_in_order(client, target, choice, port, subset);
+        let Some(other) = &self.other_ages else { return pair };
+        let choice = other.choice(client, target);
+        let second = other.pair_in_order(client, target, choice, port, subset);
+        let (one, two) = (self.outcome(&pair), other.outcome(&second));
+        if one != two && pair.status != Status::Unknown {
+            pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
+            (pair.status, pair.symptom) = (Status::Cond, None);
+        }
+        pair
+    }
+
+    /// What an answer comes to, in words that are the same for equal answers.
+    fn outcome(&self, pair: &PairTls) -> String {
+        let rule = pair.choice.as_ref().and_then(|choice| self.rules.get(choice.primary));
+        let rule =
+            rule.map_or_else(|| "no rule".to_owned(), |rule| format!("rule {}", rule.object.id.path()));
+        let sent = pair.effective.map_or("mixed", Sent::word);
+        let policy = pair.server.demand.as_ref().and_then(|demand| demand.policy.as_ref());
+        let policy = policy.map(|policy| format!(" by {}", policy.id.path())).unwrap_or_default();
+        format!("{} ({rule}, {sent} to {}{policy})", pair.status.word(), pair.server.mode)
+    }
+
+    fn assumed(&self, service: &Service) -> Vec<&'static str> {
+        let endpoints = service.endpoints_assumed.then_some("endpoints from selectors");
+        self.workloads.assumed().iter().copied().chain(endpoints).collect()
+    }
+
+    fn pair_in_order(
+        &self,
+        client: &Workload,
+        target: &Target<'_>,
+        choice: Option<Choice>,
+        port: u16,
+        subset: Option<&str>,
+    ) -> PairTls {
         let service = target.service;
         let choice = choice.filter(|_| target.has(port));
         let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
@@ -181,7 +219,8 @@ impl Mesh {
             endpoints,
             symptom,
             missing,
-            assumed: if service.endpoints_assumed { vec!["endpoints from selectors"] } else { Vec::new() },
+            undecided: None,
+            assumed: self.assumed(service),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::Config;
+use super::config::{Ages, Config};
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 
@@ -249,16 +249,16 @@ pub struct Choice {
 
 impl RuleIndex {
     /// The rules of a snapshot.
-    pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
+    pub fn new(snapshot: &Snapshot, config: &Config, ages: Ages) -> Self {
         let mut objects: Vec<_> = snapshot
             .of_kind(&Kind::DestinationRule)
             .filter_map(|object| Some((object, object.body.destination_rule()?)))
             .collect();
         // DR-6.1: selector rules first (from 1.22), then by age, name, namespace.
         let selectors_first = config.version.at_least(1, 22);
-        objects.sort_by_key(|(object, body)| {
+        objects.sort_by_cached_key(|(object, body)| {
             let rank = selectors_first && body.workload_selector.is_none();
-            (rank, object.meta.created, &object.id.name, &object.id.namespace)
+            (rank, ages.place(object), Arc::clone(&object.id.namespace))
         });
         let mut index = Self::default();
         for (object, body) in objects {

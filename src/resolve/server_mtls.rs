@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::Config;
+use super::config::{Ages, Config};
 use crate::model::peer_authentication::{MtlsMode, PeerAuthentication};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 
@@ -60,9 +60,9 @@ pub struct PeerPolicies {
 
 impl PeerPolicies {
     /// The policies of a snapshot, in each class the oldest first (MT-1.2).
-    pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
+    pub fn new(snapshot: &Snapshot, config: &Config, ages: Ages) -> Self {
         let mut sorted: Vec<_> = snapshot.of_kind(&Kind::PeerAuthentication).collect();
-        sorted.sort_by_key(|object| (object.meta.created, &object.id.name));
+        sorted.sort_by_cached_key(|object| ages.place(object));
         let mut policies = Self::default();
         for object in sorted {
             let Some(policy) = object.body.peer_authentication() else { continue };

@@ -27,9 +27,23 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// What the pod says.
+    /// What the pod, or the template that stands for it, says.
     pub fn body(&self) -> Option<&Pod> {
-        self.object.body.pod()
+        let template = || Some(&self.object.body.workload()?.template.as_ref()?.pod);
+        self.object.body.pod().or_else(template)
+    }
+
+    /// Whether it is ready to be called: a pod that is, or a template, of which nothing else is known.
+    pub fn is_ready(&self) -> bool {
+        self.pod.is_none() || self.body().is_some_and(|pod| pod.ready)
+    }
+
+    /// Its address without port; what stands for one where a template has none.
+    pub fn address(&self) -> Option<String> {
+        match &self.pod {
+            Some(_) => self.body()?.addresses.first().map(ToString::to_string),
+            None => Some(format!("{}/{}", self.kind.to_ascii_lowercase(), self.name)),
+        }
     }
 
     /// Whether its label claims that it speaks Istio's mutual TLS (MT-3.1).
@@ -52,11 +66,17 @@ pub struct Workloads {
     by_address: FxHashMap<Text, Option<usize>>,
     by_namespace: FxHashMap<Text, Vec<usize>>,
     ended: FxHashSet<(Text, Text)>,
+    /// Whether they are templates, because no pod was read at all.
+    from_templates: bool,
 }
 
 impl Workloads {
-    /// The pods of a snapshot that have not ended.
+    /// The pods of a snapshot that have not ended; where there are none, as in Git folders, those that the templates
+    /// will make.
     pub fn new(snapshot: &Snapshot) -> Self {
+        if snapshot.of_kind(&Kind::Pod).next().is_none() {
+            return Self::of_templates(snapshot);
+        }
         let mut workloads = Self::default();
         for object in snapshot.of_kind(&Kind::Pod) {
             let Some(pod) = object.body.pod() else { continue };
@@ -86,6 +106,22 @@ impl Workloads {
             });
         }
         workloads
+    }
+
+    fn of_templates(snapshot: &Snapshot) -> Self {
+        let mut workloads = Self::default();
+        for workload in super::template::workloads(snapshot) {
+            let at = workloads.all.len();
+            workloads.by_namespace.entry(Arc::clone(&workload.namespace)).or_default().push(at);
+            workloads.all.push(workload);
+        }
+        workloads.from_templates = !workloads.all.is_empty();
+        workloads
+    }
+
+    /// What was taken for granted about all of them.
+    pub fn assumed(&self) -> &'static [&'static str] {
+        if self.from_templates { &["pods from templates", "proxy from injection labels"] } else { &[] }
     }
 
     /// All, by namespace and pod name.

@@ -185,3 +185,76 @@ fn a_client_that_is_not_named_stands_for_all_that_get_the_same_answer() {
     assert_eq!(each["rows"].as_array().unwrap().len(), 4);
     assert!(each["rows"].as_array().unwrap().iter().all(|row| row["client"]["pod"].is_string()));
 }
+
+/// A server and a client in one pod's template, as a Git folder has them, with a policy and a rule that contradict it.
+const GIT_FOLDER: &str = r"
+apiVersion: v1
+kind: Namespace
+metadata: {name: x, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: x}
+spec: {selector: {app: a}, ports: [{port: 80, name: http, targetPort: web}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: x}
+spec:
+  template:
+    metadata: {labels: {app: a}}
+    spec: {containers: [{name: web, ports: [{name: web, containerPort: 8080}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: one, namespace: x}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: r, namespace: x}
+spec: {host: a, trafficPolicy: {tls: {mode: DISABLE}}}
+";
+
+#[test]
+fn without_pods_the_templates_count_and_the_answer_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), GIT_FOLDER).unwrap();
+    let ran = meshscope(folder.path(), &["check", "-f", ".", "-o", "json"]);
+    assert_eq!(ran.code, 79);
+    let report = ran.json();
+    assert_eq!(report["findings"][0]["code"], "MS0101");
+    assert_eq!(
+        report["assumed"],
+        json!(["endpoints from selectors", "pods from templates", "proxy from injection labels"])
+    );
+    let row = &meshscope(folder.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
+    assert_eq!((&row["client"]["name"], &row["client"]["pod"]), (&json!("a"), &Value::Null));
+    assert_eq!(row["endpoints"][0]["targetPort"], 8080);
+    // Where injection is switched off there is no client with a proxy, and nothing to find.
+    replace(&folder.path().join("mesh.yaml"), "istio-injection: enabled", "istio-injection: disabled");
+    assert_eq!(meshscope(folder.path(), &["check", "-f", "."]).code, 0);
+}
+
+#[test]
+fn where_age_decides_and_is_not_known_both_outcomes_are_named() {
+    let second = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: two, namespace: x}\nspec: {mtls: {mode: DISABLE}}\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mesh.yaml");
+    std::fs::write(&file, format!("{GIT_FOLDER}{second}")).unwrap();
+    let row = &meshscope(folder.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
+    assert_eq!(row["status"], "COND");
+    let reason = row["reason"].as_str().unwrap();
+    assert!(reason.contains("x/one") && reason.contains("x/two"), "{reason}");
+    let ran = meshscope(folder.path(), &["check", "-f", "."]);
+    assert_eq!(ran.code, 0);
+    assert!(!ran.out.contains("nothing found") && ran.out.contains("1 pair cannot be told"), "{}", ran.out);
+    // With both times there is one order.
+    let dated = |name: &str, day: u8| {
+        format!("{{name: {name}, namespace: x, creationTimestamp: \"2026-01-0{day}T00:00:00Z\"}}")
+    };
+    replace(&file, "{name: one, namespace: x}", &dated("one", 2));
+    replace(&file, "{name: two, namespace: x}", &dated("two", 1));
+    let row = &meshscope(folder.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
+    assert_eq!((&row["status"], &row["server"]["policy"]["name"]), (&json!("OK"), &json!("two")));
+}

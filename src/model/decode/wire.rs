@@ -13,7 +13,8 @@ use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 4] = [
+const ANNOTATIONS: [&str; 5] = [
+    "inject.istio.io/templates",
     "sidecar.istio.io/inject",
     "ambient.istio.io/redirection",
     "networking.istio.io/exportTo",

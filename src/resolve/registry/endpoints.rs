@@ -72,7 +72,7 @@ pub(super) fn from_selector(
     let Some(selector) = &body.selector else { return Vec::new() };
     selected(selector, &object.id.namespace, all)
         .filter_map(|(at, workload)| {
-            let pod = workload.body().filter(|pod| pod.ready)?;
+            let pod = workload.body().filter(|_| workload.is_ready())?;
             let number = match &port.target {
                 TargetPort::Number(number) => *number,
                 TargetPort::Name(name) => pod.ports.iter().find(|(known, _)| known == name)?.1,
@@ -94,7 +94,7 @@ pub(super) fn selected<'a>(
 
 /// A pod as an endpoint.
 pub(super) fn of_pod(at: usize, workload: &Workload, port: u16) -> Option<Endpoint> {
-    let address = join(workload.body()?.addresses.first()?, port).into();
+    let address = join(&workload.address()?, port).into();
     let mut endpoint = bare(address, port, &workload.namespace, true);
     belongs_to(&mut endpoint, at, workload);
     Some(endpoint)

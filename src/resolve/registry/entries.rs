@@ -109,7 +109,7 @@ fn endpoints(
         let entries = entries
             .map(|entry| of_entry(entry, entry.port(&port.name).unwrap_or(target), namespace, workloads));
         let pods = selected(selector, namespace, workloads)
-            .filter(|(_, workload)| workload.body().is_some_and(|pod| pod.ready))
+            .filter(|(_, workload)| workload.is_ready())
             .filter_map(|(at, workload)| of_pod(at, workload, target));
         return entries.chain(pods).collect();
     }

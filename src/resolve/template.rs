@@ -1,0 +1,64 @@
+//! Pods that do not exist yet: what the templates of workloads will make, and whether injection will give them a proxy
+//! (spec/cli.md, "Git folders").
+
+use std::sync::Arc;
+
+use super::workload::Workload;
+use crate::model::pod::ProxyKind;
+use crate::model::workload::PodTemplate;
+use crate::model::{Kind, Labels, ObjectId, Snapshot};
+
+/// The workloads that the templates of a snapshot will make, by kind, namespace and name.
+pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
+    let kinds =
+        [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::ReplicaSet, Kind::Job, Kind::CronJob];
+    let mut found = Vec::new();
+    for object in kinds.iter().flat_map(|kind| snapshot.of_kind(kind)) {
+        let Some(body) = object.body.workload().filter(|body| body.controller.is_none()) else { continue };
+        let Some(template) = &body.template else { continue };
+        let proxy = proxy(snapshot, &object.id.namespace, template);
+        found.push(Workload {
+            namespace: Arc::clone(&object.id.namespace),
+            pod: None,
+            name: Arc::clone(&object.id.name),
+            kind: object.id.kind.name().into(),
+            labels: labels(template, proxy),
+            proxy,
+            object: Arc::clone(object),
+        });
+    }
+    found
+}
+
+/// The proxy that injection will add, by the labels of the namespace and of the template; a proxy that the template
+/// has itself counts first.
+fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> ProxyKind {
+    if template.annotations.get("inject.istio.io/templates").is_some_and(|names| names.contains("gateway")) {
+        return ProxyKind::Gateway;
+    }
+    if template.pod.proxy != ProxyKind::None {
+        return template.pod.proxy;
+    }
+    let object = snapshot.get(&ObjectId::new(Kind::Namespace, "", namespace));
+    let of_namespace = |key: &str| object.and_then(|object| object.meta.labels.get(key));
+    let inject = template.labels.get("sidecar.istio.io/inject");
+    let inject = inject.or_else(|| template.annotations.get("sidecar.istio.io/inject"));
+    let injected = match (of_namespace("istio-injection"), of_namespace("istio.io/rev")) {
+        (Some("enabled"), _) | (None, Some(_)) => inject != Some("false"),
+        (Some(_), _) => false,
+        (None, None) => {
+            inject == Some("true") || template.labels.get("istio.io/rev").is_some() && inject != Some("false")
+        }
+    };
+    if injected { ProxyKind::Sidecar } else { ProxyKind::None }
+}
+
+/// The labels of the pods: injection adds the one that claims mutual TLS (MT-3.1).
+fn labels(template: &PodTemplate, proxy: ProxyKind) -> Labels {
+    const MODE: &str = "security.istio.io/tlsMode";
+    if proxy != ProxyKind::Sidecar || template.labels.get(MODE).is_some() {
+        return template.labels.clone();
+    }
+    let own = template.labels.iter().map(|(key, value)| (key.into(), value.into()));
+    Labels::from_pairs(own.chain([(MODE.into(), "istio".into())]).collect())
+}
