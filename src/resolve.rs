@@ -10,6 +10,7 @@ pub mod clients;
 pub mod config;
 pub mod conflict;
 pub mod gaps;
+pub mod legacy;
 pub mod mesh;
 pub mod name;
 pub mod pair;

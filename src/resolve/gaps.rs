@@ -51,12 +51,6 @@ impl Gaps {
                 gaps.not_decoded(object, config);
             }
         }
-        if !config.version.at_least(1, 6) {
-            gaps.all.push(Missing::not_collected(
-                "Policy",
-                format!("the rules of Istio {}, older than 1.6, are not evaluated", config.version.value),
-            ));
-        }
         gaps
     }
 
@@ -107,7 +101,6 @@ impl Gaps {
             | Kind::VirtualService
             | Kind::ServiceEntry
             | Kind::WorkloadEntry
-            // Istio 1.6 and later ignore these two (MT-9.5); for older ones everything is unknown.
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
             // What else there is decides about requests and routes, and not about TLS.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
+use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
@@ -32,6 +33,8 @@ pub struct Mesh {
     pub policies: Arc<PeerPolicies>,
     /// The same with the other order of objects that have no creation time, where that may count.
     pub other_ages: Option<Arc<Self>>,
+    /// The policies of before 1.6, for those versions.
+    pub legacy: Option<Arc<LegacyPolicies>>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
 }
@@ -44,6 +47,7 @@ impl Mesh {
         let contested = contested(snapshot);
         let mut mesh = Self {
             other_ages: None,
+            legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
             registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
             scopes: Arc::new(Scopes::new(snapshot, &config)),
             rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),

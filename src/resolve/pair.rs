@@ -14,7 +14,7 @@ use super::workload::Workload;
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
-use crate::model::service::PortProtocol;
+use crate::model::service::{PortProtocol, ServicePort};
 use crate::model::{Labels, Text};
 
 pub use super::conflict::Status;
@@ -181,14 +181,12 @@ impl Mesh {
         let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
         let cluster = self.cluster_tls(client, target, port, choice.as_ref(), &policy);
         let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
-        let protocol =
-            service.port(port).map_or(PortProtocol::Auto, crate::model::service::ServicePort::protocol);
         let trust = trust(&policy);
         let endpoints: Vec<_> = service
             .endpoints(port)
             .iter()
             .filter(|endpoint| selected.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)))
-            .map(|endpoint| self.endpoint(&cluster, service, endpoint, protocol, trust))
+            .map(|endpoint| self.endpoint(&cluster, (service, port), endpoint, trust))
             .collect();
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
@@ -205,7 +203,7 @@ impl Mesh {
             port,
             subset: subset.map(Text::from),
             status,
-            server: self.server_side(service, &endpoints),
+            server: self.server_side(service, port, &endpoints),
             sni: mutual.then(|| client_tls::sni(&policy, port, subset, &service.host)),
             subject_alt_names: if mutual {
                 client_tls::subject_alt_names(self, &policy, service)
@@ -256,25 +254,27 @@ impl Mesh {
     fn endpoint(
         &self,
         cluster: &ClusterTls,
-        service: &Service,
+        (service, port): (&Service, u16),
         endpoint: &Endpoint,
-        protocol: PortProtocol,
         trust: ClientTrust,
     ) -> EndpointTls {
+        let protocol = service.port(port).map_or(PortProtocol::Auto, ServicePort::protocol);
         let workload = endpoint.workload.and_then(|at| self.workloads.get(at));
         let (server, demand) = match workload {
             None if endpoint.unknown_pod.is_some() => (Server::Unknown, None),
             None if service.is_external => (Server::Outside, None),
             // Outside Kubernetes a proxy is known by what the entry claims (MT-3.2).
             None if endpoint.claims_mtls => {
-                self.sidecar(&endpoint.namespace, &endpoint.labels, endpoint.port)
+                self.sidecar(service, port, &endpoint.namespace, &endpoint.labels, endpoint.port)
             }
             None => (Server::NoProxy, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
                 ProxyKind::Ztunnel => (Server::Ambient, None),
-                ProxyKind::Sidecar => self.sidecar(&workload.namespace, &workload.labels, endpoint.port),
+                ProxyKind::Sidecar => {
+                    self.sidecar(service, port, &workload.namespace, &workload.labels, endpoint.port)
+                }
             },
         };
         let (sent, downgrade) = client_tls::to_endpoint(self, cluster, endpoint);
@@ -295,8 +295,18 @@ impl Mesh {
         }
     }
 
-    fn sidecar(&self, namespace: &str, labels: &Labels, port: u16) -> (Server, Option<Demand>) {
-        let demand = self.policies.on_port(namespace, labels, port);
+    fn sidecar(
+        &self,
+        service: &Service,
+        port: u16,
+        namespace: &str,
+        labels: &Labels,
+        target: u16,
+    ) -> (Server, Option<Demand>) {
+        let demand = match &self.legacy {
+            None => self.policies.on_port(namespace, labels, target),
+            Some(legacy) => legacy.on_port(service, port, self.policies.of_namespace(namespace)),
+        };
         (Server::Sidecar(demand.mode.clone()), Some(demand))
     }
 
@@ -338,9 +348,13 @@ impl Mesh {
         missing
     }
 
-    fn server_side(&self, service: &Service, endpoints: &[EndpointTls]) -> ServerSide {
+    fn server_side(&self, service: &Service, port: u16, endpoints: &[EndpointTls]) -> ServerSide {
         if endpoints.is_empty() {
             let demand = self.policies.of_namespace(&service.namespace);
+            let demand = match &self.legacy {
+                None => demand,
+                Some(legacy) => legacy.on_port(service, port, demand),
+            };
             return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
         }
         let word = |endpoint: &EndpointTls| match &endpoint.server {

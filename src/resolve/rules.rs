@@ -273,6 +273,11 @@ impl RuleIndex {
             Some(_) => vec![Text::from(".")],
             None => body.export_to.clone(),
         };
+        if !config.version.at_least(1, 7) {
+            // Up to 1.6 the first entry alone counts: `.` is private, anything else public.
+            exports.truncate(1);
+            exports.retain(|entry| &**entry == ".");
+        }
         exports.sort();
         exports.dedup();
         let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
@@ -286,7 +291,7 @@ impl RuleIndex {
             }
             if !private {
                 insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
-            } else if **namespace == *config.root_namespace {
+            } else if **namespace == *config.root_namespace && config.version.at_least(1, 8) {
                 insert(&mut self.root_private, id, &rule, body, config);
             }
         }
