@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
-use crate::bundle::{self, Bundle, Error, Path, Request};
+use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
 use crate::logs::PodName;
 use crate::resolve::Options;
@@ -17,16 +17,24 @@ pub(super) const DEMO: &str = "\u{0}demo";
 /// Reads what the flags name. Messages about its parts go to standard error.
 pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
     let bundle = bundle(common)?;
-    for problem in &bundle.problems {
-        message(&format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text));
+    for text in messages(&bundle) {
+        message(&text);
     }
+    Ok(prepare(common, bundle))
+}
+
+/// What is to be said of the parts of a source that were not read.
+pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
+    let problem =
+        |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
+    let mut texts: Vec<_> = bundle.problems.iter().map(problem).collect();
     if !bundle.left_out.is_empty() {
         let names: Vec<_> = bundle.left_out.iter().take(5).map(|name| &**name).collect();
         let more = bundle.left_out.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        message(&format!("neither objects nor access logs: {}{more}", names.join(", ")));
+        texts.push(format!("neither objects nor access logs: {}{more}", names.join(", ")));
     }
-    Ok(prepare(common, bundle))
+    texts
 }
 
 /// The answers' ground for a bundle.

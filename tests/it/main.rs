@@ -12,6 +12,8 @@ mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
+#[cfg(unix)]
+mod pty;
 mod readme;
 mod scenarios;
 mod screens;
