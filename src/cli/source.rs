@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
@@ -141,6 +142,38 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
 
 fn hint(like: &[String]) -> String {
     if like.is_empty() { String::new() } else { format!("; there are {}", like.join(", ")) }
+}
+
+/// A pair, or one half of it.
+#[derive(Debug, Args)]
+pub(super) struct Names {
+    /// The client: POD, POD.NS, NS/POD, KIND/NAME[.NS] (deploy/web.shop) [default: all]
+    #[arg(value_name = "CLIENT")]
+    client: Option<String>,
+    /// The service: HOST, NAME, NAME.NS, NS/NAME, svc/NAME[.NS]; alone it is a full host, svc/… or has a :PORT
+    /// [default: all]
+    #[arg(value_name = "SERVICE[:PORT]")]
+    service: Option<String>,
+}
+
+impl Names {
+    /// The client's and the service's name.
+    pub(super) fn of(&self, read: &Read) -> (Option<&String>, Option<&String>) {
+        match (&self.client, &self.service) {
+            (Some(one), None) if is_service(read, one) => (None, Some(one)),
+            (client, service) => (client.as_ref(), service.as_ref()),
+        }
+    }
+}
+
+/// A single name is the service when it is a full host, `svc/…` or has a port, else the client, as istioctl had it.
+fn is_service(read: &Read, name: &str) -> bool {
+    let port = name.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty());
+    name.starts_with("svc/")
+        || name.starts_with("service/")
+        || port
+        || read.mesh.registry.by_host(name).is_some()
+        || name.ends_with(".svc.cluster.local")
 }
 
 /// What `logs` is limited to.
