@@ -12,6 +12,7 @@ use crate::answer::common::API_VERSION;
 use crate::answer::resolve::{self, ResolutionList};
 use crate::report::Format;
 use crate::resolve::candidates::Which;
+use crate::text::visible_json;
 
 /// Flags of `resolve`.
 #[derive(Debug, Args)]
@@ -104,8 +105,9 @@ impl List<'_> {
         let mut out = BufWriter::new(io::stdout().lock());
         let mut written: io::Result<()> = Ok(());
         self.each(|one| {
-            written =
-                serde_json::to_writer(&mut out, &one).map_err(io::Error::from).and_then(|()| writeln!(out));
+            written = serde_json::to_string(&one)
+                .map_err(io::Error::from)
+                .and_then(|one| writeln!(out, "{}", visible_json(&one)));
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         written?;

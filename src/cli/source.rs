@@ -107,7 +107,9 @@ pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
             Err(Refusal::Usage(format!("{name} can be several workloads: {}", names.join(", "))).into())
         }
         Named::None(like) => {
-            Err(Refusal::Usage(format!("no pod or workload is called {name}{}", hint(&like))).into())
+            let is_service = matches!(crate::resolve::name::service(&read.mesh, name).0, Named::One(_));
+            let hint = if is_service { format!("; the service is svc/{name}") } else { hint(&like) };
+            Err(Refusal::Usage(format!("no pod or workload is called {name}{hint}")).into())
         }
     }
 }

@@ -17,5 +17,6 @@ mod pty;
 mod readme;
 mod scenarios;
 mod screens;
+mod shapes;
 mod support;
 mod terminal;
