@@ -20,7 +20,7 @@ use crate::report::table::Style;
 use crate::report::{self, ErasedReport, Format};
 use crate::settings::{self, Colour};
 
-/// Finds out why a request in an Istio mesh fails: which `DestinationRule` each client uses, whether client and server
+/// Finds out why a request in an Istio mesh fails: which DestinationRule each client uses, whether client and server
 /// agree on mutual TLS, and what the access logs prove.
 #[derive(Debug, Parser)]
 #[command(name = "meshscope", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -39,12 +39,13 @@ Try it: `meshscope demo` shows a small broken mesh with traffic; nothing else is
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// Kubernetes objects (YAML, JSON, lists) and access logs: files, folders, or - for standard input. Repeatable
     #[arg(short = 'f', long = "filename", value_name = "PATH", global = true)]
     filename: Vec<String>,
     /// An access log whose pod cannot be told otherwise. Repeatable
-    #[arg(long = "log", value_name = "NS/POD=PATH", global = true)]
+    #[arg(long = "log", value_name = "NS/POD[/CONTAINER]=PATH", global = true)]
     log: Vec<String>,
     /// Show only this namespace (what decides is read from everywhere). Repeatable
     #[arg(short = 'n', long, value_name = "NS", global = true)]
@@ -59,10 +60,10 @@ struct Common {
     #[arg(long, value_name = "X.Y", global = true)]
     istio_version: Option<String>,
     /// How to write the answer
-    #[arg(short = 'o', long, value_enum, default_value_t, global = true)]
+    #[arg(short = 'o', long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
     output: Format,
     /// Colours; the environment's `NO_COLOR` and `CLICOLOR_FORCE` are honoured
-    #[arg(long, value_enum, default_value_t, global = true)]
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
     color: Colour,
 }
 
@@ -72,7 +73,7 @@ enum Command {
     Check(check::Flags),
     /// Do clients and servers agree on TLS
     TlsCheck(tls_check::Flags),
-    /// Old spelling: `authn tls-check`
+    /// What istioctl called it: `authn tls-check`
     #[command(hide = true)]
     Authn {
         #[command(subcommand)]
@@ -92,7 +93,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Authn {
-    /// See `tls-check`
+    /// Do clients and servers agree on TLS
     TlsCheck(tls_check::Flags),
 }
 

@@ -6,6 +6,8 @@
 pub mod cause;
 pub mod locate;
 pub mod merge;
+#[cfg(test)]
+mod tests;
 
 pub use cause::{Cause, Label, causes};
 pub use locate::{Located, Locator};

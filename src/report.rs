@@ -14,6 +14,9 @@ use serde::Serialize;
 
 use table::Style;
 
+use crate::answer::common::API_VERSION;
+use crate::text::visible_json;
+
 /// `-o`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -59,17 +62,33 @@ pub fn write(answer: &dyn ErasedReport, format: Format, style: Style, out: &mut 
     match format {
         Format::Table => answer.table(out, style, false),
         Format::Wide => answer.table(out, style, true),
-        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&answer.value()?)?),
+        Format::Json => {
+            writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&answer.value()?)?))
+        }
         Format::Yaml => {
             let value = answer.value()?;
             let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
             out.write_all(yaml.as_bytes())
         }
-        Format::Ndjson => answer.items().iter().try_for_each(|item| writeln!(out, "{item}")),
+        Format::Ndjson => {
+            answer.items().iter().try_for_each(|item| writeln!(out, "{}", visible_json(&item.to_string())))
+        }
         Format::Name => {
             answer.names().iter().try_for_each(|name| writeln!(out, "{}", crate::text::visible(name)))
         }
     }
+}
+
+/// The items of a list as documents of their own, each with the head that every document has.
+fn documents(kind: &str, items: &[impl Serialize]) -> Vec<serde_json::Value> {
+    let head = [("apiVersion".to_owned(), API_VERSION.into()), ("kind".to_owned(), kind.into())];
+    let document = |item| match serde_json::to_value(item) {
+        Ok(serde_json::Value::Object(fields)) => {
+            Some(serde_json::Value::Object(head.iter().cloned().chain(fields).collect()))
+        }
+        Ok(_) | Err(_) => None,
+    };
+    items.iter().filter_map(document).collect()
 }
 
 /// [`Report`] behind a pointer.

@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use crossterm::event::{Event, EventStream};
 use futures::StreamExt as _;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
 use crate::answer::Read;
 use crate::app::update::update;
@@ -36,8 +37,17 @@ const TAKING_IN: Duration = Duration::from_millis(4);
 /// How long work that still runs may hold up the end of the program.
 const FAREWELL: Duration = Duration::from_millis(50);
 
+/// What reading the source gave.
+#[derive(Debug)]
+pub struct WasRead {
+    /// What was read.
+    pub read: Read,
+    /// What is to be said of the parts that were not.
+    pub messages: Vec<String>,
+}
+
 /// Reads the source: run once, on a thread of its own.
-pub type ReadSource = Box<dyn FnOnce() -> Result<Read, String> + Send>;
+pub type ReadSource = Box<dyn FnOnce() -> anyhow::Result<WasRead> + Send>;
 /// Gives the log lines of a time (milliseconds since the epoch): asked about every half second, once the source is read.
 pub type LiveLines = Box<dyn FnMut(i64) -> Vec<LogLine> + Send>;
 /// Makes [`LiveLines`] for what was read.
@@ -71,8 +81,12 @@ impl fmt::Debug for Start {
 }
 
 /// Shows the screen until the user leaves it or the system ends it. The terminal is as before afterwards, whatever
-/// happened.
-pub fn run_screen(start: Start) -> anyhow::Result<()> {
+/// happened. Gives what was said of parts of the source, so that it can be said again where it stays.
+///
+/// # Errors
+///
+/// When there is no terminal, or the source cannot be read at all: the screen has shown why, and is left first.
+pub fn run_screen(start: Start) -> anyhow::Result<Vec<String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -101,6 +115,7 @@ struct Loop {
     drawn: Option<Instant>,
     to_draw: bool,
     copied: Option<String>,
+    outcome: oneshot::Receiver<anyhow::Result<Vec<String>>>,
 }
 
 /// What the loop does after a message.
@@ -115,18 +130,8 @@ impl Loop {
         let (width, height) = terminal.size()?;
         let results = channel(MOST_RESULTS);
         let sender = results.0.clone();
-        let read = start.read;
-        tokio::spawn(async move {
-            let msg = match tokio::task::spawn_blocking(read).await {
-                Ok(Ok(read)) => Msg::SourceRead(Box::new(read)),
-                Ok(Err(why)) => Msg::SourceFailed(why),
-                Err(error) => {
-                    Msg::SourceFailed(format!("the program failed while reading: {}", panic::text(error)))
-                }
-            };
-            // A loop that has ended wants no message.
-            drop(sender.send(msg).await);
-        });
+        let (told, outcome) = oneshot::channel();
+        tokio::spawn(read_source(start.read, sender, told));
         Ok(Self {
             app: App::new(start.source, width, height).in_namespace(start.namespace),
             theme: start.theme,
@@ -137,10 +142,12 @@ impl Loop {
             drawn: None,
             to_draw: true,
             copied: None,
+            outcome,
         })
     }
 
-    async fn run(mut self, terminal: &mut Terminal) -> anyhow::Result<()> {
+    /// Goes on until it is left, and says how reading the source ended, as far as it did.
+    async fn run(mut self, terminal: &mut Terminal) -> anyhow::Result<Vec<String>> {
         let mut events = EventStream::new();
         let mut signals = signals::Signals::new()?;
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -167,7 +174,7 @@ impl Loop {
                 () = tokio::time::sleep(wait), if self.to_draw => Step::Go,
             };
             if step == Step::Leave || (!at_once && self.take_in() == Step::Leave) {
-                return Ok(());
+                return self.outcome.try_recv().unwrap_or_else(|_still_reading| Ok(Vec::new()));
             }
             if let Some(text) = self.copied.take() {
                 terminal.write(&clipboard::sequence(&text)).context("cannot reach the terminal")?;
@@ -241,6 +248,43 @@ impl Loop {
         self.to_draw = false;
         Ok(())
     }
+}
+
+/// Reads the source, shows what came of it on the screen, and keeps it for the end.
+async fn read_source(
+    read: ReadSource,
+    screen: Sender<Msg>,
+    told: oneshot::Sender<anyhow::Result<Vec<String>>>,
+) {
+    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+        Err(anyhow::anyhow!("the program failed while reading: {}", panic::text(error)))
+    });
+    let (outcome, msgs) = match read {
+        Ok(WasRead { read, messages }) => {
+            let read = Msg::SourceRead(Box::new(read));
+            let left_out = left_out(&messages).map(Msg::LeftOut);
+            (Ok(messages), [Some(read), left_out])
+        }
+        Err(error) => {
+            let failed = Msg::SourceFailed(format!("{error:#}"));
+            (Err(error), [Some(failed), None])
+        }
+    };
+    // A loop that has ended wants neither.
+    drop(told.send(outcome));
+    for msg in msgs.into_iter().flatten() {
+        drop(screen.send(msg).await);
+    }
+}
+
+/// One line for what is to be said of parts of the source: all of it is said when the screen is left.
+fn left_out(messages: &[String]) -> Option<String> {
+    let (first, more) = messages.split_first()?;
+    Some(if more.is_empty() {
+        first.clone()
+    } else {
+        format!("{} messages, all said again on leaving: {first}", messages.len())
+    })
 }
 
 /// Milliseconds since the epoch.

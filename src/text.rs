@@ -28,6 +28,27 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// JSON in which everything that a terminal would act on is written as an escape of JSON: the same value to whoever
+/// reads it. Outside strings JSON has no such character.
+pub fn visible_json(json: &str) -> Cow<'_, str> {
+    let acted_on = |one: char| one == '\u{7f}' || is_hidden(one);
+    if json.is_ascii() || !json.contains(acted_on) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len());
+    for one in json.chars() {
+        if acted_on(one) {
+            for unit in one.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _written = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(one);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Characters that change how others are shown, or that are not shown at all.
 fn is_hidden(one: char) -> bool {
     matches!(one,

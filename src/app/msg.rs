@@ -52,6 +52,8 @@ pub enum Msg {
         /// The answer.
         answer: Box<Answer>,
     },
+    /// Parts of the source were left out or could not be read.
+    LeftOut(String),
     /// Something outside went wrong that ends nothing.
     Trouble(String),
 }

@@ -156,6 +156,10 @@ pub trait Behaviour {
     /// The command that answers the same, and its arguments; empty where there is none.
     fn command(&self) -> Vec<String>;
 
+    /// A command line of another program that does what the selected row says; it is copied before our own.
+    fn foreign_command(&self, _context: &Context<'_>) -> Option<String> {
+        None
+    }
     /// Where the selected row leads.
     fn open(&self, _context: &Context<'_>) -> Option<Target> {
         None

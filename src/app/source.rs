@@ -16,6 +16,8 @@ pub struct Source {
     pub name: String,
     /// How it is named on a command line.
     pub given: Given,
+    /// The other flags that decide what is read and shown, each as a word.
+    pub flags: Vec<String>,
 }
 
 impl Source {
@@ -34,7 +36,7 @@ impl Source {
                 words.push(quoted(path));
             }
         }
-        words.extend(arguments.iter().map(|argument| quoted(argument)));
+        words.extend(self.flags.iter().chain(arguments).map(|word| quoted(word)));
         words.join(" ")
     }
 }
@@ -66,14 +68,17 @@ mod tests {
 
     #[test]
     fn a_view_has_a_command_line() {
-        let files =
-            Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into(), "it's here".into()]) };
+        let files = Source {
+            name: "mesh/".into(),
+            given: Given::Paths(vec!["mesh/".into(), "it's here".into()]),
+            flags: vec!["-n".into(), "web".into()],
+        };
         let why = ["why".to_owned(), "productpage.bookinfo:9080".to_owned()];
         assert_eq!(
             files.command_line(&why),
-            r"meshscope why -f mesh/ -f 'it'\''s here' productpage.bookinfo:9080"
+            r"meshscope why -f mesh/ -f 'it'\''s here' -n web productpage.bookinfo:9080"
         );
-        let demo = Source { name: "demo".into(), given: Given::Demo };
+        let demo = Source { name: "demo".into(), given: Given::Demo, flags: Vec::new() };
         assert_eq!(demo.command_line(&why), "meshscope demo why productpage.bookinfo:9080");
     }
 }

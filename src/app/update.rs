@@ -59,6 +59,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             fold(app, &lines);
         }
         Msg::Answered { revision, question, answer } => take_answer(app, &question, revision, *answer),
+        Msg::LeftOut(text) => {
+            app.say(Tone::Warning, text);
+            app.changed = true;
+        }
         Msg::Trouble(text) => {
             app.say(Tone::Error, text);
             app.changed = true;
@@ -295,7 +299,8 @@ fn copy(app: &mut App, what: Copied, effects: &mut Vec<Effect>) {
     let text = match what {
         Copied::CommandLine => {
             let words = screen.command();
-            (!words.is_empty()).then(|| app.source.command_line(&words))
+            let ours = || (!words.is_empty()).then(|| app.source.command_line(&words));
+            screen.foreign_command(&app.context()).or_else(ours)
         }
         Copied::Namespace => name().and_then(|(_, namespace)| namespace),
         Copied::Name => name().map(|(name, _)| name),

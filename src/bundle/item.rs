@@ -7,7 +7,9 @@ use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, unreadable};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Note, Object, Origin};
 use serde::Deserialize;
-use serde::de::DeserializeSeed;
+use serde::de::{DeserializeSeed, IgnoredAny};
+use serde_json::Value;
+use serde_saphyr::Spanned;
 
 /// The text of one item.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +25,34 @@ struct Refusal {
     text: String,
 }
 
+/// Lists that stand in a list are opened this deep.
+const DEEPEST: usize = 8;
+
 /// Reads items into the bundle, sharing their strings.
 #[derive(Default)]
 pub(super) struct ItemReader {
     file: Arc<str>,
     interner: Interner,
     read: usize,
+    depth: usize,
+}
+
+/// A list that was not cut into its items before: it stands in another one, or on one line.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Listed<T> {
+    /// `None` where there is no such key: then it is no list.
+    #[serde(default = "Option::default", deserialize_with = "given")]
+    items: Option<Items<T>>,
+}
+
+/// The items; null stands for none.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Items<T>(Option<Vec<T>>);
+
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 impl ItemReader {
@@ -38,6 +62,11 @@ impl ItemReader {
 
     pub(super) fn objects_read(&self) -> usize {
         self.read
+    }
+
+    /// Counts a list that was opened: an empty one was read too.
+    pub(super) fn list_was_read(&mut self) {
+        self.read += 1;
     }
 
     pub(super) fn problem(&self, line: u64, text: impl Into<String>) -> Problem {
@@ -68,6 +97,11 @@ impl ItemReader {
         {
             head = given.clone();
         }
+        if let Some(items) = head.items()
+            && self.opened(text, (first, line), &items, bundle)
+        {
+            return true;
+        }
         let Some(kind) = head.kind() else {
             if of_list.is_some() {
                 return false;
@@ -88,6 +122,48 @@ impl ItemReader {
             }
             Err(refusal) => self.refuse(text, (first, line), Some(&head), refusal, bundle),
         }
+        true
+    }
+
+    /// Reads the items of a list. False when it has none, so that it is an object whose kind ends like a list's.
+    fn opened(
+        &mut self,
+        text: Text<'_>,
+        (first, line): (u64, u64),
+        of_list: &Head,
+        bundle: &mut Bundle,
+    ) -> bool {
+        let (spans, any) = match text {
+            Text::Json(text) => {
+                let list = serde_json::from_slice::<Listed<IgnoredAny>>(text).ok();
+                let Some(items) = list.and_then(|list| list.items) else { return false };
+                (Vec::new(), items.0.is_some_and(|items| !items.is_empty()))
+            }
+            Text::Yaml(text) => {
+                let list = super::yaml::with(text, |d| Listed::<Spanned<Value>>::deserialize(d)).ok();
+                let Some(items) = list.and_then(|list| list.items) else { return false };
+                (items.0.unwrap_or_default(), true)
+            }
+        };
+        self.list_was_read();
+        if any && self.depth >= DEEPEST {
+            let text = "is a list in a list in a list and so on: it was not opened";
+            bundle.problems.push(self.problem(line, text));
+            return true;
+        }
+        self.depth += 1;
+        match text {
+            // It is cut into its items as a whole file is, which keeps their lines.
+            Text::Json(text) if any => super::json::read_part(text, first, self, bundle),
+            Text::Json(_) | Text::Yaml(_) => {
+                for item in spans {
+                    let at = first + item.referenced.line().saturating_sub(1);
+                    let text = item.value.to_string();
+                    self.item(Text::Json(text.as_bytes()), at, 0, Some(of_list), bundle);
+                }
+            }
+        }
+        self.depth -= 1;
         true
     }
 
@@ -127,7 +203,7 @@ impl ItemReader {
         refusal: Refusal,
         bundle: &mut Bundle,
     ) {
-        let at = first + refusal.line.saturating_sub(1);
+        let at = (first + refusal.line.saturating_sub(1)).max(line);
         let scanned = text.scan_head();
         let head = head.filter(|head| !head.kind.is_empty()).unwrap_or(&scanned.head);
         let name = scanned.name.as_deref();
@@ -262,7 +338,7 @@ impl Scanned {
     /// The names of metadata that is written on one line, `{name: a, namespace: b}`.
     fn name_in_flow(&mut self, text: &str) {
         let value = super::yaml::parse(text).unwrap_or_default();
-        let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         self.name = text("name");
         if let Some(namespace) = text("namespace") {
             self.namespace = namespace;

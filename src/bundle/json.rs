@@ -62,6 +62,15 @@ pub(super) fn read(
     Ok(())
 }
 
+/// Reads a part of a text that is at hand and begins at a line: a list that stands in another one.
+pub(super) fn read_part(text: &[u8], line: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
+    let mut cutter = Cutter { line, ..Cutter::default() };
+    cutter.block(text, reader, bundle);
+    if !cutter.broken {
+        cutter.end(reader, bundle);
+    }
+}
+
 impl Cutter {
     fn block(&mut self, mut block: &[u8], reader: &mut ItemReader, bundle: &mut Bundle) {
         while let Some((&byte, rest)) = block.split_first() {
@@ -104,7 +113,13 @@ impl Cutter {
 
     fn structure(&mut self, byte: u8, reader: &mut ItemReader, bundle: &mut Bundle) {
         match byte {
-            b'\n' => self.line += 1,
+            b'\n' => {
+                self.line += 1;
+                // An item keeps its lines, so that a place in it can be told.
+                if self.depth > self.base {
+                    self.item.push(b'\n');
+                }
+            }
             b'"' => {
                 if self.base == 0 && self.depth == 1 {
                     self.key.clear();
@@ -185,7 +200,9 @@ impl Cutter {
             for (text, line) in std::mem::take(&mut self.waiting) {
                 reader.item(Text::Json(&text), line, 0, items.as_ref(), bundle);
             }
-            if items.is_none() {
+            if items.is_some() {
+                reader.list_was_read();
+            } else {
                 let text = "has items, but is no list: its kind does not end with List";
                 bundle.problems.push(reader.problem(self.list_line, text));
             }
@@ -268,6 +285,19 @@ mod tests {
         for end in 0..text.len() {
             drop(said(text.get(..end).unwrap()));
         }
+    }
+
+    #[test]
+    fn a_list_in_a_list_is_opened_and_an_empty_one_is_no_fault() {
+        let list = |items: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\n\"items\":{items}}}");
+        let pod = format!("{POD},\"apiVersion\":\"v1\",\n\"kind\":\"Pod\"}}");
+        let nested =
+            list(&format!("[\n{},\n{pod}]", list(&format!("[\n{}]", pod.replace("\"x\"", "\"y\"")))));
+        assert_eq!(said(&nested), ["Pod x/a \"{[\" b 7", "Pod y/a \"{[\" b 5"]);
+        assert!(said(&list("[]")).is_empty() && said(&list("null")).is_empty());
+        let wrong = pod.replace("\"x\"", "\n\n5");
+        let said = said(&list(&format!("[{wrong}]")));
+        assert!(said.iter().any(|text| text.starts_with("4: ")), "{said:?}");
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
 pub(super) fn plain_message(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
     if text.contains("budget breached") || text.contains("alias") && text.contains("limit") {
-        return "expands by its aliases to more than any object holds, and is refused".to_owned();
+        let what = if text.to_lowercase().contains("depth") { "is nested" } else { "expands by its aliases" };
+        return format!("{what} to more than any object holds, and is refused");
     }
     let first = text.lines().next().unwrap_or_default();
     let plain = first.split(" at line ").next().unwrap_or(first);
@@ -67,11 +68,15 @@ enum Place {
 struct Document {
     text: Vec<u8>,
     line: u64,
+    /// How far the whole document is indented, once its first key was seen.
+    indent: Option<usize>,
     place: Place,
     item: Option<Item>,
     /// Items without a kind of their own, met before the list's kind was.
     waiting: Vec<(Vec<u8>, u64)>,
     is_list: bool,
+    /// Whether it is nothing but items, without a list around them.
+    is_bare: bool,
 }
 
 /// Reads a stream of documents.
@@ -112,18 +117,30 @@ impl Document {
         Self {
             text: Vec::new(),
             line,
+            indent: None,
             place: Place::Document,
             item: None,
             waiting: Vec::new(),
             is_list: false,
+            is_bare: false,
         }
     }
 
     fn add(&mut self, line: &[u8], number: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
-        let indent = line.iter().take_while(|byte| **byte == b' ').count();
-        let rest = line.get(indent..).unwrap_or_default();
+        let spaces = line.iter().take_while(|byte| **byte == b' ').count();
+        let rest = line.get(spaces..).unwrap_or_default();
         let blank = rest.trim_ascii().is_empty() || rest.starts_with(b"#");
         let dash = rest.starts_with(b"- ") || rest.trim_ascii_end() == b"-";
+        // A document that is indented as a whole is read as if it were not.
+        if !blank {
+            self.indent.get_or_insert(spaces);
+        }
+        let indent = spaces.saturating_sub(self.indent.unwrap_or(0));
+        let line = line.get(spaces - indent..).unwrap_or_default();
+        if dash && indent == 0 && begins_an_object(rest) && self.is_at_its_beginning() {
+            self.place = Place::Items(None);
+            (self.is_list, self.is_bare) = (true, true);
+        }
         match self.place {
             Place::Items(column) if dash && column.is_none_or(|column| column == indent) => {
                 self.end_item(reader, bundle);
@@ -146,6 +163,11 @@ impl Document {
             }
             Place::Document => self.text.extend_from_slice(line),
         }
+    }
+
+    fn is_at_its_beginning(&self) -> bool {
+        let mut lines = self.text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        matches!(self.place, Place::Document) && lines.all(|line| line.is_empty() || line.starts_with(b"#"))
     }
 
     fn add_to_item(&mut self, line: &[u8], indent: usize) {
@@ -186,11 +208,19 @@ impl Document {
         }
         if !self.is_list && !self.text.trim_ascii().is_empty() {
             read_text(&self.text, self.line, None, reader, bundle);
-        } else if self.is_list && head.is_none() {
+        } else if self.is_list && head.is_some() {
+            reader.list_was_read();
+        } else if self.is_list && !self.is_bare {
             let text = "has items, but is no list: its kind does not end with List";
             bundle.problems.push(reader.problem(self.line, text));
         }
     }
+}
+
+/// Whether the first key behind a dash is one that objects begin with.
+fn begins_an_object(rest: &[u8]) -> bool {
+    let rest = rest.strip_prefix(b"-").unwrap_or(rest).trim_ascii_start();
+    ["apiVersion:", "kind:", "metadata:"].iter().any(|key| rest.starts_with(key.as_bytes()))
 }
 
 fn is_items_key(line: &[u8]) -> bool {
@@ -215,8 +245,11 @@ fn read_text(
     match std::str::from_utf8(text) {
         Ok(text) => {
             // Comments before the first key belong to nobody: the object begins at its first key.
-            let skipped =
-                text.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+            let skipped = text
+                .lines()
+                .map(str::trim_start)
+                .take_while(|line| line.is_empty() || line.starts_with('#'))
+                .count();
             if skipped > 0 && skipped == text.lines().count() {
                 return true;
             }
@@ -228,5 +261,138 @@ fn read_text(
             bundle.problems.push(reader.problem(at, "is not UTF-8: the document was not read"));
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of the objects read, each with its line, then the problems.
+    fn said(text: &str) -> Vec<String> {
+        let mut bundle = Bundle::default();
+        let mut reader = ItemReader::default();
+        reader.begin("x.yaml".into());
+        read(text.as_bytes(), &mut reader, &mut bundle).unwrap();
+        let objects = bundle.snapshot.objects().map(|one| format!("{} {}", one.id, one.origin.line));
+        let problems = bundle.problems.iter().map(|one| format!("{}: {}", one.origin.line, one.text));
+        objects.chain(problems).collect()
+    }
+
+    fn indented(text: &str, indent: &str) -> String {
+        let lines: Vec<_> = text.lines().map(|line| format!("{indent}{line}")).collect();
+        lines.join("\n") + "\n"
+    }
+
+    /// A service called `a` in namespace `x`, its lines indented.
+    fn service(indent: &str) -> String {
+        indented("apiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  namespace: x\n", indent)
+    }
+
+    fn item(dash: &str) -> String {
+        let indent = " ".repeat(dash.len());
+        service(&indent).replacen(&indent, dash, 1)
+    }
+
+    const LIST: &str = "apiVersion: v1\nitems:\n";
+
+    #[test]
+    fn an_object_begins_at_its_first_key() {
+        let one = service("");
+        assert_eq!(said(&one), ["Service x/a 1"]);
+        assert_eq!(said(&format!("---\n{one}")), ["Service x/a 2"]);
+        assert_eq!(said(&format!("--- # comment\n# more\n\n{one}")), ["Service x/a 4"]);
+        assert_eq!(said(&format!("%YAML 1.2\n---\n{one}...\n")), ["Service x/a 3"]);
+        assert_eq!(said(&format!("---\n---\n\n---\n{one}---\n# nothing\n")), ["Service x/a 5"]);
+        assert_eq!(said(&one.replace('\n', "\r\n")), ["Service x/a 1"]);
+        assert_eq!(said(&format!("  # comment\n{}", service("  "))), ["Service x/a 2"]);
+        assert_eq!(
+            said("--- {apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}}\n"),
+            ["Service x/a 1"]
+        );
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_read_one_by_one() {
+        for dash in ["- ", "  - ", "-   ", "    - "] {
+            assert_eq!(said(&format!("{LIST}{}kind: List\n", item(dash))), ["Service x/a 3"], "{dash:?}");
+        }
+        let comment = format!("{LIST}# first\n\n  # of all\n{}\n# end\nkind: List\n", item("- "));
+        assert_eq!(said(&comment), ["Service x/a 6"]);
+        let below = format!("{LIST}-\n{}kind: List\n", service("  "));
+        assert_eq!(said(&below), ["Service x/a 4"]);
+        let commented = format!("{LIST}- # the first\n{}kind: List\n", service("  "));
+        assert_eq!(said(&commented), ["Service x/a 4"]);
+        assert_eq!(
+            said(&format!("{LIST}{}kind: List\n", item("- ")).replace('\n', "\r\n")),
+            ["Service x/a 3"]
+        );
+        assert!(said("apiVersion: v1\nitems: []\nkind: List\n").is_empty());
+        assert!(said("apiVersion: v1\nkind: List\nitems:\n").is_empty());
+    }
+
+    #[test]
+    fn a_list_is_a_list_however_it_is_written() {
+        let inner = "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}}";
+        let one = ["Service x/a 1"];
+        assert_eq!(said(&format!("{{apiVersion: v1, kind: List, items: [{inner}]}}\n")), one);
+        assert_eq!(said(&format!("kind: List\napiVersion: v1\nitems: [{inner}]\n")).len(), 1);
+        let list = indented(&format!("{LIST}{}kind: List\n", item("- ")), "  ");
+        assert_eq!(said(&list), ["Service x/a 3"]);
+        let nested = format!("{LIST}- apiVersion: v1\n  kind: List\n  items:\n{}kind: List\n", item("  - "));
+        assert_eq!(said(&nested), ["Service x/a 6"]);
+        let json = "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"namespace\":\"x\"}}]}";
+        assert_eq!(
+            said(&format!("---\n{json}\n---\n{}", service("").replace("name: a", "name: b"))),
+            ["Service x/a 2", "Service x/b 4"]
+        );
+    }
+
+    #[test]
+    fn items_without_a_list_around_them_are_items() {
+        assert_eq!(
+            said(&format!("# all\n{}{}", item("- "), item("- ").replace("name: a", "name: b"))),
+            ["Service x/a 2", "Service x/b 7"]
+        );
+    }
+
+    #[test]
+    fn what_is_inside_a_text_is_no_structure() {
+        let text = "metadata:\n  name: a\n  namespace: x\n  annotations:\n    note: |\n      ---\n      - apiVersion: v1\n      items:\n\n       # no comment\n    folded: >-\n      --- and\n      - more\n";
+        let whole = format!("apiVersion: v1\nkind: Service\n{text}");
+        assert_eq!(said(&whole), ["Service x/a 1"]);
+        let list = format!("{LIST}{}", indented(&whole, "  ").replacen("  ", "- ", 1));
+        assert_eq!(said(&format!("{list}kind: List\n")), ["Service x/a 3"]);
+    }
+
+    #[test]
+    fn an_anchor_holds_in_its_document() {
+        let one = "apiVersion: v1\nkind: Service\nmetadata:\n  name: &name a\n  namespace: x\n  labels: {app: *name}\n";
+        assert_eq!(said(one), ["Service x/a 1"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let service = "---\napiVersion: v1\nkind: Service\n";
+        for (text, wanted) in [
+            ("---\napiVersion: v1\nmetadata: {name: a}\n", "2: is no Kubernetes object: kind is missing"),
+            (&*format!("{service}metadata: {{namespace: x}}\n"), "2: metadata.name is missing"),
+            ("apiVersion: v1\nkind: Sock\nitems: 5\nmetadata: {}\n", "1: metadata.name is missing"),
+            (
+                "apiVersion: v1\nkind: Sock\nmetadata: {}\nitems:\n- # none\n",
+                "1: has items, but is no list: its kind does not end with List",
+            ),
+        ] {
+            assert_eq!(said(text), [wanted], "{text}");
+        }
+        let broken = said(&format!("{service}metadata: {{name: a, namespace: x}}\nspec: [\n"));
+        assert!(
+            broken[0].starts_with("Service x/a 2") && broken[1].contains(": Service x/a: "),
+            "{broken:?}"
+        );
+        let deep = "{apiVersion: v1, kind: List, items: [".repeat(20) + &"]}".repeat(20);
+        assert_eq!(said(&deep), ["1: is a list in a list in a list and so on: it was not opened"]);
+        let deeper = "{a: ".repeat(2000) + &"}".repeat(2000);
+        assert_eq!(said(&deeper), ["1: recursion limit exceeded"]);
     }
 }

@@ -9,7 +9,7 @@ use crate::answer::check::{self, CheckReport};
 #[derive(Debug, Args)]
 pub(super) struct Flags {
     /// From which severity on the exit code is 79
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t)]
     pub(super) fail_on: FailOn,
 }
 

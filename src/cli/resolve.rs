@@ -5,18 +5,20 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
+use super::source::Names;
 use super::{Common, Outcome, Refusal, source};
+use crate::answer::Read;
 use crate::answer::common::API_VERSION;
 use crate::answer::resolve::{self, ResolutionList};
 use crate::report::Format;
 use crate::resolve::candidates::Which;
+use crate::text::visible_json;
 
 /// Flags of `resolve`.
 #[derive(Debug, Args)]
 pub(super) struct Flags {
-    /// The client, and behind it the service; without them every client with a proxy and every service
-    #[arg(value_name = "CLIENT] [SERVICE[:PORT]", num_args = 0..=2)]
-    names: Vec<String>,
+    #[command(flatten)]
+    names: Names,
     /// Show this subset only
     #[arg(long, value_name = "SUBSET")]
     subset: Option<String>,
@@ -28,8 +30,9 @@ pub(super) struct Flags {
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let read = source::read(common)?;
     let mesh = &read.mesh;
-    let clients = flags.names.first().map(|name| source::client(&read, name)).transpose()?;
-    let service = flags.names.get(1).map(|name| source::service(&read, name)).transpose()?;
+    let (client, service) = flags.names.of(&read);
+    let clients = client.map(|name| source::client(&read, name)).transpose()?;
+    let service = service.map(|name| source::service(&read, name)).transpose()?;
     let near = if flags.all { Which::All } else { Which::Near };
     let only = |mut one: resolve::Resolution| -> anyhow::Result<resolve::Resolution> {
         if let Some(subset) = &flags.subset {
@@ -51,38 +54,65 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         common.write(&only(resolve::resolution(mesh, client, &target, *port, Some(near)))?)?;
         return Ok(Outcome::Fine);
     }
-    let which = flags.all.then_some(near);
+    let list = List {
+        common,
+        read: &read,
+        clients: clients.as_deref(),
+        service: service.as_ref().map(|(host, port)| (host.as_str(), *port)),
+        subset: flags.subset.as_ref(),
+        which: flags.all.then_some(near),
+    };
     if common.output == Format::Ndjson {
-        return stream(common, &read, clients.as_deref(), which);
+        return list.stream();
     }
     let mut items = Vec::new();
-    resolve::list(mesh, clients.as_deref(), None, None, which, |one| {
-        if common.shows(one.client.namespace.as_deref()) {
-            items.push(one);
-        }
+    list.each(|one| {
+        items.push(one);
         ControlFlow::Continue(())
     });
     common.write(&ResolutionList { api_version: API_VERSION, kind: "ResolutionList", items })?;
     Ok(Outcome::Fine)
 }
 
-/// One answer a line, each written as soon as it is known: the list of a large mesh never stands in memory.
-fn stream(
-    common: &Common,
-    read: &crate::answer::Read,
-    clients: Option<&[usize]>,
+/// What is asked where not one client and one service are named.
+struct List<'a> {
+    common: &'a Common,
+    read: &'a Read,
+    clients: Option<&'a [usize]>,
+    service: Option<(&'a str, Option<u16>)>,
+    subset: Option<&'a String>,
     which: Option<Which>,
-) -> anyhow::Result<Outcome> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let mut written: io::Result<()> = Ok(());
-    resolve::list(&read.mesh, clients, None, None, which, |one| {
-        if !common.shows(one.client.namespace.as_deref()) {
-            return ControlFlow::Continue(());
-        }
-        written = serde_json::to_writer(&mut out, &one).map_err(io::Error::from).and_then(|()| writeln!(out));
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    written?;
-    out.flush()?;
-    Ok(Outcome::Fine)
+}
+
+impl List<'_> {
+    /// Hands on each answer that is to be shown.
+    fn each(&self, mut hand_on: impl FnMut(resolve::Resolution) -> ControlFlow<()>) {
+        let (host, port) = self.service.map_or((None, None), |(host, port)| (Some(host), port));
+        resolve::list(&self.read.mesh, self.clients, host, port, self.which, |mut one| {
+            let shown = self.common.shows(one.client.namespace.as_deref())
+                || self.common.shows(one.host.split('.').nth(1));
+            if !shown || self.subset.is_some_and(|subset| !one.subsets.contains(subset)) {
+                return ControlFlow::Continue(());
+            }
+            if let Some(subset) = self.subset {
+                one.ports.retain(|port| port.subset.as_ref() == Some(subset));
+            }
+            hand_on(one)
+        });
+    }
+
+    /// One answer a line, each written as soon as it is known: the list of a large mesh never stands in memory.
+    fn stream(&self) -> anyhow::Result<Outcome> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut written: io::Result<()> = Ok(());
+        self.each(|one| {
+            written = serde_json::to_string(&one)
+                .map_err(io::Error::from)
+                .and_then(|one| writeln!(out, "{}", visible_json(&one)));
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        written?;
+        out.flush()?;
+        Ok(Outcome::Fine)
+    }
 }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Common, Outcome, Refusal, source};
+use super::{Common, Outcome, Refusal, message, source};
 use crate::answer::Read;
 use crate::app::source::{Given, Source};
 use crate::app::{LogLine, answering};
 use crate::demo::Traffic;
 use crate::logs::{PodName, SourceName};
-use crate::runtime::{self, FollowLogs, LiveLines, Start};
+use crate::runtime::{self, FollowLogs, LiveLines, Start, WasRead};
 use crate::settings;
 use crate::ui::Theme;
 
@@ -23,11 +23,22 @@ pub(super) fn run(common: &Common) -> anyhow::Result<Outcome> {
         [one] => one.clone(),
         [one, more @ ..] => format!("{one} and {} more", more.len()),
     };
-    start(common, Source { name, given: Given::Paths(paths) }, None)
+    start(common, Source { name, given: Given::Paths(paths), flags: flags(common) }, None)
 }
 
 pub(super) fn demo(common: &Common) -> anyhow::Result<Outcome> {
-    start(common, Source { name: "demo".to_owned(), given: Given::Demo }, Some(Box::new(traffic)))
+    let source = Source { name: "demo".to_owned(), given: Given::Demo, flags: flags(common) };
+    start(common, source, Some(Box::new(traffic)))
+}
+
+/// The flags besides `-f` that a command line needs to give the same answer.
+fn flags(common: &Common) -> Vec<String> {
+    let logs = common.log.iter().map(|log| ("--log", log));
+    let namespaces = common.namespace.iter().map(|namespace| ("-n", namespace));
+    let root = common.istio_namespace.iter().map(|namespace| ("-i", namespace));
+    let version = common.istio_version.iter().map(|version| ("--istio-version", version));
+    let all = logs.chain(namespaces).chain(root).chain(version);
+    all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
 }
 
 fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::Result<Outcome> {
@@ -42,12 +53,13 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
     let theme = Theme::new(settings::colour_depth(common.color), settings::shows_unicode());
     let flags = common.clone();
     let read = move || {
-        let bundle = source::bundle(&flags).map_err(|error| format!("{error:#}"))?;
-        Ok(source::prepare(&flags, bundle))
+        let bundle = source::bundle(&flags)?;
+        let messages = source::messages(&bundle);
+        Ok(WasRead { read: source::prepare(&flags, bundle), messages })
     };
     // The screen shows one namespace or all; of several it shows all.
     let namespace = if let [one] = common.namespace.as_slice() { Some(one.clone()) } else { None };
-    runtime::run_screen(Start {
+    let messages = runtime::run_screen(Start {
         namespace,
         source,
         theme,
@@ -55,6 +67,9 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
         live,
         answer: Arc::new(answering::answer),
     })?;
+    for text in messages {
+        message(&text);
+    }
     Ok(Outcome::Fine)
 }
 

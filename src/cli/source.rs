@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
-use crate::bundle::{self, Bundle, Error, Path, Request};
+use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
 use crate::logs::PodName;
 use crate::resolve::Options;
@@ -17,16 +18,24 @@ pub(super) const DEMO: &str = "\u{0}demo";
 /// Reads what the flags name. Messages about its parts go to standard error.
 pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
     let bundle = bundle(common)?;
-    for problem in &bundle.problems {
-        message(&format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text));
+    for text in messages(&bundle) {
+        message(&text);
     }
+    Ok(prepare(common, bundle))
+}
+
+/// What is to be said of the parts of a source that were not read.
+pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
+    let problem =
+        |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
+    let mut texts: Vec<_> = bundle.problems.iter().map(problem).collect();
     if !bundle.left_out.is_empty() {
         let names: Vec<_> = bundle.left_out.iter().take(5).map(|name| &**name).collect();
         let more = bundle.left_out.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        message(&format!("neither objects nor access logs: {}{more}", names.join(", ")));
+        texts.push(format!("neither objects nor access logs: {}{more}", names.join(", ")));
     }
-    Ok(prepare(common, bundle))
+    texts
 }
 
 /// The answers' ground for a bundle.
@@ -98,7 +107,9 @@ pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
             Err(Refusal::Usage(format!("{name} can be several workloads: {}", names.join(", "))).into())
         }
         Named::None(like) => {
-            Err(Refusal::Usage(format!("no pod or workload is called {name}{}", hint(&like))).into())
+            let is_service = matches!(crate::resolve::name::service(&read.mesh, name).0, Named::One(_));
+            let hint = if is_service { format!("; the service is svc/{name}") } else { hint(&like) };
+            Err(Refusal::Usage(format!("no pod or workload is called {name}{hint}")).into())
         }
     }
 }
@@ -129,6 +140,38 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
 
 fn hint(like: &[String]) -> String {
     if like.is_empty() { String::new() } else { format!("; there are {}", like.join(", ")) }
+}
+
+/// A pair, or one half of it.
+#[derive(Debug, Args)]
+pub(super) struct Names {
+    /// The client: POD, POD.NS, NS/POD, KIND/NAME[.NS] (deploy/web.shop) [default: all]
+    #[arg(value_name = "CLIENT")]
+    client: Option<String>,
+    /// The service: HOST, NAME, NAME.NS, NS/NAME, svc/NAME[.NS]; alone it is a full host, svc/… or has a :PORT
+    /// [default: all]
+    #[arg(value_name = "SERVICE[:PORT]")]
+    service: Option<String>,
+}
+
+impl Names {
+    /// The client's and the service's name.
+    pub(super) fn of(&self, read: &Read) -> (Option<&String>, Option<&String>) {
+        match (&self.client, &self.service) {
+            (Some(one), None) if is_service(read, one) => (None, Some(one)),
+            (client, service) => (client.as_ref(), service.as_ref()),
+        }
+    }
+}
+
+/// A single name is the service when it is a full host, `svc/…` or has a port, else the client, as istioctl had it.
+fn is_service(read: &Read, name: &str) -> bool {
+    let port = name.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty());
+    name.starts_with("svc/")
+        || name.starts_with("service/")
+        || port
+        || read.mesh.registry.by_host(name).is_some()
+        || name.ends_with(".svc.cluster.local")
 }
 
 /// What `logs` is limited to.

@@ -321,6 +321,12 @@ impl Asked<'_> {
                 }
                 cause
             }
+            // It sends TLS that the server refuses: plaintext is not what failed.
+            Status::Conflict if !plaintext => {
+                let mut alternatives = vec!["no-client-cert", "client-cert-untrusted", "client-cert-expired"];
+                alternatives.extend(["app-closed", "sidecar-killed"]);
+                self.unknown(group, alternatives)
+            }
             Status::Conflict | Status::Unknown => {
                 let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
                 cause.alternatives = OTHER_RESETS.to_vec();
@@ -464,3 +470,6 @@ pub fn in_short(group: &Group) -> String {
     let code = group.response_code.unwrap_or(0);
     if group.flags.is_empty() { format!("{code} -") } else { format!("{code} {}", group.flags) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -141,3 +141,70 @@ impl<'a> Locator<'a> {
         self.mesh
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{UC, client, mesh, read, refusal, server};
+    use super::*;
+    use crate::bundle::{self, Path, Request};
+    use crate::resolve::Options;
+
+    /// `client > host:port subset > server` of each group.
+    fn places(bundle: &bundle::Bundle) -> Vec<String> {
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let locator = Locator::new(&mesh);
+        let name =
+            |at: Option<usize>| locator.workload(at).map_or("?", |workload| &*workload.name).to_owned();
+        let place = |group: Group| {
+            let Located { client, server, host, port, subset, .. } = locator.locate(&group);
+            let port = port.map_or_else(|| "?".to_owned(), |port| port.to_string());
+            let (host, subset) = (host.as_deref().unwrap_or("?"), subset.as_deref().unwrap_or("-"));
+            format!("{} > {host}:{port} {subset} > {}", name(client), name(server))
+        };
+        bundle.logs.groups().map(place).collect()
+    }
+
+    #[test]
+    fn a_group_is_placed_by_its_writer_and_its_cluster() {
+        let sound = mesh("", "STRICT", &[true]);
+        let of = |clients: &str, servers: &str| places(&read(&sound, clients, servers));
+        let host = "cart.shop.svc.cluster.local";
+        assert_eq!(of(&client(1, UC, "-"), ""), [format!("client > {host}:80 - > ?")]);
+        let subset = client(1, UC, "-").replace("outbound|80||", "outbound|80|v1|");
+        assert_eq!(of(&subset, ""), [format!("client > {host}:80 v1 > ?")]);
+        // The inbound cluster names the pod's port; the service's is the one that leads there.
+        assert_eq!(of("", &server(1, UC)), [format!("? > {host}:80 - > cart-0")]);
+        let former = server(1, UC).replace("inbound|9080||", "inbound|80|http|cart.shop.svc.cluster.local");
+        assert_eq!(of("", &former), [format!("? > {host}:80 - > cart-0")]);
+        assert_eq!(of("", &refusal(1, "-", "10.8.1.8")), [format!("client > {host}:80 - > cart-0")]);
+        assert_eq!(of("", &refusal(1, "-", "10.8.9.9")), [format!("? > {host}:80 - > cart-0")]);
+        let passed = client(1, UC, "-").replace(&format!("outbound|80||{host}"), "PassthroughCluster");
+        assert_eq!(of(&passed, ""), ["client > ?:? - > ?"]);
+        let unknown = client(1, UC, "-").replace(host, "api.example.com");
+        assert_eq!(of(&unknown, ""), ["client > api.example.com:80 - > ?"]);
+    }
+
+    #[test]
+    fn the_writer_is_known_by_path_or_by_address() {
+        let sound = mesh("", "STRICT", &[true]);
+        let read_at = |path: &str, text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let log = folder.path().join(path);
+            std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+            std::fs::write(folder.path().join("mesh.yaml"), &sound).unwrap();
+            std::fs::write(log, text).unwrap();
+            let paths = vec![Path::File(folder.path().to_owned())];
+            places(&bundle::read(&Request { paths, logs: Vec::new() }).unwrap())
+        };
+        let host = "cart.shop.svc.cluster.local";
+        let strange = client(1, UC, "-").replace("10.8.1.8", "10.8.7.7");
+        for path in
+            ["web/client.log", "client.web.log", "web/client/istio-proxy.log", "client_web_istio-proxy-1.log"]
+        {
+            assert_eq!(read_at(path, &strange), [format!("client > {host}:80 - > ?")], "{path}");
+        }
+        assert_eq!(read_at("access.log", &client(1, UC, "-")), [format!("client > {host}:80 - > ?")]);
+        assert_eq!(read_at("access.log", &server(1, UC)), [format!("? > {host}:80 - > cart-0")]);
+        assert_eq!(read_at("access.log", &strange), [format!("? > {host}:80 - > ?")]);
+    }
+}

@@ -198,7 +198,9 @@ impl<'a> Alone<'a> {
             Label::AppError => return,
         };
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
-        let server = locator.workload(cause.place.server).or_else(|| locator.workload(cause.place.client));
+        // Where the host is known but was not read, it is what the lines are about, and not who called it.
+        let caller = cause.place.client.filter(|_| cause.place.host.is_none());
+        let server = locator.workload(cause.place.server.or(caller));
         let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
         let id = object.map_or_else(|| not_read(cause), |object| object.id.clone());
         self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
@@ -355,4 +357,65 @@ fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: 
     let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
     let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());
     rules.chain(policies).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cause::causes;
+    use super::super::tests::{UC, client, mesh, read, refusal, server};
+    use super::*;
+    use crate::diagnose::diagnose;
+    use crate::resolve::{Mesh, Options};
+
+    /// The findings, each with its code, confidence, root, and how many lines were seen of its edges.
+    fn said(mesh: &str, clients: &str, servers: &str) -> Vec<String> {
+        let bundle = read(mesh, clients, servers);
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let locator = Locator::new(&mesh);
+        let (causes, traffic) = (causes(&locator, &bundle.logs), traffic(&locator, &bundle.logs));
+        let (found, seen) = findings(&locator, diagnose(&mesh, &[]).findings, &causes, &traffic);
+        let line = |finding: &Finding| {
+            let seen: u64 = finding.edges.iter().filter_map(|edge| seen.get(edge)).sum();
+            let confidence = format!("{:?}", finding.confidence).to_lowercase();
+            format!("{} {confidence} {} {seen}", finding.code.code(), finding.root.0)
+        };
+        found.iter().map(line).collect()
+    }
+
+    #[test]
+    fn lines_join_the_finding_that_explains_them() {
+        let strict = mesh("DISABLE", "STRICT", &[true]);
+        let failed = client(10, UC, "-") + &client(20, UC, "-");
+        let refused = refusal(10, "-", "10.8.1.8") + &refusal(20, "-", "10.8.1.8");
+        let ok = |second| client(second, "200 - via_upstream", "-");
+        let rule = "DestinationRule shop/r";
+        assert_eq!(said(&strict, "", ""), [format!("MS0101 certain {rule} 0")]);
+        assert_eq!(said(&strict, &failed, ""), [format!("MS0101 certain {rule} 2")]);
+        assert_eq!(said(&strict, &failed, &refused), [format!("MS0101 certain {rule} 2")]);
+        assert_eq!(said(&strict, &(failed.clone() + &ok(5)), ""), [format!("MS0101 certain {rule} 2")]);
+        assert_eq!(said(&strict, &(failed + &ok(30)), ""), [format!("MS0101 likely {rule} 2")]);
+    }
+
+    #[test]
+    fn lines_that_nothing_explains_make_findings_of_their_own() {
+        let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let failed = client(10, UC, "-");
+        let refused = refusal(10, "-", "10.8.1.8");
+        let service = "Service shop/cart";
+        // Lines alone never accuse a sound configuration; the server's own line does.
+        assert_eq!(said(&sound, &failed, ""), [format!("MS0903 possible {service} 1")]);
+        assert_eq!(said(&sound, &failed, &refused), [format!("MS0301 certain {service} 1")]);
+        let answered = client(10, "503 - via_upstream", "-");
+        assert_eq!(said(&sound, &answered, &server(10, UC)), [format!("MS0303 certain {service} 1")]);
+        assert!(said(&sound, &answered, "").is_empty(), "an answer of the application is no finding");
+        assert_eq!(
+            said("", &failed, ""),
+            [format!("MS0903 possible {service} 0")],
+            "named by the host alone"
+        );
+        let bare = mesh("DISABLE", "", &[false]);
+        assert_eq!(said(&bare, &failed, ""), [format!("MS0303 likely {service} 1")]);
+        let elsewhere = failed.replace("cart.shop.svc.cluster.local", "api.example.com");
+        assert_eq!(said(&sound, &elsewhere, ""), ["MS0903 possible Host api.example.com 1"]);
+    }
 }

@@ -19,7 +19,7 @@ impl Report for CheckReport {
     }
 
     fn items(&self) -> Vec<serde_json::Value> {
-        self.findings.iter().filter_map(|finding| serde_json::to_value(finding).ok()).collect()
+        super::documents("Finding", &self.findings)
     }
 
     fn names(&self) -> Vec<String> {

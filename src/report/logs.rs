@@ -15,7 +15,9 @@ impl Report for LogReport {
         let most = if wide { usize::MAX } else { GROUPS };
         let rows: Vec<_> = self.groups.iter().take(most).map(cells).collect();
         let head = ["SIDE", "POD", "UPSTREAM CLUSTER", "CODE", "FLAGS", "COUNT", "P50 MS", "LAST", "DETAILS"];
-        table::write(out, style, 2, &head, &rows)?;
+        if !rows.is_empty() {
+            table::write(out, style, 2, &head, &rows)?;
+        }
         let left = self.groups.len().saturating_sub(rows.len());
         if left > 0 {
             writeln!(out, "and {left} groups more (-o wide shows all)")?;
@@ -29,13 +31,12 @@ impl Report for LogReport {
         let lines = &self.lines;
         let formats: Vec<_> =
             self.formats.iter().map(|(format, count)| format!("{count} {format}")).collect();
-        let text = format!(
-            "{} lines read, {} parsed ({}), {} other",
-            lines.read,
-            lines.parsed,
-            formats.join(", "),
-            lines.other
-        );
+        let formats = if formats.is_empty() { String::new() } else { format!(" ({})", formats.join(", ")) };
+        let text = if lines.read == 0 {
+            "no access log was read".to_owned()
+        } else {
+            format!("{} lines read, {} parsed{formats}, {} other", lines.read, lines.parsed, lines.other)
+        };
         writeln!(out, "{}", style.paint(&text, Tone::Dim))
     }
 

@@ -45,7 +45,7 @@ impl Report for TlsCheck {
     }
 
     fn items(&self) -> Vec<serde_json::Value> {
-        self.rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
+        super::documents("TlsCheckRow", &self.rows)
     }
 
     fn names(&self) -> Vec<String> {

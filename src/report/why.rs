@@ -25,7 +25,7 @@ impl Report for Why {
     }
 
     fn items(&self) -> Vec<serde_json::Value> {
-        self.pairs.iter().filter_map(|pair| serde_json::to_value(pair).ok()).collect()
+        super::documents("WhyPair", &self.pairs)
     }
 
     fn names(&self) -> Vec<String> {

@@ -12,8 +12,12 @@ mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
+mod mutations;
+#[cfg(unix)]
+mod pty;
 mod readme;
 mod scenarios;
 mod screens;
+mod shapes;
 mod support;
 mod terminal;

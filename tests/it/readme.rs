@@ -55,3 +55,43 @@ fn the_findings_are_those_of_the_catalogue() {
 fn the_keys_are_those_of_the_screen() {
     part("keys", &meshscope::app::keymap::markdown());
 }
+
+/// The pictures are those of the real program on a real terminal: with `MESHSCOPE_BLESS=1` they are drawn anew.
+#[cfg(unix)]
+#[test]
+fn the_pictures_are_what_the_screen_shows() {
+    use crate::pty::Session;
+
+    let colours = [("COLORTERM", "truecolor")];
+    let mut session = Session::start_with(&["-f", "fixtures/mtls/bookinfo-2019"], &colours);
+    // What is said of a file that is no part of the mesh goes with the next key.
+    session.wait_for("neither objects nor access logs");
+    session.press("g");
+    session.wait_for("in the logs:");
+    picture("findings", &session.formatted());
+    session.press("\r");
+    session.wait_for("no request of this pair succeeded");
+    session.wait_for("fixtures/mtls/bookinfo-2019/mesh.yaml:116");
+    picture("why", &session.formatted());
+    session.press("\x03");
+    assert!(session.end().success());
+}
+
+/// Holds a picture of `assets/`.
+#[cfg(unix)]
+fn picture(name: &str, screen: &str) {
+    use anstyle::RgbColor;
+
+    let term = anstyle_svg::Term::new()
+        .min_width_px(0)
+        .fg_color(RgbColor(0xd6, 0xd9, 0xde).into())
+        .bg_color(RgbColor(0x16, 0x19, 0x1e).into());
+    let drawn = term.render_svg(screen);
+    let file = root().join("assets").join(name).with_extension("svg");
+    if std::env::var_os("MESHSCOPE_BLESS").is_some() {
+        std::fs::write(file, drawn).expect("the picture can be written");
+    } else {
+        let found = std::fs::read_to_string(file).expect("the picture is there");
+        assert!(found == drawn, "assets/{name}.svg is not what the screen shows:\n{screen}");
+    }
+}

@@ -30,7 +30,7 @@ fn read(paths: Vec<Path>) -> Read {
 }
 
 fn source() -> Source {
-    Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into()]) }
+    Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into()]), flags: Vec::new() }
 }
 
 impl Session {

@@ -8,90 +8,10 @@
     reason = "a test says what is wrong by failing, and waits for a state until a deadline"
 )]
 
-use std::io::{Read as _, Write as _};
-use std::num::NonZero;
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
 
-use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
-
-/// How long a state may take to come. It is raised where machines are slow.
-fn patience() -> Duration {
-    let seconds = std::env::var("MESHSCOPE_TEST_PATIENCE").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(20))
-}
-
-struct Session {
-    child: Box<dyn Child + Send + Sync>,
-    terminal: Box<dyn MasterPty + Send>,
-    keys: Box<dyn std::io::Write + Send>,
-    screen: Arc<(Mutex<vt100::Parser>, Condvar)>,
-}
-
-fn cells(number: u16) -> NonZero<u16> {
-    NonZero::new(number).unwrap()
-}
-
-fn size(rows: u16, cols: u16) -> PtySize {
-    PtySize { rows, cols, ..PtySize::default() }
-}
-
-impl Session {
-    fn start(arguments: &[&str]) -> Self {
-        let pair = native_pty_system().openpty(size(24, 80)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_meshscope"));
-        command.args(arguments);
-        for (name, value) in [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8"), ("NO_COLOR", "")] {
-            command.env(name, value);
-        }
-        let child = pair.slave.spawn_command(command).unwrap();
-        drop(pair.slave);
-        let screen = Arc::new((Mutex::new(vt100::Parser::new(cells(24), cells(80), 0)), Condvar::new()));
-        let mut output = pair.master.try_clone_reader().unwrap();
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 8192];
-            while let Ok(read @ 1..) = output.read(&mut bytes) {
-                shown.0.lock().unwrap().process(&bytes[..read]);
-                shown.1.notify_all();
-            }
-        });
-        let keys = pair.master.take_writer().unwrap();
-        Self { child, terminal: pair.master, keys, screen }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
-        self.keys.flush().unwrap();
-    }
-
-    fn resize(&mut self, rows: u16, cols: u16) {
-        self.screen.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(cols));
-        self.terminal.resize(size(rows, cols)).unwrap();
-    }
-
-    /// Waits until the screen is so.
-    fn wait(&self, what: &str, is: impl Fn(&vt100::Screen) -> bool) {
-        let end = Instant::now() + patience();
-        let mut parser = self.screen.0.lock().unwrap();
-        while !is(parser.screen()) {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited for {what}:\n{}", parser.screen().contents());
-            parser = self.screen.1.wait_timeout(parser, left).unwrap().0;
-        }
-    }
-
-    fn wait_for(&self, text: &str) {
-        self.wait(text, |screen| screen.contents().contains(text));
-    }
-
-    fn end(&mut self) -> ExitStatus {
-        let status = self.child.wait().unwrap();
-        self.wait("the terminal as it was", |screen| !screen.alternate_screen() && !screen.hide_cursor());
-        status
-    }
-}
+use crate::pty::Session;
+use crate::support::meshscope;
 
 #[test]
 fn the_demo_shows_its_finding_and_its_traffic_and_quits() {
@@ -134,9 +54,54 @@ fn signals_give_the_terminal_back() {
 }
 
 #[test]
-fn a_source_that_cannot_be_read_is_said_on_the_screen() {
-    let mut session = Session::start(&["-f", "/nonexistent/mesh"]);
-    session.wait_for("cannot read /nonexistent/mesh");
+fn a_source_that_cannot_be_read_is_said_on_the_screen_and_again_where_it_stays() {
+    let empty = tempfile::tempdir().unwrap();
+    let empty = empty.path().to_str().unwrap();
+    for (path, code, why) in
+        [("/nonexistent/mesh", 1, "cannot read /nonexistent/mesh"), (empty, 65, "could be read")]
+    {
+        let mut session = Session::start(&["-f", path]);
+        session.wait_for(why);
+        session.wait_for("?help");
+        session.press("q");
+        assert_eq!(session.end().exit_code(), code, "{path}");
+        session.wait_for(&format!("meshscope: {}", if code == 1 { why } else { "nothing in" }));
+    }
+}
+
+#[test]
+fn what_is_said_of_parts_of_the_source_is_said_on_the_screen_and_on_leaving() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: b}\n";
+    std::fs::write(folder.path().join("mesh.yaml"), service).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "nothing of interest\n").unwrap();
+    let mut session = Session::start(&["-f", folder.path().to_str().unwrap()]);
+    session.wait_for("neither objects nor access logs");
     session.press("q");
+    assert_eq!(session.end().exit_code(), 0);
+    session.wait_for("meshscope: neither objects nor access logs");
+}
+
+/// The program's own command lines are run; what they print must be an answer.
+#[test]
+fn what_ctrl_y_copies_is_a_command_line_that_works() {
+    let mut session = Session::start(&["-f", "fixtures/mtls/bookinfo-2019", "-n", "bookinfo"]);
+    session.wait_for("MS0101");
+    let mut foreign = 0;
+    for (at, keys) in ["", "\r", "f", ":tls\r", ":dr\r", ":explain UC\r"].into_iter().enumerate() {
+        session.press(keys);
+        session.press("\x19");
+        let text = session.copied(at + 1);
+        if let Some(line) = text.strip_prefix("meshscope ") {
+            let words: Vec<_> = line.split(' ').collect();
+            let ran = meshscope(env!("CARGO_MANIFEST_DIR").as_ref(), &words);
+            assert!([0, 79].contains(&ran.code) && !ran.out.is_empty(), "{text}: {}", ran.err);
+        } else {
+            assert!(keys == "f" && text.starts_with("kubectl patch "), "{text}");
+            foreign += 1;
+        }
+    }
+    assert_eq!(foreign, 1, "the remedy is a command of kubectl");
+    session.press("\x03");
     session.end();
 }

@@ -121,7 +121,11 @@ impl Behaviour for FixPage {
     }
 
     fn command(&self) -> Vec<String> {
-        vec!["fix".to_owned(), self.finding.clone()]
+        vec!["check".to_owned()]
+    }
+
+    fn foreign_command(&self, context: &Context<'_>) -> Option<String> {
+        self.remedy(context)?.command.clone()
     }
 
     fn open(&self, _context: &Context<'_>) -> Option<Target> {

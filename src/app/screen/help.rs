@@ -4,7 +4,7 @@ use super::{Behaviour, Context, Title, View};
 use crate::app::command::{Command, Motion};
 use crate::app::command_line::COMMANDS;
 use crate::app::keymap::{BINDINGS, Binding, Place};
-use crate::app::page::{Line, Page, Tone, span};
+use crate::app::page::{Line, Page, Span, Tone, span};
 use crate::app::question::Question;
 use crate::text::fit;
 
@@ -48,16 +48,22 @@ fn entries(of: View, context: &Context<'_>) -> (Vec<Entry>, Vec<Entry>) {
     (own, everywhere)
 }
 
-fn columns(left: &[Entry], right: &[Entry]) -> Vec<Line> {
-    let cell = |entry: Option<&Entry>| match entry.and_then(Option::as_ref) {
-        Some((keys, what)) => {
-            let what = fit(&crate::text::visible(what), COLUMN - 13);
-            [span(Tone::Strong, fit(keys, 12)), span(Tone::Plain, format!("{what} "))]
-        }
-        None => [span(Tone::Plain, fit("", 12)), span(Tone::Plain, fit("", COLUMN - 12))],
-    };
-    let row = |at: usize| Line::new([cell(left.get(at)), cell(right.get(at))].concat());
-    (0..left.len().max(right.len())).map(row).collect()
+/// The cells of an entry, the whole of them so wide.
+fn cell(entry: Option<&Entry>, width: usize) -> [Span; 2] {
+    let (keys, what) = entry.and_then(Option::as_ref).map_or(("", ""), |(keys, what)| (keys, what));
+    let what = fit(&crate::text::visible(what), width.saturating_sub(13));
+    [span(Tone::Strong, fit(keys, 12)), span(Tone::Plain, format!("{what} "))]
+}
+
+fn two_columns(all: &[Entry]) -> Vec<Line> {
+    let half = all.len().div_ceil(2);
+    let (left, right) = all.split_at_checked(half).unwrap_or((all, &[]));
+    let row = |at: usize| Line::new([cell(left.get(at), COLUMN), cell(right.get(at), COLUMN)].concat());
+    (0..half).map(row).collect()
+}
+
+fn one_column(all: &[Entry], width: usize) -> Vec<Line> {
+    all.iter().map(|entry| Line::new(cell(Some(entry), width).to_vec())).collect()
 }
 
 impl Behaviour for HelpPage {
@@ -72,13 +78,9 @@ impl Behaviour for HelpPage {
             all.push(None);
         }
         all.extend(everywhere);
-        let lines = if context.extent.columns() > 2 * COLUMN {
-            let half = all.len().div_ceil(2);
-            let (left, right) = all.split_at_checked(half).unwrap_or((&all, &[]));
-            columns(left, right)
-        } else {
-            columns(&all, &[])
-        };
+        let width = context.extent.columns();
+        let lines =
+            if width > 2 * COLUMN { two_columns(&all) } else { one_column(&all, width.saturating_sub(2)) };
         self.page.set(lines, context.room(View::Help));
     }
 

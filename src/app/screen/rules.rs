@@ -8,7 +8,7 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::Target;
-use crate::app::wording::{count, short_hosts};
+use crate::app::wording::{count, short_host, short_hosts};
 use crate::text::{visible, width};
 
 /// How many rows decide how wide columns are.
@@ -28,6 +28,8 @@ pub struct Widest {
     pub namespace: usize,
     /// Names.
     pub name: usize,
+    /// Hosts.
+    pub host: usize,
     /// Numbers.
     pub number: usize,
 }
@@ -91,6 +93,7 @@ impl Behaviour for RulesTable {
                 .namespace
                 .max(row.rule.namespace.as_deref().map_or(1, |name| width(&visible(name)))),
             name: widest.name.max(width(&visible(&row.rule.name))),
+            host: widest.host.max(width(&visible(short_host(&row.host)))),
             number: widest.number.max(row.wins.max(row.lost).to_string().len()),
         });
         let rows: Vec<_> = rows.into_iter().map(|(at, row)| Row { id: row.rule.path(), at }).collect();

@@ -9,7 +9,11 @@ use crate::model::Snapshot;
 use crate::resolve::Options;
 
 fn app() -> App {
-    App::new(Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into()]) }, 80, 24)
+    App::new(
+        Source { name: "mesh/".into(), given: Given::Paths(vec!["mesh/".into()]), flags: Vec::new() },
+        80,
+        24,
+    )
 }
 
 fn read() -> Msg {

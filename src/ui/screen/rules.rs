@@ -10,7 +10,10 @@ use crate::app::screen::rules::RulesTable;
 use crate::app::wording::short_host;
 use crate::ui::widget::lines::draw_empty;
 use crate::ui::widget::pen::Pen;
-use crate::ui::widget::table::{self, Column, number, rest, text};
+use crate::ui::widget::table::{self, number, rest, text};
+
+/// Below this width there is no room to say how often a rule lost: the hosts have it.
+const ROOMY: u16 = 72;
 
 /// Draws the rows in sight.
 pub fn draw(app: &App, screen: &RulesTable, area: Rect, pen: &mut Pen<'_>) {
@@ -27,11 +30,15 @@ pub fn draw(app: &App, screen: &RulesTable, area: Rect, pen: &mut Pen<'_>) {
     };
     let widest = screen.widest();
     let digits = cells(widest.number, 4, 9);
-    let fixed = [text("TLS", 12), number("WINS", digits), number("LOST", digits)];
-    let namespace = text("NAMESPACE", cells(widest.namespace, 9, area.width / 5));
+    let roomy = area.width >= ROOMY;
+    let mut fixed = vec![text("TLS", 12), number("WINS", digits)];
+    if roomy {
+        fixed.push(number("LOST", digits));
+    }
+    let namespace = text("NAMESPACE", cells(widest.namespace, 9, area.width / if roomy { 5 } else { 7 }));
     let name = text("NAME", cells(widest.name, 4, area.width / 4));
-    let host =
-        Column { width: rest(area.width, &[&[namespace, name], &fixed[..]].concat()), ..text("HOST", 0) };
+    let room = rest(area.width, &[&[namespace, name], &fixed[..]].concat());
+    let host = text("HOST", cells(widest.host, 4, room));
     let columns = [&[namespace, name, host], &fixed[..]].concat();
     let shown = |row: &Row| table.rows.get(row.at).map(cells_of).unwrap_or_default();
     table::draw(&columns, listing.in_sight(usize::from(area.height)), shown, area, pen);

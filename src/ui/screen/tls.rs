@@ -13,6 +13,8 @@ use crate::ui::widget::table::{self, number, rest, text};
 
 /// From this width on there is room to say who the clients are.
 const ROOMY: u16 = 100;
+/// Below this width the hosts have the room in which clients would be counted.
+const NARROW: u16 = 72;
 /// Cells that the rule has in any case, with the gap before it.
 const LEAST_RULE: u16 = 12;
 /// No name of the mesh is longer.
@@ -34,8 +36,10 @@ pub fn draw(app: &App, screen: &TlsTable, area: Rect, pen: &mut Pen<'_>) {
         text("STATUS", 8),
         text("SERVER", cells(widest.server, 6, 10)),
         text("CLIENT", cells(widest.client, 6, 12)),
-        number("CLIENTS", 7),
     ];
+    if area.width >= NARROW {
+        narrow.push(number("CLIENTS", 7));
+    }
     if area.width >= ROOMY {
         narrow.push(text("FROM", area.width / 4));
     }
@@ -45,21 +49,19 @@ pub fn draw(app: &App, screen: &TlsTable, area: Rect, pen: &mut Pen<'_>) {
     let mut columns = vec![text("HOST:PORT", host)];
     columns.extend(narrow);
     columns.push(text("RULE", rest(area.width, &columns)));
-    let shown = |row: &Row| {
-        table.rows.get(row.at).map(|pair| cells_of(pair, area.width >= ROOMY)).unwrap_or_default()
-    };
+    let shown = |row: &Row| table.rows.get(row.at).map(|pair| cells_of(pair, area.width)).unwrap_or_default();
     table::draw(&columns, listing.in_sight(usize::from(area.height)), shown, area, pen);
 }
 
-fn cells_of(pair: &Pair, with_from: bool) -> Vec<(Tone, String)> {
+fn cells_of(pair: &Pair, width: u16) -> Vec<(Tone, String)> {
     let said = cells(pair);
-    let from = with_from.then_some((Tone::Dim, said.from));
+    let clients = (width >= NARROW).then_some((Tone::Plain, said.clients));
+    let from = (width >= ROOMY).then_some((Tone::Dim, said.from));
     let head = [
         (Tone::Plain, said.host),
         (tone(&pair.status), said.status),
         (Tone::Plain, said.server),
         (Tone::Plain, said.client),
-        (Tone::Plain, said.clients),
     ];
-    head.into_iter().chain(from).chain([(Tone::Dim, said.rule)]).collect()
+    head.into_iter().chain(clients).chain(from).chain([(Tone::Dim, said.rule)]).collect()
 }

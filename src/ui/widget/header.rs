@@ -4,8 +4,12 @@ use ratatui::layout::Rect;
 
 use super::pen::Pen;
 use crate::app::page::Tone;
-use crate::app::wording::count;
+use crate::app::wording::{count, tail};
 use crate::app::{App, Reading};
+use crate::text::{visible, width};
+
+/// The source's name keeps so many cells, whatever else there is to say.
+const SHORTEST: usize = 12;
 
 /// Draws it.
 pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
@@ -21,21 +25,26 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
         let cells = end.saturating_sub(x + 1);
         x += pen.write(x, area.y, cells, tone, text);
     };
-    put(Tone::Strong, "meshscope");
-    put(Tone::Plain, &format!("  {}", app.source().name));
-    if let Some(read) = app.read() {
+    let version = app.read().map(|read| {
         let version = &read.mesh.config.version;
-        let from = match version.from {
-            "default" => "assumed",
-            other => other,
-        };
-        put(Tone::Dim, &format!("  Istio {} ({from})", version.value));
-    }
-    match app.reading() {
-        Reading::Begun(_) => put(Tone::Info, "  reading …"),
-        Reading::Failed(_) => put(Tone::Error, "  not read"),
-        Reading::Done => put(Tone::Dim, &counts(app)),
-    }
+        let from = if version.from == "default" { "assumed" } else { version.from };
+        (format!("  Istio {}", version.value), format!(" ({from})"))
+    });
+    let (version, from) = version.unwrap_or_default();
+    let (tone, read) = match app.reading() {
+        Reading::Begun(_) => (Tone::Info, "  reading …".to_owned()),
+        Reading::Failed(_) => (Tone::Error, "  not read".to_owned()),
+        Reading::Done => (Tone::Dim, counts(app)),
+    };
+    // Where there is no room for all, what goes first is where the version is from, then the beginning of a long path.
+    let others = width("meshscope") + 2 + width(&visible(&version)) + width(&read) + 2;
+    let room = usize::from(end).saturating_sub(others);
+    let name = visible(&app.source().name);
+    let from = if width(&name) + width(&from) <= room { from } else { String::new() };
+    put(Tone::Strong, "meshscope");
+    put(Tone::Plain, &format!("  {}", tail(&name, room.max(SHORTEST))));
+    put(Tone::Dim, &format!("{version}{from}"));
+    put(tone, &read);
 }
 
 fn counts(app: &App) -> String {
