@@ -375,7 +375,7 @@ mod tests {
         let (causes, traffic) = (causes(&locator, &bundle.logs), traffic(&locator, &bundle.logs));
         let (found, seen) = findings(&locator, diagnose(&mesh, &[]).findings, &causes, &traffic);
         let line = |finding: &Finding| {
-            let seen: u64 = finding.edges.iter().filter_map(|edge| seen.get(edge)).sum();
+            let seen: u64 = finding.edges.iter().filter_map(|edge| seen.get(&edge)).sum();
             let confidence = format!("{:?}", finding.confidence).to_lowercase();
             format!("{} {confidence} {} {seen}", finding.code.code(), finding.root.0)
         };
