@@ -6,7 +6,7 @@ use super::Read;
 use super::common::{API_VERSION, Clients, MissingRef, ObjectRef, WorkloadRef};
 use crate::model::destination_rule::TlsMode;
 use crate::model::pod::ProxyKind;
-use crate::resolve::client_tls::Sent;
+use crate::resolve::client_tls::{self, Sent};
 use crate::resolve::clients::{self, ClientClass};
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::level_word;
@@ -250,6 +250,7 @@ pub(super) fn row(mesh: &Mesh, pods: &[usize], proxy: &str, service: &Service, t
     let declared = tls.cluster.declared.as_ref().map_or("UNSET", TlsMode::word);
     let effective = tls.effective.map_or("mixed", Sent::word);
     let demand = tls.server.demand.as_ref();
+    let mutual = tls.sends_istio_mutual();
     Row {
         proxy: proxy.to_owned(),
         host: service.host.to_string(),
@@ -265,8 +266,8 @@ pub(super) fn row(mesh: &Mesh, pods: &[usize], proxy: &str, service: &Service, t
             mode: if unknown_scope { "UNKNOWN" } else { declared }.to_owned(),
             effective: if unknown_scope { "UNKNOWN" } else { effective }.to_owned(),
             source: tls.cluster.source.word().to_owned(),
-            sni: tls.sni.clone(),
-            subject_alt_names: tls.sni.as_ref().map(|_| tls.subject_alt_names.clone()),
+            sni: mutual.then(|| client_tls::sni(&tls.policy, tls.port, tls.subset.as_deref(), &service.host)),
+            subject_alt_names: mutual.then(|| client_tls::subject_alt_names(mesh, &tls.policy, service)),
         },
         destination_rule: rule.map(|(rule, level)| RuleRef {
             object: ObjectRef::of(&rule.object.id),

@@ -312,7 +312,7 @@ fn policies(tls: &PairTls) -> Vec<PolicyRef> {
             object: ObjectRef::of(&policy.id),
             level: demand.level.word().to_owned(),
             mode: demand.mode.word().to_owned(),
-            field: demand.field.clone(),
+            field: demand.field.to_string(),
             origin: Some(policy.origin.clone()),
         };
         if !found.contains(&one) {

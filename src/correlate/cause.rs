@@ -80,6 +80,11 @@ pub struct Cause {
 const OTHER_RESETS: [&str; 5] =
     ["app-closed", "no-client-cert", "client-cert-untrusted", "client-cert-expired", "sidecar-killed"];
 
+/// All of them, where nothing tells one from the other.
+fn all_resets() -> Vec<&'static str> {
+    OTHER_RESETS.into_iter().chain(["stale-connection", "plaintext-to-strict"]).collect()
+}
+
 /// The causes of everything that failed, most lines first.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let groups: Vec<_> = logs.groups().collect();
@@ -174,6 +179,9 @@ impl Asked<'_> {
             (Reporter::Client, _) => self.at_client(group),
             (_, Some(Direction::Inbound)) => self.left_at_server(group).into_iter().collect(),
             (_, None) if is_refusal(group) => self.refused(group).into_iter().collect(),
+            _ if group.flags.contains(FlagSet::UC) && is_reset_without_reason(group) => {
+                vec![self.unknown(group, all_resets())]
+            }
             _ => vec![self.unknown(group, Vec::new())],
         }
     }
@@ -339,10 +347,7 @@ impl Asked<'_> {
                     cause.alternatives = vec!["stale-connection"];
                     return cause;
                 }
-                let mut alternatives = OTHER_RESETS.to_vec();
-                alternatives.push("stale-connection");
-                alternatives.push("plaintext-to-strict");
-                self.unknown(group, alternatives)
+                self.unknown(group, all_resets())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What a server demanded before Istio 1.6: `Policy` and `MeshPolicy` of `authentication.istio.io` (mtls.md section 9).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -60,7 +61,7 @@ impl LegacyPolicies {
             (None, None) => Demand {
                 mode: if self.both { MtlsMode::Permissive } else { MtlsMode::Disable },
                 policy: None,
-                field: String::new(),
+                field: Cow::Borrowed(""),
                 level: PolicyLevel::Default,
             },
         }
@@ -114,7 +115,7 @@ fn names_port(target: &Value, service: &Service, port: u16) -> Option<bool> {
 }
 
 fn demand(object: &Arc<Object>, level: PolicyLevel) -> Demand {
-    Demand { mode: mode(object), policy: Some(Arc::clone(object)), field: "spec.peers".to_owned(), level }
+    Demand { mode: mode(object), policy: Some(Arc::clone(object)), field: Cow::Borrowed("spec.peers"), level }
 }
 
 /// The first entry with `mtls` decides; without one, mutual TLS is off (MT-9.3).

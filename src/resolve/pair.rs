@@ -78,10 +78,6 @@ pub struct PairTls {
     pub server: ServerSide,
     /// All endpoints of the client's cluster.
     pub endpoints: Vec<EndpointTls>,
-    /// SNI, where Istio's mutual TLS is sent.
-    pub sni: Option<String>,
-    /// Accepted names of the server, where Istio's mutual TLS is sent.
-    pub subject_alt_names: Vec<String>,
     /// The symptom, for a conflict.
     pub symptom: Option<&'static str>,
     /// What would be needed to answer; not empty means [`Status::Unknown`].
@@ -93,6 +89,12 @@ pub struct PairTls {
 }
 
 impl PairTls {
+    /// Whether Istio's mutual TLS is sent to any endpoint, or would be to a capable one where there is none.
+    pub fn sends_istio_mutual(&self) -> bool {
+        let sent = |endpoint: &EndpointTls| endpoint.sent == Sent::IstioMutual;
+        self.effective == Some(Sent::IstioMutual) || self.endpoints.iter().any(sent)
+    }
+
     /// The endpoints that must fail, of those that traffic can reach.
     pub fn failing(&self) -> impl Iterator<Item = &EndpointTls> {
         self.reachable().filter(|endpoint| endpoint.result == Status::Conflict)
@@ -190,8 +192,6 @@ impl Mesh {
             .collect();
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
-        let mutual = effective == Some(Sent::IstioMutual)
-            || endpoints.iter().any(|endpoint| endpoint.sent == Sent::IstioMutual);
         let mut missing = self.gaps.of_pair(client, service);
         let (mut status, mut symptom) = overall(&endpoints);
         if !missing.is_empty() {
@@ -204,12 +204,6 @@ impl Mesh {
             subset: subset.map(Text::from),
             status,
             server: self.server_side(service, port, &endpoints),
-            sni: mutual.then(|| client_tls::sni(&policy, port, subset, &service.host)),
-            subject_alt_names: if mutual {
-                client_tls::subject_alt_names(self, &policy, service)
-            } else {
-                Vec::new()
-            },
             choice,
             policy,
             cluster,

@@ -1,5 +1,6 @@
 //! Which TLS a workload demands: `PeerAuthentication` policies and their precedence (mtls.md section 1).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -44,7 +45,7 @@ pub struct Demand {
     /// The policy that set it.
     pub policy: Option<Arc<Object>>,
     /// The field of that policy.
-    pub field: String,
+    pub field: Cow<'static, str>,
     /// How far down it was set.
     pub level: PolicyLevel,
 }
@@ -92,7 +93,7 @@ impl PeerPolicies {
             Some((_, mode)) if *mode != MtlsMode::Unset => Demand {
                 mode: mode.clone(),
                 policy: Some(Arc::clone(object)),
-                field: format!("spec.portLevelMtls.{port}.mode"),
+                field: format!("spec.portLevelMtls.{port}.mode").into(),
                 level: PolicyLevel::Port,
             },
             Some(_) | None => workload,
@@ -124,11 +125,16 @@ impl PeerPolicies {
                 return Demand {
                     mode: policy.mode.clone(),
                     policy: Some(Arc::clone(object)),
-                    field: "spec.mtls.mode".to_owned(),
+                    field: Cow::Borrowed("spec.mtls.mode"),
                     level,
                 };
             }
         }
-        Demand { mode: MtlsMode::Permissive, policy: None, field: String::new(), level: PolicyLevel::Default }
+        Demand {
+            mode: MtlsMode::Permissive,
+            policy: None,
+            field: Cow::Borrowed(""),
+            level: PolicyLevel::Default,
+        }
     }
 }

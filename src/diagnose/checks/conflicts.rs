@@ -84,7 +84,7 @@ impl Found {
             endpoint.demand.as_ref().and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
         if let Some((policy, demand)) = policy {
             let counted = format!("server's mode, {} level", demand.level.word());
-            self.partners.insert((policy.id.clone(), demand.field.clone()), (policy, counted));
+            self.partners.insert((policy.id.clone(), demand.field.to_string()), (policy, counted));
         } else if endpoint.server == Server::Outside {
             let entry = Arc::clone(&judged.service.object);
             let counted = "a host outside the mesh".to_owned();

@@ -65,7 +65,7 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
         }
         Some(Downgrade::PolicyDisables(demand)) => Some(Root {
             object: Arc::clone(demand.policy.as_ref()?),
-            field: demand.field.clone(),
+            field: demand.field.to_string(),
             counted: format!("automatic mTLS looks at it, {} level", demand.level.word()),
             because: vec![Reason::HiddenByPolicyLevel],
         }),
@@ -151,7 +151,7 @@ fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) 
     {
         return Root {
             object: Arc::clone(policy),
-            field: demand.field.clone(),
+            field: demand.field.to_string(),
             counted: format!("server's mode, {} level", demand.level.word()),
             because,
         };
