@@ -1,5 +1,7 @@
 //! `tls-check`: for each client and service port, do client and server agree on TLS.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Read;
@@ -225,21 +227,26 @@ pub(super) fn pairs(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: O
     pairs
 }
 
+/// Clients that are named of those that a row stands for.
+const MOST_EXAMPLES: usize = 5;
+
 /// The clients that pods stand for: the pod itself where it is one, else their number and some.
 pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, Clients) {
     let known: Vec<_> = pods.iter().filter_map(|at| mesh.workloads.get(*at)).collect();
     if let [one] = known.as_slice() {
         return (Some(WorkloadRef::pod(one)), Clients { count: 1, examples: Vec::new() });
     }
-    let mut workloads: Vec<_> = known.iter().map(|pod| WorkloadRef::workload(pod)).collect();
-    workloads.sort();
-    workloads.dedup();
-    if let [one] = workloads.as_slice() {
-        return (Some(one.clone()), Clients { count: 1, examples: Vec::new() });
+    // Told apart by what names them, before a name is copied: a row can stand for thousands of pods.
+    let named = |pod: &&Workload| {
+        let own = *pod.kind == *"Pod";
+        (pod.namespace.clone(), pod.name.clone(), pod.kind.clone(), pod.pod.clone().filter(|_| own))
+    };
+    let workloads: BTreeMap<_, _> = known.iter().map(|pod| (named(pod), *pod)).collect();
+    let mut examples = workloads.values().take(MOST_EXAMPLES).map(|pod| WorkloadRef::workload(pod));
+    if workloads.len() == 1 {
+        return (examples.next(), Clients { count: 1, examples: Vec::new() });
     }
-    let count = workloads.len() as u64;
-    workloads.truncate(5);
-    (None, Clients { count, examples: workloads })
+    (None, Clients { count: workloads.len() as u64, examples: examples.collect() })
 }
 
 /// The row of a pair.

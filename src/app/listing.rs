@@ -59,8 +59,10 @@ impl Listing {
     }
 
     fn keep_in_sight(&mut self) {
-        let highest = self.rows.len().saturating_sub(self.room);
-        self.top = self.top.clamp((self.at + 1).saturating_sub(self.room), self.at).min(highest);
+        // There is no room yet while the first answer is being made; keys are pressed all the same.
+        let room = self.room.max(1);
+        let highest = self.rows.len().saturating_sub(room);
+        self.top = self.top.clamp((self.at + 1).saturating_sub(room), self.at).min(highest);
     }
 
     /// The selected row.
@@ -110,6 +112,17 @@ mod tests {
 
     fn selected(listing: &Listing) -> &str {
         listing.selected().map_or("-", |row| &row.id)
+    }
+
+    #[test]
+    fn moving_in_a_list_that_has_no_rows_yet_does_nothing() {
+        let mut listing = Listing::default();
+        for motion in
+            [Motion::Down, Motion::Up, Motion::PageDown, Motion::PageUp, Motion::First, Motion::Last]
+        {
+            listing.move_by(motion);
+            assert_eq!(selected(&listing), "-");
+        }
     }
 
     #[test]

@@ -67,17 +67,8 @@ impl Session {
     }
 
     /// Presses keys: names in angle brackets, everything else a character each.
-    fn press(&mut self, keys: &str) -> &mut Self {
-        let mut rest = keys;
-        while let Some(first) = rest.chars().next() {
-            let named = rest.strip_prefix('<').and_then(|named| named.split_once('>'));
-            let key = if let Some((name, after)) = named {
-                rest = after;
-                key(name)
-            } else {
-                rest = rest.strip_prefix(first).unwrap_or_default();
-                Key::Char(first)
-            };
+    fn press(&mut self, text: &str) -> &mut Self {
+        for key in keys(text) {
             self.tell(Msg::Key(key));
         }
         self
@@ -101,6 +92,21 @@ impl Session {
         };
         lines.map(line).collect()
     }
+}
+
+fn keys(text: &str) -> Vec<Key> {
+    let (mut rest, mut keys) = (text, Vec::new());
+    while let Some(first) = rest.chars().next() {
+        let named = rest.strip_prefix('<').and_then(|named| named.split_once('>'));
+        keys.push(if let Some((name, after)) = named {
+            rest = after;
+            key(name)
+        } else {
+            rest = rest.strip_prefix(first).unwrap_or_default();
+            Key::Char(first)
+        });
+    }
+    keys
 }
 
 fn key(name: &str) -> Key {
@@ -387,5 +393,80 @@ fn every_size_can_be_drawn() {
             session.tell(Msg::Resize(width, height));
             session.terminal();
         }
+    }
+}
+
+/// Any key at any time: also while answers are still being made, which come late and in any order.
+#[test]
+fn no_sequence_of_keys_breaks_the_screen() {
+    const KEYS: [&str; 34] = [
+        "<enter>",
+        "<enter>",
+        "<esc>",
+        "<tab>",
+        "<backtab>",
+        "<up>",
+        "<down>",
+        "<pgup>",
+        "<pgdn>",
+        "<ctrl-z>",
+        "<ctrl-w>",
+        "<ctrl-e>",
+        "<ctrl-y>",
+        "<backspace>",
+        ":tls<enter>",
+        ":dr<enter>",
+        ":findings<enter>",
+        ":explain UC<enter>",
+        ":why productpage.bookinfo<enter>",
+        "/",
+        "book",
+        "!",
+        "f",
+        "x",
+        "t",
+        "y",
+        "c",
+        "n",
+        "j",
+        "k",
+        "G",
+        "[",
+        "-",
+        "3",
+    ];
+    let mut session = Session::starting(80, 24);
+    let mut late: Vec<Msg> = Vec::new();
+    let mut random = 7_u64;
+    for turn in 0..6_000_u32 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let pick = usize::try_from(random >> 33).unwrap();
+        let mut effects = Vec::new();
+        match turn {
+            200 => {
+                let read = Msg::SourceRead(Box::new(read(meshscope::demo::paths())));
+                effects = update(&mut session.app, read);
+            }
+            _ if pick.is_multiple_of(5) && !late.is_empty() => {
+                let msg = late.swap_remove(pick % late.len());
+                effects = update(&mut session.app, msg);
+            }
+            _ if pick.is_multiple_of(41) => {
+                let size = (u16::try_from(pick % 150).unwrap(), u16::try_from(pick % 47).unwrap());
+                effects = update(&mut session.app, Msg::Resize(size.0, size.1));
+            }
+            _ => {
+                for key in keys(KEYS[pick % KEYS.len()]) {
+                    effects.extend(update(&mut session.app, Msg::Key(key)));
+                }
+            }
+        }
+        for effect in effects {
+            if let Effect::Compute { revision, question } = effect {
+                let answer = Box::new(answering::answer(session.app.read().unwrap(), &question));
+                late.push(Msg::Answered { revision, question, answer });
+            }
+        }
+        session.terminal();
     }
 }

@@ -1,5 +1,7 @@
 //! What the page of a pair says first: what happens, how sure that is, and since when.
 
+use std::collections::BTreeSet;
+
 use super::facts::Facts;
 use crate::answer::why::Pair;
 use crate::app::page::{Line, Tone, paragraphs, span};
@@ -27,9 +29,9 @@ pub(super) fn lines(facts: &Facts<'_>) -> Vec<Line> {
         let lines = paragraphs(Tone::Plain, &text, facts.width).into_iter();
         lines.map(move |line| line.of(&text, target.clone())).collect::<Vec<_>>()
     }));
-    let mut needs: Vec<_> =
-        pair.tls.missing.iter().chain(&pair.resolution.missing).map(|missing| &missing.need).collect();
-    needs.dedup();
+    // Of a pair of which nothing can be told the reason says it already.
+    let needs = pair.tls.missing.iter().chain(&pair.resolution.missing).map(|missing| &missing.need);
+    let needs: BTreeSet<_> = needs.filter(|need| !pair.tls.reason.contains(need.as_str())).collect();
     lines.extend(needs.into_iter().flat_map(|need| paragraphs(Tone::Warning, need, facts.width)));
     lines
 }
