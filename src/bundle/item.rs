@@ -206,7 +206,7 @@ impl ItemReader {
         let at = (first + refusal.line.saturating_sub(1)).max(line);
         let scanned = text.scan_head();
         let head = head.filter(|head| !head.kind.is_empty()).unwrap_or(&scanned.head);
-        let name = scanned.name.as_deref();
+        let name = scanned.name.as_deref().filter(|name| !name.is_empty());
         let words = match &refusal.field {
             Some(field) => format!("{field}: {}", refusal.text),
             None => refusal.text.clone(),

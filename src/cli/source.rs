@@ -101,6 +101,9 @@ fn log_flag(text: &str) -> anyhow::Result<(PathBuf, PodName)> {
 /// The indices of the pods that a name means.
 pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
     use crate::resolve::name::Named;
+    if name.is_empty() {
+        return Err(Refusal::Usage("the name of the client is empty".to_owned()).into());
+    }
     match crate::resolve::name::workload(&read.mesh, name) {
         Named::One(pods) => Ok(pods),
         Named::Several(names) => {
@@ -117,6 +120,9 @@ pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
 /// Host and port that a name of a service means.
 pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option<u16>)> {
     use crate::resolve::name::Named;
+    if name.is_empty() {
+        return Err(Refusal::Usage("the name of the service is empty".to_owned()).into());
+    }
     let (named, port) = crate::resolve::name::service(&read.mesh, name);
     let service = match named {
         Named::One(service) => service,

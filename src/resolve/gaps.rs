@@ -113,7 +113,7 @@ impl Gaps {
     fn unreadable(&mut self, object: &Object, config: &Config) {
         let namespace = object.id.namespace.to_string();
         let need =
-            format!("{} ({}:{}) can be read", object.id.path(), object.origin.file, object.origin.line);
+            format!("{} ({}:{}) cannot be read", object.id.path(), object.origin.file, object.origin.line);
         let missing = Missing::not_collected(object.id.kind.name(), need);
         match &object.id.kind {
             Kind::DestinationRule => self.either.push((Self::scope(object, config), missing)),

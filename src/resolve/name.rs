@@ -69,10 +69,12 @@ fn of_kind(mesh: &Mesh, kind: &str, rest: &str) -> Named<Vec<usize>> {
     let fits = |name: &str, namespace: Option<&str>| -> Vec<usize> {
         let all = mesh.workloads.all().iter().enumerate();
         all.filter(|(_, workload)| {
+            let controller = workload.body().and_then(|pod| pod.controller.as_ref());
             let same = if kind == "Pod" {
                 workload.pod.as_deref() == Some(name)
             } else {
                 *workload.kind == *kind && *workload.name == *name
+                    || controller.is_some_and(|one| *one.kind == *kind && *one.name == *name)
             };
             same && namespace.is_none_or(|namespace| *workload.namespace == *namespace)
         })
