@@ -21,7 +21,7 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         if settings::is_interactive() {
             return screen::demo(&common);
         }
-        let never = check::Flags { fail_on: check::FailOn::Never };
+        let never = check::Flags { fail_on: check::FailOn::Never, ignore: Vec::new(), baseline: None };
         return check::run(&common, &never);
     }
     let arguments = std::iter::once(OsString::from("meshscope demo")).chain(flags.command);
