@@ -2,6 +2,8 @@
 //!
 //! An answer that such an object could change is `UNKNOWN`; all others stand.
 
+use serde_json::Value;
+
 use crate::model::object::Body;
 use crate::model::{Kind, Object, Snapshot};
 
@@ -74,12 +76,10 @@ impl Gaps {
             }
             Kind::EnvoyFilter => {
                 let patches = spec("/spec/configPatches");
-                let patches = patches.as_ref().and_then(|list| list.as_array()).into_iter().flatten();
-                let touches_tls = patches
-                    .filter_map(|patch| patch.get("applyTo").and_then(serde_json::Value::as_str))
-                    .any(|to| matches!(to, "CLUSTER" | "LISTENER" | "FILTER_CHAIN" | "BOOTSTRAP"));
+                let mut patches = patches.as_ref().and_then(|list| list.as_array()).into_iter().flatten();
+                let touches_tls = patches.any(touches_tls);
                 if touches_tls {
-                    self.either.push((scope, missing("patches clusters or listeners; it is not evaluated")));
+                    self.either.push((scope, missing("patches the TLS of clusters or listeners; it is not evaluated")));
                 }
             }
             Kind::Namespace
@@ -165,9 +165,68 @@ impl Gaps {
     }
 }
 
+/// Keys of clusters, listeners and filter chains that decide about TLS or about where traffic goes.
+const TLS_KEYS: [&str; 6] = [
+    "transportsocket",
+    "transportsocketmatches",
+    "tlscontext",
+    "filterchains",
+    "filterchainmatch",
+    "loadassignment",
+];
+
+/// Whether a patch of an `EnvoyFilter` can change what is sent or accepted. New clusters and listeners change nothing
+/// of those that are there, and most merges are about time-outs, keep-alive and the like.
+fn touches_tls(patch: &Value) -> bool {
+    let kind = patch.get("applyTo").and_then(Value::as_str).unwrap_or_default();
+    let operation = patch.pointer("/patch/operation").and_then(Value::as_str).unwrap_or_default();
+    match (kind, operation) {
+        ("CLUSTER" | "LISTENER", "ADD") => false,
+        ("CLUSTER" | "LISTENER" | "FILTER_CHAIN", "MERGE") => {
+            patch.pointer("/patch/value").is_some_and(has_tls_key)
+        }
+        ("CLUSTER" | "LISTENER" | "FILTER_CHAIN", _) => true,
+        _ => false,
+    }
+}
+
+fn has_tls_key(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            TLS_KEYS.contains(&key.replace('_', "").to_ascii_lowercase().as_str()) || has_tls_key(value)
+        }),
+        Value::Array(items) => items.iter().any(has_tls_key),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 fn pick<'a>(
     gaps: &'a [(String, Missing)],
     touches: impl Fn(&str) -> bool + 'a,
 ) -> impl Iterator<Item = Missing> + 'a {
     gaps.iter().filter(move |(scope, _)| touches(scope)).map(|(_, missing)| missing.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_patches_that_can_change_tls_leave_a_gap() {
+        let patch = |kind: &str, operation: &str, value: Value| {
+            touches_tls(&json!({"applyTo": kind, "patch": {"operation": operation, "value": value}}))
+        };
+        assert!(!patch(
+            "CLUSTER",
+            "MERGE",
+            json!({"connect_timeout": "5s", "upstream_connection_options": {}})
+        ));
+        assert!(patch("CLUSTER", "MERGE", json!({"transport_socket": {}})));
+        assert!(patch("CLUSTER", "MERGE", json!({"transportSocketMatches": []})));
+        assert!(!patch("CLUSTER", "ADD", json!({"name": "x", "transport_socket": {}})));
+        assert!(patch("CLUSTER", "REMOVE", Value::Null));
+        assert!(patch("FILTER_CHAIN", "ADD", json!({})));
+        assert!(!patch("HTTP_FILTER", "INSERT_BEFORE", json!({"name": "lua"})));
+    }
 }
