@@ -36,6 +36,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0106", include_str!("../../assets/explain/MS0106.md")),
     ("MS0107", include_str!("../../assets/explain/MS0107.md")),
     ("MS0108", include_str!("../../assets/explain/MS0108.md")),
+    ("MS0111", include_str!("../../assets/explain/MS0111.md")),
     ("MS0112", include_str!("../../assets/explain/MS0112.md")),
     ("MS0113", include_str!("../../assets/explain/MS0113.md")),
     ("MS0114", include_str!("../../assets/explain/MS0114.md")),

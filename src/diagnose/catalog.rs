@@ -65,6 +65,18 @@ catalog! {
     ForeignTlsToSidecar = "MS0104", "foreign-tls-to-sidecar", Error;
     /// Istio's mutual TLS towards a host outside the mesh.
     MtlsToExternal = "MS0106", "mtls-to-external", Error;
+    /// A DISABLE of the namespace or mesh hides a stricter policy from automatic mTLS.
+    HiddenByPolicyLevel = "MS0107", "auto-mtls-hidden-by-policy-level", Warning;
+    /// One endpoint behind a headless service keeps all others from mutual TLS.
+    HeadlessAllOrNothing = "MS0108", "headless-all-or-nothing", Warning;
+    /// Works, and is not encrypted.
+    PlaintextInPermissive = "MS0111", "plaintext-in-permissive", Info;
+    /// A `tls` block without mode.
+    TlsModeMissing = "MS0112", "tls-mode-missing-means-disable", Warning;
+    /// An entry for a port that drops the settings above it.
+    PortSettingsDropTls = "MS0113", "port-settings-drop-tls", Warning;
+    /// A credential that a sidecar takes no notice of.
+    CredentialIgnored = "MS0114", "simple-credential-ignored-on-sidecar", Warning;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.

@@ -2,6 +2,9 @@
 
 pub mod conflicts;
 pub mod not_understood;
+pub mod reasons;
 pub mod two_origins;
 
+#[cfg(test)]
+mod examples;
 mod root;

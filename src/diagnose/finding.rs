@@ -153,6 +153,18 @@ pub enum Evidence {
     Log(LogEvidence),
 }
 
+impl Evidence {
+    /// A field of an object, with its value.
+    pub fn of_field(object: &Arc<Object>, field: &str, counted: &str) -> Self {
+        Self::Field {
+            object: object.id.clone(),
+            field: field.to_owned(),
+            value: field_value(object, field),
+            counted: counted.to_owned(),
+        }
+    }
+}
+
 /// Log lines as evidence.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogEvidence {
@@ -192,6 +204,31 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What a field of an object proves by itself.
+    pub fn of_field(code: Code, object: &Arc<Object>, field: &str, counted: &str, message: String) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            confidence: Confidence::Certain,
+            root: (object.id.clone(), field.to_owned()),
+            message,
+            because: Vec::new(),
+            objects: vec![Involved::new(object, Role::Cause, field)],
+            edges: Vec::new(),
+            evidence: vec![Evidence::of_field(object, field, counted)],
+        }
+    }
+
+    /// Adds the other half of it: an object, its field, and how that counted.
+    #[must_use]
+    pub fn with(mut self, object: &Arc<Object>, role: Role, field: &str, counted: &str) -> Self {
+        self.objects.push(Involved::new(object, role, field));
+        if !field.is_empty() {
+            self.evidence.push(Evidence::of_field(object, field, counted));
+        }
+        self
+    }
+
     /// Its stable identity: code, kind, namespace, name, field.
     pub fn id(&self) -> String {
         let (object, field) = &self.root;

@@ -1,8 +1,9 @@
 //! Judging every pair once and making findings of what does not hold.
 
 use super::checks::conflicts::Conflicts;
+use super::checks::reasons::Reasons;
 use super::checks::{not_understood, two_origins};
-use super::finding::Finding;
+use super::finding::{Edge, Finding};
 use crate::model::{Origin, Text};
 use crate::resolve::clients::{self, ClientClass};
 use crate::resolve::{Mesh, Missing, PairTls, Service, Status, Workload};
@@ -42,6 +43,16 @@ impl Judged<'_> {
     pub fn client_workloads(&self) -> Vec<(Text, Text, Text)> {
         workloads_of(self.mesh, self.class)
     }
+
+    /// The pair, once for each of these workloads.
+    pub fn edges(&self) -> impl Iterator<Item = Edge> {
+        self.client_workloads().into_iter().map(|client| Edge {
+            client,
+            host: self.service.host.clone(),
+            port: self.tls.port,
+            subset: self.tls.subset.clone(),
+        })
+    }
 }
 
 fn workloads_of(mesh: &Mesh, class: &ClientClass) -> Vec<(Text, Text, Text)> {
@@ -60,6 +71,7 @@ pub type Unread = (Origin, String);
 pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
+    let mut reasons = Reasons::default();
     for class in clients::classes(mesh, |_| true) {
         let Some(client) = class.representative(mesh) else { continue };
         let size = workloads_of(mesh, &class).len() as u64;
@@ -76,11 +88,14 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                     let judged = Judged { mesh, class: &class, client, service: target.service, tls: &tls };
                     diagnosis.count(&judged, size);
                     conflicts.add(&judged);
+                    reasons.add(&judged);
                 }
             }
         }
     }
     diagnosis.findings = conflicts.findings();
+    let alone = reasons.findings(mesh, &diagnosis.findings);
+    diagnosis.findings.extend(alone);
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
