@@ -77,6 +77,18 @@ catalog! {
     PortSettingsDropTls = "MS0113", "port-settings-drop-tls", Warning;
     /// A credential that a sidecar takes no notice of.
     CredentialIgnored = "MS0114", "simple-credential-ignored-on-sidecar", Warning;
+    /// A rule that is in force for nobody.
+    RuleNeverUsed = "MS0201", "rule-never-used", Warning;
+    /// A rule that another pool's rule hides.
+    RuleShadowed = "MS0202", "rule-shadowed", Info;
+    /// A rule for a host that is not there.
+    HostMatchesNothing = "MS0203", "host-matches-nothing", Warning;
+    /// Two rules for one host that do not merge.
+    RulesNotMerged = "MS0204", "rules-not-merged", Warning;
+    /// A rule that is not exported to clients of its host.
+    NotExported = "MS0208", "not-exported", Info;
+    /// A rule for selected clients that hides others from the rest.
+    SelectorRuleStopsLookup = "MS0209", "selector-rule-stops-lookup", Warning;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.

@@ -2,8 +2,9 @@
 
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
-use super::checks::{not_understood, two_origins};
+use super::checks::{host_matches_nothing, not_understood, rule_never_used, rules_lost, two_origins};
 use super::finding::{Edge, Finding};
+use super::uses::{Uses, Visit};
 use crate::model::{Origin, Text};
 use crate::resolve::clients::{self, ClientClass};
 use crate::resolve::{Mesh, Missing, PairTls, Service, Status, Workload};
@@ -72,14 +73,19 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
     let mut reasons = Reasons::default();
+    let mut uses = Uses::new(mesh);
     for class in clients::classes(mesh, |_| true) {
         let Some(client) = class.representative(mesh) else { continue };
-        let size = workloads_of(mesh, &class).len() as u64;
+        let workloads = workloads_of(mesh, &class);
+        let size = workloads.len() as u64;
         for host in mesh.registry.hosts() {
             let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
                 continue;
             };
             let choice = mesh.choice(client, &target);
+            let visit =
+                Visit { mesh, client, workloads: &workloads, target: &target, choice: choice.as_ref() };
+            uses.visit(&visit);
             let called = mesh.subsets_called(client, &target, choice.as_ref());
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
@@ -96,6 +102,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings = conflicts.findings();
     let alone = reasons.findings(mesh, &diagnosis.findings);
     diagnosis.findings.extend(alone);
+    diagnosis.findings.extend(of_rules(mesh, &uses));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
@@ -104,6 +111,18 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.assumed.sort_unstable();
     diagnosis.assumed.dedup();
     diagnosis
+}
+
+/// The findings about rules: of several that fit one, the more specific.
+fn of_rules(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+    let (mut findings, nowhere) = host_matches_nothing::check(mesh);
+    let never = rule_never_used::rules(mesh, uses, &nowhere);
+    findings.extend(rule_never_used::check(mesh, uses, &never));
+    findings.extend(rules_lost::shadowed(mesh, uses, &never));
+    findings.extend(rules_lost::not_merged(mesh, uses));
+    findings.extend(rules_lost::not_exported(mesh, uses, &never));
+    findings.extend(rules_lost::stops(mesh, uses));
+    findings
 }
 
 impl Diagnosis {

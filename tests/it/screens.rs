@@ -215,7 +215,7 @@ fn nothing_found_says_what_was_looked_at() {
 fn an_empty_list_says_what_hides_its_rows() {
     let mut session = Session::demo(80, 24);
     let text = session.press("/nosuch<enter>").text();
-    assert!(text.contains("the filter hides all 1: esc takes it away"), "{text}");
+    assert!(text.contains("the filter hides all 4: esc takes it away"), "{text}");
     session.press("<esc>");
     assert!(session.press(":dr<enter>4").text().contains("(4 in other namespaces: press 0)"));
     assert!(session.press("0").text().contains("dr(all)[4]"));
