@@ -85,6 +85,12 @@ catalog! {
     HostMatchesNothing = "MS0203", "host-matches-nothing", Warning;
     /// Two rules for one host that do not merge.
     RulesNotMerged = "MS0204", "rules-not-merged", Warning;
+    /// A subset that an older rule has by the same name.
+    DuplicateSubset = "MS0205", "duplicate-subset", Warning;
+    /// A route to a subset that is not there.
+    SubsetMissing = "MS0206", "subset-missing", Error;
+    /// A subset without a pod.
+    SubsetSelectsNoPod = "MS0207", "subset-selects-no-pod", Warning;
     /// A rule that is not exported to clients of its host.
     NotExported = "MS0208", "not-exported", Info;
     /// A rule for selected clients that hides others from the rest.

@@ -6,6 +6,7 @@ pub mod not_understood;
 pub mod reasons;
 pub mod rule_never_used;
 pub mod rules_lost;
+pub mod subsets;
 pub mod two_origins;
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
-use super::checks::{host_matches_nothing, not_understood, rule_never_used, rules_lost, two_origins};
+use super::checks::{
+    host_matches_nothing, not_understood, rule_never_used, rules_lost, subsets, two_origins,
+};
 use super::finding::{Edge, Finding};
 use super::uses::{Uses, Visit};
 use crate::model::{Origin, Text};
@@ -74,6 +76,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut conflicts = Conflicts::default();
     let mut reasons = Reasons::default();
     let mut uses = Uses::new(mesh);
+    let mut missing = subsets::Missing::default();
     for class in clients::classes(mesh, |_| true) {
         let Some(client) = class.representative(mesh) else { continue };
         let workloads = workloads_of(mesh, &class);
@@ -86,6 +89,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
             let visit =
                 Visit { mesh, client, workloads: &workloads, target: &target, choice: choice.as_ref() };
             uses.visit(&visit);
+            missing.visit(&visit);
             let called = mesh.subsets_called(client, &target, choice.as_ref());
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
@@ -103,6 +107,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let alone = reasons.findings(mesh, &diagnosis.findings);
     diagnosis.findings.extend(alone);
     diagnosis.findings.extend(of_rules(mesh, &uses));
+    diagnosis.findings.extend(missing.findings(mesh));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
@@ -122,6 +127,8 @@ fn of_rules(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
     findings.extend(rules_lost::not_merged(mesh, uses));
     findings.extend(rules_lost::not_exported(mesh, uses, &never));
     findings.extend(rules_lost::stops(mesh, uses));
+    findings.extend(subsets::duplicate(mesh, uses));
+    findings.extend(subsets::empty(mesh, uses));
     findings
 }
 
