@@ -69,6 +69,10 @@ catalog! {
     HiddenByPolicyLevel = "MS0107", "auto-mtls-hidden-by-policy-level", Warning;
     /// One endpoint behind a headless service keeps all others from mutual TLS.
     HeadlessAllOrNothing = "MS0108", "headless-all-or-nothing", Warning;
+    /// An entry of `portLevelMtls` for a port of the service, not of the workload.
+    PortLevelOnServicePort = "MS0109", "port-level-on-service-port", Warning;
+    /// A `PeerAuthentication`, or a part of it, that nothing takes notice of.
+    PeerAuthenticationIgnored = "MS0110", "peer-authentication-ignored", Warning;
     /// Works, and is not encrypted.
     PlaintextInPermissive = "MS0111", "plaintext-in-permissive", Info;
     /// A `tls` block without mode.
@@ -77,6 +81,8 @@ catalog! {
     PortSettingsDropTls = "MS0113", "port-settings-drop-tls", Warning;
     /// A credential that a sidecar takes no notice of.
     CredentialIgnored = "MS0114", "simple-credential-ignored-on-sidecar", Warning;
+    /// Plain HTTP to a TLS port outside the mesh.
+    MissingTlsOrigination = "MS0115", "missing-tls-origination", Warning;
     /// A rule that is in force for nobody.
     RuleNeverUsed = "MS0201", "rule-never-used", Warning;
     /// A rule that another pool's rule hides.
@@ -99,6 +105,8 @@ catalog! {
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
+    /// A kind that decides answers was not read.
+    NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.
     NotUnderstood = "MS0902", "not-understood", Warning;
     /// Log lines that cannot be explained with what was read.

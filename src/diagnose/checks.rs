@@ -2,11 +2,14 @@
 
 pub mod conflicts;
 pub mod host_matches_nothing;
+pub mod not_readable;
 pub mod not_understood;
+pub mod peer_policies;
 pub mod reasons;
 pub mod rule_never_used;
 pub mod rules_lost;
 pub mod subsets;
+pub mod tls_origination;
 pub mod two_origins;
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
-    host_matches_nothing, not_understood, rule_never_used, rules_lost, subsets, two_origins,
+    host_matches_nothing, not_readable, not_understood, peer_policies, rule_never_used, rules_lost, subsets,
+    tls_origination, two_origins,
 };
 use super::finding::{Edge, Finding};
 use super::uses::{Uses, Visit};
@@ -75,6 +76,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
     let mut reasons = Reasons::default();
+    let mut plain = tls_origination::Plain::default();
     let mut uses = Uses::new(mesh);
     let mut missing = subsets::Missing::default();
     for class in clients::classes(mesh, |_| true) {
@@ -99,6 +101,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                     diagnosis.count(&judged, size);
                     conflicts.add(&judged);
                     reasons.add(&judged);
+                    plain.add(&judged);
                 }
             }
         }
@@ -108,6 +111,10 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings.extend(alone);
     diagnosis.findings.extend(of_rules(mesh, &uses));
     diagnosis.findings.extend(missing.findings(mesh));
+    diagnosis.findings.extend(plain.findings());
+    diagnosis.findings.extend(peer_policies::ignored(mesh));
+    diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
