@@ -22,7 +22,7 @@ pub fn shadowed(mesh: &Mesh, uses: &Uses, never: &BTreeSet<RuleId>) -> Vec<Findi
         let routed = all.routed.iter().next();
         let routed = routed.map(|subset| format!("; a route names subset {subset}")).unwrap_or_default();
         let message = format!(
-            "{} does not count for {}, which find {} first: lost is {}{routed}",
+            "{} does not count for {}: clients there find {} first; lost is {}{routed}",
             rule.object.id,
             all.pairs(),
             winners(mesh, losses),
