@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod checks;
 pub mod finding;
 pub mod judge;
+pub mod uses;
 
 pub use catalog::{Code, Severity};
 pub use finding::{ClientName, Confidence, Edge, Edges, Evidence, Finding, Involved, Reason, Role};

@@ -285,32 +285,27 @@ fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
 
 fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
     let count = lines_of(causes);
-    match code {
-        Code::UpstreamClosesConnections if causes.iter().any(|cause| cause.server_proof) => format!(
+    let by_proxy = causes.iter().any(|cause| cause.server_proof);
+    if code == Code::UpstreamClosesConnections && by_proxy {
+        format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
              server's own proxy, which had taken the request and handed it on"
-        ),
-        Code::UpstreamClosesConnections => format!(
+        )
+    } else if code == Code::UpstreamClosesConnections {
+        format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: the server has no \
              proxy, and the client sends it plaintext"
-        ),
-        Code::MtlsFailureInTraffic => format!(
+        )
+    } else if code == Code::MtlsFailureInTraffic {
+        format!(
             "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
              does not explain: the proxies have something else, or other clients call it"
-        ),
-        Code::PlaintextToStrict
-        | Code::MtlsToPlaintext
-        | Code::OneWayTlsToStrict
-        | Code::ForeignTlsToSidecar
-        | Code::MtlsToExternal
-        | Code::NotUnderstood
-        | Code::EvidenceIncomplete
-        | Code::TwoOrigins => {
-            let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
-            let what = texts.take(1).collect::<String>();
-            let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
-            format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
-        }
+        )
+    } else {
+        let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
+        let what = texts.take(1).collect::<String>();
+        let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
+        format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
     }
 }
 

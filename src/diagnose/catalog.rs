@@ -65,10 +65,48 @@ catalog! {
     ForeignTlsToSidecar = "MS0104", "foreign-tls-to-sidecar", Error;
     /// Istio's mutual TLS towards a host outside the mesh.
     MtlsToExternal = "MS0106", "mtls-to-external", Error;
+    /// A DISABLE of the namespace or mesh hides a stricter policy from automatic mTLS.
+    HiddenByPolicyLevel = "MS0107", "auto-mtls-hidden-by-policy-level", Warning;
+    /// One endpoint behind a headless service keeps all others from mutual TLS.
+    HeadlessAllOrNothing = "MS0108", "headless-all-or-nothing", Warning;
+    /// An entry of `portLevelMtls` for a port of the service, not of the workload.
+    PortLevelOnServicePort = "MS0109", "port-level-on-service-port", Warning;
+    /// A `PeerAuthentication`, or a part of it, that nothing takes notice of.
+    PeerAuthenticationIgnored = "MS0110", "peer-authentication-ignored", Warning;
+    /// Works, and is not encrypted.
+    PlaintextInPermissive = "MS0111", "plaintext-in-permissive", Info;
+    /// A `tls` block without mode.
+    TlsModeMissing = "MS0112", "tls-mode-missing-means-disable", Warning;
+    /// An entry for a port that drops the settings above it.
+    PortSettingsDropTls = "MS0113", "port-settings-drop-tls", Warning;
+    /// A credential that a sidecar takes no notice of.
+    CredentialIgnored = "MS0114", "simple-credential-ignored-on-sidecar", Warning;
+    /// Plain HTTP to a TLS port outside the mesh.
+    MissingTlsOrigination = "MS0115", "missing-tls-origination", Warning;
+    /// A rule that is in force for nobody.
+    RuleNeverUsed = "MS0201", "rule-never-used", Warning;
+    /// A rule that another pool's rule hides.
+    RuleShadowed = "MS0202", "rule-shadowed", Info;
+    /// A rule for a host that is not there.
+    HostMatchesNothing = "MS0203", "host-matches-nothing", Warning;
+    /// Two rules for one host that do not merge.
+    RulesNotMerged = "MS0204", "rules-not-merged", Warning;
+    /// A subset that an older rule has by the same name.
+    DuplicateSubset = "MS0205", "duplicate-subset", Warning;
+    /// A route to a subset that is not there.
+    SubsetMissing = "MS0206", "subset-missing", Error;
+    /// A subset without a pod.
+    SubsetSelectsNoPod = "MS0207", "subset-selects-no-pod", Warning;
+    /// A rule that is not exported to clients of its host.
+    NotExported = "MS0208", "not-exported", Info;
+    /// A rule for selected clients that hides others from the rest.
+    SelectorRuleStopsLookup = "MS0209", "selector-rule-stops-lookup", Warning;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
+    /// A kind that decides answers was not read.
+    NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.
     NotUnderstood = "MS0902", "not-understood", Warning;
     /// Log lines that cannot be explained with what was read.

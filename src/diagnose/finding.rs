@@ -145,6 +145,21 @@ pub struct Edges {
     groups: BTreeMap<(Text, u16, Option<Text>), Arc<[ClientName]>>,
 }
 
+impl FromIterator<Edge> for Edges {
+    fn from_iter<T: IntoIterator<Item = Edge>>(edges: T) -> Self {
+        let mut lists: BTreeMap<_, Vec<ClientName>> = BTreeMap::new();
+        for edge in edges {
+            lists.entry((edge.host, edge.port, edge.subset)).or_default().push(edge.client);
+        }
+        let sorted = |mut clients: Vec<ClientName>| {
+            clients.sort();
+            clients.dedup();
+            Arc::from(clients)
+        };
+        Self { groups: lists.into_iter().map(|(target, clients)| (target, sorted(clients))).collect() }
+    }
+}
+
 impl Edges {
     /// Adds clients of a host's port and subset.
     pub fn add(&mut self, clients: &Arc<[ClientName]>, host: &Text, port: u16, subset: Option<&Text>) {
@@ -225,6 +240,18 @@ pub enum Evidence {
     Log(LogEvidence),
 }
 
+impl Evidence {
+    /// A field of an object, with its value.
+    pub fn of_field(object: &Arc<Object>, field: &str, counted: &str) -> Self {
+        Self::Field {
+            object: object.id.clone(),
+            field: field.to_owned(),
+            value: field_value(object, field),
+            counted: counted.to_owned(),
+        }
+    }
+}
+
 /// Log lines as evidence.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogEvidence {
@@ -264,6 +291,31 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What a field of an object proves by itself.
+    pub fn of_field(code: Code, object: &Arc<Object>, field: &str, counted: &str, message: String) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            confidence: Confidence::Certain,
+            root: (object.id.clone(), field.to_owned()),
+            message,
+            because: Vec::new(),
+            objects: vec![Involved::new(object, Role::Cause, field)],
+            edges: Edges::default(),
+            evidence: vec![Evidence::of_field(object, field, counted)],
+        }
+    }
+
+    /// Adds the other half of it: an object, its field, and how that counted.
+    #[must_use]
+    pub fn with(mut self, object: &Arc<Object>, role: Role, field: &str, counted: &str) -> Self {
+        self.objects.push(Involved::new(object, role, field));
+        if !field.is_empty() {
+            self.evidence.push(Evidence::of_field(object, field, counted));
+        }
+        self
+    }
+
     /// Its stable identity: code, kind, namespace, name, field.
     pub fn id(&self) -> String {
         let (object, field) = &self.root;

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use super::checks::conflicts::Conflicts;
-use super::checks::{not_understood, two_origins};
+use super::checks::reasons::Reasons;
+use super::checks::{
+    host_matches_nothing, not_readable, not_understood, peer_policies, rule_never_used, rules_lost, subsets,
+    tls_origination, two_origins,
+};
 use super::finding::{ClientName, Finding};
+use super::uses::{Uses, Visit};
 use crate::model::Origin;
 use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Workload, clients};
 
@@ -41,10 +46,7 @@ pub struct Judged<'a> {
 impl Judged<'_> {
     /// The workloads of the group, sorted.
     pub fn clients(&self) -> Arc<[ClientName]> {
-        let pods = self.group.classes.iter().flat_map(|class| &class.pods);
-        let pods = pods.filter_map(|at| self.mesh.workloads.get(*at));
-        let mut names: Vec<_> =
-            pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone())).collect();
+        let mut names: Vec<_> = self.group.names(self.mesh).collect();
         names.sort();
         names.dedup();
         names.into()
@@ -58,6 +60,10 @@ pub type Unread = (Origin, String);
 pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
+    let mut reasons = Reasons::default();
+    let mut plain = tls_origination::Plain::default();
+    let mut uses = Uses::new(mesh);
+    let mut missing = subsets::Missing::default();
     let classes = clients::classes(mesh, |_| true);
     for host in mesh.registry.hosts() {
         for group in clients::groups(mesh, &classes, host) {
@@ -66,6 +72,9 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                 continue;
             };
             let choice = mesh.choice(client, &target);
+            let visit = Visit { mesh, client, group: &group, target: &target, choice: choice.as_ref() };
+            uses.visit(&visit);
+            missing.visit(&visit);
             let called = mesh.subsets_called(client, &target, choice.as_ref());
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
@@ -73,11 +82,21 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                     let judged = Judged { mesh, group: &group, client, service: target.service, tls: &tls };
                     diagnosis.count(&judged);
                     conflicts.add(&judged);
+                    reasons.add(&judged);
+                    plain.add(&judged);
                 }
             }
         }
     }
     diagnosis.findings = conflicts.findings();
+    let alone = reasons.findings(mesh, &diagnosis.findings);
+    diagnosis.findings.extend(alone);
+    diagnosis.findings.extend(of_rules(mesh, &uses));
+    diagnosis.findings.extend(missing.findings(mesh));
+    diagnosis.findings.extend(plain.findings());
+    diagnosis.findings.extend(peer_policies::ignored(mesh));
+    diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
@@ -86,6 +105,20 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.assumed.sort_unstable();
     diagnosis.assumed.dedup();
     diagnosis
+}
+
+/// The findings about rules: of several that fit one, the more specific.
+fn of_rules(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+    let (mut findings, nowhere) = host_matches_nothing::check(mesh);
+    let never = rule_never_used::rules(mesh, uses, &nowhere);
+    findings.extend(rule_never_used::check(mesh, uses, &never));
+    findings.extend(rules_lost::shadowed(mesh, uses, &never));
+    findings.extend(rules_lost::not_merged(mesh, uses));
+    findings.extend(rules_lost::not_exported(mesh, uses, &never));
+    findings.extend(rules_lost::stops(mesh, uses));
+    findings.extend(subsets::duplicate(mesh, uses));
+    findings.extend(subsets::empty(mesh, uses));
+    findings
 }
 
 impl Diagnosis {

@@ -59,6 +59,21 @@ impl Group<'_> {
         pods
     }
 
+    /// Namespace, name and kind of their workloads, each pod's in turn: a workload may come more than once.
+    pub fn names<'a>(&'a self, mesh: &'a Mesh) -> impl Iterator<Item = (Text, Text, Text)> + use<'a> {
+        let pods = self.classes.iter().flat_map(|class| &class.pods).filter_map(|at| mesh.workloads.get(*at));
+        pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone()))
+    }
+
+    /// Their namespaces; one may come more than once.
+    pub fn namespaces<'a>(&'a self, mesh: &'a Mesh) -> impl Iterator<Item = &'a Text> + use<'a> {
+        self.classes.iter().flat_map(move |class| {
+            let pods = if class.namespace.is_some() { &[] } else { class.pods.as_slice() };
+            let of_pods = pods.iter().filter_map(|at| mesh.workloads.get(*at)).map(|pod| &pod.namespace);
+            class.namespace.iter().chain(of_pods)
+        })
+    }
+
     /// How many workloads they are of.
     pub fn workloads(&self) -> u64 {
         self.classes.iter().map(|class| class.workloads).sum()

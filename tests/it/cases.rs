@@ -17,7 +17,7 @@ fn plaintext_to_strict_is_one_error_with_cause_partner_edges_evidence_and_remedi
     assert_eq!(ran.code, 79);
     let report = ran.json();
     let findings = findings(&report);
-    assert_eq!(findings.len(), 1);
+    assert_eq!((findings.len(), &report["summary"]["error"]), (4, &json!(1)));
     let finding = findings[0];
     assert_eq!(
         finding["id"],
@@ -127,7 +127,8 @@ fn an_old_log_against_a_mended_rule_is_no_mtls_finding() {
     let ran = meshscope(copy.path(), &["check", "-f", ".", "-o", "json"]);
     assert_eq!(ran.code, 0);
     let report = ran.json();
-    for finding in findings(&report) {
+    // What is said of rules does not rest on lines.
+    for finding in findings(&report).iter().filter(|one| !one["code"].as_str().unwrap().starts_with("MS02")) {
         assert_eq!(finding["confidence"], "possible");
         assert!(!finding["code"].as_str().unwrap().starts_with("MS01") && finding["code"] != "MS0301");
         assert!(finding["message"].as_str().unwrap().contains("older than"));
@@ -139,7 +140,9 @@ fn an_old_log_against_a_mended_rule_is_no_mtls_finding() {
         "  name: destrule-productpage\n  creationTimestamp: \"2019-10-08T07:00:00Z\"\n",
     );
     let report = meshscope(copy.path(), &["check", "-f", ".", "-o", "json"]).json();
-    let message = report["findings"][0]["message"].as_str().unwrap();
+    let all = findings(&report);
+    let by_logs = all.iter().find(|one| one["confidence"] == "possible").unwrap();
+    let message = by_logs["message"].as_str().unwrap();
     assert!(message.contains("older than DestinationRule bookinfo/destrule-productpage"), "{message}");
     assert!(message.contains("2019-10-08T07:00:00Z"), "{message}");
 }

@@ -207,12 +207,18 @@ apiVersion: v1
 kind: Service
 metadata: {name: cart, namespace: shop}
 spec: {clusterIP: 10.96.0.2, ports: [{name: http, port: 80}], selector: {app: cart}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart-1, namespace: shop, labels: {app: cart}}
+spec: {containers: [{name: app}]}
+status: {phase: Running, podIP: 10.0.0.1}
 ";
 
 #[test]
 fn nothing_found_says_what_was_looked_at() {
     let text = Session::on(yaml(SOUND), 80, 24).text();
-    assert!(text.contains("nothing found: 0 pairs judged, 1 object, 0 log lines"), "{text}");
+    assert!(text.contains("nothing found: 0 pairs judged, 2 objects, 0 log lines"), "{text}");
     let text = Session::on(yaml(SOUND), 80, 24).press(":dr<enter>").text();
     assert!(text.contains("no DestinationRules in mesh/: automatic mTLS decides"), "{text}");
 }
@@ -221,7 +227,7 @@ fn nothing_found_says_what_was_looked_at() {
 fn an_empty_list_says_what_hides_its_rows() {
     let mut session = Session::demo(80, 24);
     let text = session.press("/nosuch<enter>").text();
-    assert!(text.contains("the filter hides all 1: esc takes it away"), "{text}");
+    assert!(text.contains("the filter hides all 4: esc takes it away"), "{text}");
     session.press("<esc>");
     assert!(session.press(":dr<enter>4").text().contains("(4 in other namespaces: press 0)"));
     assert!(session.press("0").text().contains("dr(all)[4]"));

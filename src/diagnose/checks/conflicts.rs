@@ -1,4 +1,5 @@
 //! MS0101 to MS0104 and MS0106: what a client sends and what an endpoint accepts exclude each other (mtls.md section 5).
+//! MS0111: they agree on plaintext, though the endpoint would accept mutual TLS.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::diagnose::finding::{Confidence, Edges, Evidence, Finding, Involved, R
 use crate::diagnose::judge::Judged;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::{Object, ObjectId, Text};
+use crate::resolve::Status;
 use crate::resolve::client_tls::Sent;
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
@@ -31,12 +33,14 @@ struct Found {
 impl Conflicts {
     /// Looks at a pair.
     pub fn add(&mut self, judged: &Judged<'_>) {
-        if judged.tls.status != crate::resolve::Status::Conflict {
+        // A pair that conflicts is an error, whatever else is the matter with it.
+        if !matches!(judged.tls.status, Status::Conflict | Status::Warn) {
             return;
         }
         let mut seen = Vec::new();
         let mut clients = None;
-        for endpoint in judged.tls.failing() {
+        let worst = judged.tls.status;
+        for endpoint in judged.tls.reachable().filter(|endpoint| endpoint.result == worst) {
             let Some(code) = code_of(endpoint) else { continue };
             let Some(root) = root::of(judged, endpoint) else { continue };
             let key = (code, root.object.id.clone(), root.field.clone());
@@ -48,7 +52,8 @@ impl Conflicts {
             });
             found.partner(judged, endpoint, code);
             let all = judged.tls.reachable().count();
-            let failing = judged.tls.failing().filter(|one| code_of(one) == Some(code)).count();
+            let failing = judged.tls.reachable().filter(|one| one.result == worst);
+            let failing = failing.filter(|one| code_of(one) == Some(code)).count();
             found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (failing, all));
             // One endpoint that must fail is enough for the edge, and it is listed once.
             if !seen.contains(&key) {
@@ -68,6 +73,7 @@ impl Conflicts {
 /// Which conflict an endpoint is in; `None` where it is none of these.
 fn code_of(endpoint: &EndpointTls) -> Option<Code> {
     match (endpoint.sent, &endpoint.server) {
+        (Sent::Plaintext, _) if endpoint.result == Status::Warn => Some(Code::PlaintextInPermissive),
         (Sent::Plaintext, _) => Some(Code::PlaintextToStrict),
         (Sent::IstioMutual, Server::Outside) => Some(Code::MtlsToExternal),
         (Sent::IstioMutual, _) => Some(Code::MtlsToPlaintext),
@@ -143,18 +149,15 @@ impl Found {
 
 /// What is sent, and why the other side does not take it.
 fn words(code: Code) -> (&'static str, &'static str) {
-    match code {
-        Code::PlaintextToStrict => ("plaintext", "accepts mutual TLS only"),
-        Code::OneWayTlsToStrict => ("TLS without a certificate of the mesh", "accepts mutual TLS only"),
-        Code::ForeignTlsToSidecar => ("TLS that is not Istio's", "lets the proxy end Istio's only"),
-        Code::MtlsToExternal => ("Istio's mutual TLS", "is outside the mesh"),
-        Code::MtlsToPlaintext
-        | Code::MtlsFailureInTraffic
-        | Code::UpstreamClosesConnections
-        | Code::NotUnderstood
-        | Code::EvidenceIncomplete
-        | Code::TwoOrigins => ("mutual TLS", "does not end it"),
-    }
+    let known = [
+        (Code::PlaintextToStrict, "plaintext", "accepts mutual TLS only"),
+        (Code::OneWayTlsToStrict, "TLS without a certificate of the mesh", "accepts mutual TLS only"),
+        (Code::ForeignTlsToSidecar, "TLS that is not Istio's", "lets the proxy end Istio's only"),
+        (Code::MtlsToExternal, "Istio's mutual TLS", "is outside the mesh"),
+        (Code::PlaintextInPermissive, "plaintext", "would accept mutual TLS"),
+    ];
+    let found = known.into_iter().find(|(one, _, _)| *one == code);
+    found.map_or(("mutual TLS", "does not end it"), |(_, sent, takes)| (sent, takes))
 }
 
 fn field_evidence(object: &Arc<Object>, field: &str, counted: &str) -> Evidence {

@@ -89,7 +89,7 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
 }
 
 /// The path of the `tls` block that counts.
-fn tls_field(judged: &Judged<'_>, rule: RuleId, part: Part) -> Option<String> {
+pub(super) fn tls_field(judged: &Judged<'_>, rule: RuleId, part: Part) -> Option<String> {
     let body = judged.mesh.rules.get(rule)?.body()?;
     let port_entry = |policy: &crate::model::destination_rule::TrafficPolicy| {
         policy.ports.iter().position(|(port, _)| *port == judged.tls.port)
