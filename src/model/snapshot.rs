@@ -143,3 +143,55 @@ impl Snapshot {
         self.objects().next().is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::object::{Body, Metadata};
+
+    fn object(namespace: &str, name: &str, line: u64, version: Option<u64>) -> Object {
+        Object {
+            id: ObjectId::new(Kind::Service, namespace, name),
+            api_version: "v1".into(),
+            meta: Metadata { resource_version: version, ..Metadata::default() },
+            origin: Origin { file: "x.yaml".into(), line },
+            body: Body::Raw,
+            json: None,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_delta_gives_the_next_snapshot_and_names_what_it_touched() {
+        let empty = Snapshot::default();
+        let upsert = |namespace, name| Change::Upsert(Arc::new(object(namespace, name, 1, None)));
+        let (first, touched) = empty.apply(vec![upsert("a", "one"), upsert("b", "two")]);
+        assert_eq!(touched, [(Kind::Service, "a".into()), (Kind::Service, "b".into())]);
+        assert!(empty.is_empty() && first.objects().count() == 2);
+        // What says the same touches nothing, wherever it was read.
+        assert!(first.apply(vec![Change::Upsert(Arc::new(object("a", "one", 9, None)))]).1.is_empty());
+        let gone = ObjectId::new(Kind::Service, "a", "one");
+        let (second, touched) = first.apply(vec![Change::Delete(gone.clone()), Change::Delete(gone)]);
+        assert_eq!((second.objects().count(), touched.len()), (1, 1));
+        assert_eq!(first.objects().count(), 2);
+    }
+
+    #[test]
+    fn of_an_object_read_twice_the_newer_counts_and_the_other_is_remembered() {
+        let mut snapshot = Snapshot::default();
+        snapshot.add(object("a", "one", 1, Some(7)));
+        snapshot.add(object("a", "one", 2, Some(5)));
+        let id = ObjectId::new(Kind::Service, "a", "one");
+        let taken = |snapshot: &Snapshot| snapshot.get(&id).map(|one| one.origin.line);
+        assert_eq!(taken(&snapshot), Some(1));
+        assert_eq!(
+            snapshot.two_origins().first().map(|twice| (twice.taken.line, twice.other.line)),
+            Some((1, 2))
+        );
+        // Without versions to compare the later one counts; an equal one is not remembered.
+        snapshot.add(object("a", "one", 3, None));
+        assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(3), 2));
+        snapshot.add(object("a", "one", 4, None));
+        assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(3), 2));
+    }
+}
