@@ -146,8 +146,9 @@ impl Mesh {
         let Some(other) = &self.other_ages else { return pair };
         let choice = other.choice(client, target);
         let second = other.pair_in_order(client, target, choice, port, subset);
-        let (one, two) = (self.outcome(&pair), other.outcome(&second));
-        if one != two && pair.status != Status::Unknown {
+        let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());
+        if decides(&pair) != decides(&second) && pair.status != Status::Unknown {
+            let (one, two) = (self.outcome(&pair), other.outcome(&second));
             pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
             (pair.status, pair.symptom) = (Status::Cond, None);
         }

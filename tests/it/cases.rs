@@ -252,6 +252,12 @@ fn where_age_decides_and_is_not_known_both_outcomes_are_named() {
     let ran = meshscope(folder.path(), &["check", "-f", "."]);
     assert_eq!(ran.code, 0);
     assert!(!ran.out.contains("nothing found") && ran.out.contains("1 pair cannot be told"), "{}", ran.out);
+    // Where both orders come to the same, age decides nothing.
+    let twice = GIT_FOLDER.rsplit_once("---").unwrap().1.replace("name: r,", "name: q,");
+    let same = tempfile::tempdir().unwrap();
+    std::fs::write(same.path().join("mesh.yaml"), format!("{GIT_FOLDER}---{twice}")).unwrap();
+    let row = &meshscope(same.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
+    assert_eq!(row["status"], "CONFLICT");
     // With both times there is one order.
     let dated = |name: &str, day: u8| {
         format!("{{name: {name}, namespace: x, creationTimestamp: \"2026-01-0{day}T00:00:00Z\"}}")
