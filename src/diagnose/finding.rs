@@ -143,6 +143,8 @@ pub type ClientName = (Text, Text, Text);
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Edges {
     groups: BTreeMap<(Text, u16, Option<Text>), Arc<[ClientName]>>,
+    /// Pairs that are counted and not held.
+    more: usize,
 }
 
 impl FromIterator<Edge> for Edges {
@@ -156,7 +158,8 @@ impl FromIterator<Edge> for Edges {
             clients.dedup();
             Arc::from(clients)
         };
-        Self { groups: lists.into_iter().map(|(target, clients)| (target, sorted(clients))).collect() }
+        let groups = lists.into_iter().map(|(target, clients)| (target, sorted(clients)));
+        Self { groups: groups.collect(), more: 0 }
     }
 }
 
@@ -175,9 +178,16 @@ impl Edges {
         *known = all.into();
     }
 
+    /// Some pairs out of so many.
+    pub fn some(listed: impl IntoIterator<Item = Edge>, all: usize) -> Self {
+        let mut edges: Self = listed.into_iter().collect();
+        edges.more = all.saturating_sub(edges.len());
+        edges
+    }
+
     /// How many pairs.
     pub fn len(&self) -> usize {
-        self.groups.values().map(|clients| clients.len()).sum()
+        self.groups.values().map(|clients| clients.len()).sum::<usize>() + self.more
     }
 
     /// Whether there is none.

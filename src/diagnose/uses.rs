@@ -15,7 +15,10 @@ use crate::resolve::traffic_policy::effective;
 use crate::resolve::{Choice, Group, Level, Mesh, RuleId, Service, Target, Workload};
 
 /// At most so many pairs of a rule are kept; how many there are is counted.
-const MOST_EDGES: usize = 1000;
+const MOST_EDGES: usize = 100;
+
+/// So many namespaces of a rule's clients are told apart; of a large group only its first is kept then.
+pub const MANY_NAMESPACES: usize = 64;
 
 /// A class of clients and a host that is in its scope.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ impl Visit<'_> {
 pub struct Lost {
     /// The pairs, as many as are kept.
     pub edges: Vec<Edge>,
+    /// How many there are.
+    pub pairs: usize,
     /// The hosts.
     pub hosts: BTreeSet<Text>,
     /// The namespaces of the clients.
@@ -75,23 +80,29 @@ impl Lost {
         parts.join(", ")
     }
 
-    fn add(&mut self, visit: &Visit<'_>) {
+    /// Adds a group's pairs and lists at most so many of them; how many it listed.
+    fn add(&mut self, visit: &Visit<'_>, most: usize) -> usize {
+        let before = self.edges.len();
         let service = visit.target.service;
+        self.namespaces.insert(visit.client.namespace.clone());
         for namespace in visit.group.namespaces(visit.mesh) {
-            if !self.namespaces.contains(namespace) {
-                self.namespaces.insert(namespace.clone());
+            if self.namespaces.len() >= MANY_NAMESPACES {
+                break;
             }
+            self.namespaces.insert(namespace.clone());
         }
         if !self.hosts.contains(&service.host) {
             self.hosts.insert(service.host.clone());
         }
         for port in service.ports().iter().filter(|port| port.tcp && visit.target.has(port.number)) {
-            let left = MOST_EDGES.saturating_sub(self.edges.len());
+            self.pairs += usize::try_from(visit.group.workloads()).unwrap_or(usize::MAX);
+            let left = (before + most).saturating_sub(self.edges.len());
             for client in visit.group.names(visit.mesh).take(left) {
                 let host = service.host.clone();
                 self.edges.push(Edge { client, host, port: port.number, subset: None });
             }
         }
+        self.edges.len() - before
     }
 }
 
@@ -116,7 +127,11 @@ pub struct Uses {
     /// Whether there was any client that takes notice of rules.
     pub any_client: bool,
     restricted: Restricted,
-    compared: FxHashMap<(RuleId, Option<RuleId>, Text), Compared>,
+    /// What is lost between two rules, for the host in hand.
+    compared: FxHashMap<(RuleId, Option<RuleId>), Compared>,
+    host: Option<Text>,
+    /// How many pairs are kept of each rule.
+    listed: FxHashMap<RuleId, usize>,
     met: FxHashSet<(RuleId, Text)>,
 }
 
@@ -161,6 +176,10 @@ impl Uses {
             return;
         }
         self.any_client = true;
+        if self.host.as_ref() != Some(&visit.target.service.host) {
+            self.host = Some(visit.target.service.host.clone());
+            self.compared.clear();
+        }
         let (mesh, client, service) = (visit.mesh, visit.client, visit.target.service);
         let chosen = visit.choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
         self.in_force(chosen, service);
@@ -247,8 +266,7 @@ impl Uses {
         chosen: &[Contributor],
         winner: Option<RuleId>,
     ) {
-        let key = (loser, winner, visit.target.service.host.clone());
-        let compared = self.compared.entry(key);
+        let compared = self.compared.entry((loser, winner));
         let compared = compared.or_insert_with(|| compare(visit, loser, losing, chosen));
         if compared.blocks.is_empty() && compared.otherwise.is_empty() && compared.subsets.is_empty() {
             return;
@@ -261,7 +279,8 @@ impl Uses {
             Pool::NotExported => &mut self.not_exported,
         };
         let lost = losses.entry(loser).or_default().entry(winner).or_default();
-        lost.add(visit);
+        let listed = self.listed.entry(loser).or_default();
+        *listed += lost.add(visit, MOST_EDGES.saturating_sub(*listed));
         if !compared.subsets.is_empty() {
             let called = visit.mesh.scopes.subsets_called(visit.client, &visit.target.service.host);
             lost.routed.extend(compared.subsets.iter().filter(|name| called.contains(name)).cloned());

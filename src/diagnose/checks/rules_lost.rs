@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnose::catalog::{Code, Severity};
-use crate::diagnose::finding::{Edge, Finding, Role};
-use crate::diagnose::uses::{Losses, Lost, Uses};
+use crate::diagnose::finding::{Edge, Edges, Finding, Role};
+use crate::diagnose::uses::{Losses, Lost, MANY_NAMESPACES, Uses};
 use crate::resolve::rules::Rule;
 use crate::resolve::{Mesh, RuleId};
 
@@ -101,7 +101,7 @@ pub fn stops(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
         for hidden in rules {
             finding = finding.with(&hidden.object, Role::Affected, "spec.host", "not looked at any more");
         }
-        finding.edges = all.edges.into_iter().collect();
+        finding.edges = all.listed();
         Some(finding)
     };
     by_stop.into_iter().filter_map(finding).collect()
@@ -122,7 +122,7 @@ fn of(
         for winner in losses.keys().take(10).filter_map(|winner| mesh.rules.get((*winner)?)) {
             found = found.with(&winner.object, Role::Partner, "spec.host", "counts instead");
         }
-        found.edges = All::new(losses).edges.into_iter().collect();
+        found.edges = All::new(losses).listed();
         findings.push(found);
     }
     findings
@@ -142,6 +142,7 @@ fn winners(mesh: &Mesh, losses: &OfRule) -> String {
 #[derive(Default)]
 struct All<'a> {
     edges: Vec<Edge>,
+    pairs: usize,
     hosts: BTreeSet<&'a str>,
     namespaces: BTreeSet<&'a str>,
     blocks: BTreeSet<&'a str>,
@@ -158,6 +159,7 @@ impl<'a> All<'a> {
         let mut all = Self::default();
         for lost in losses {
             all.edges.extend(lost.edges.iter().cloned());
+            all.pairs += lost.pairs;
             all.hosts.extend(lost.hosts.iter().map(|host| &**host));
             all.namespaces.extend(lost.namespaces.iter().map(|namespace| &**namespace));
             all.blocks.extend(lost.blocks.iter().map(String::as_str));
@@ -166,8 +168,13 @@ impl<'a> All<'a> {
         }
         all.edges.sort();
         all.edges.dedup();
-        all.edges.truncate(1000);
+        all.edges.truncate(100);
         all
+    }
+
+    /// The pairs that are listed, and how many there are.
+    fn listed(self) -> Edges {
+        Edges::some(self.edges, self.pairs)
     }
 
     fn words(&self) -> String {
@@ -180,7 +187,8 @@ impl<'a> All<'a> {
             Some(one) if all.len() == 1 => (*one).to_owned(),
             _ => format!("{} {of}", all.len()),
         };
-        format!("{} called from {}", count(&self.hosts, "hosts"), count(&self.namespaces, "namespaces"))
+        let many = if self.namespaces.len() >= MANY_NAMESPACES { "at least " } else { "" };
+        format!("{} called from {many}{}", count(&self.hosts, "hosts"), count(&self.namespaces, "namespaces"))
     }
 }
 
