@@ -19,52 +19,29 @@ pub fn parse_time(text: &[u8]) -> Option<i64> {
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
 #[inline]
 fn parse_default(text: &[u8]) -> Option<i64> {
-    let &[
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        mo1,
-        mo2,
-        b'-',
-        d1,
-        d2,
-        b'T',
-        h1,
-        h2,
-        b':',
-        mi1,
-        mi2,
-        b':',
-        s1,
-        s2,
-        b'.',
-        f1,
-        f2,
-        f3,
-        b'Z',
-    ] = <&[u8; 24]>::try_from(text).ok()?
-    else {
-        return None;
-    };
-    let digits = [y1, y2, y3, y4, mo1, mo2, d1, d2, h1, h2, mi1, mi2, s1, s2, f1, f2, f3];
-    if !digits.iter().all(u8::is_ascii_digit) {
+    let (date_time, &[b'.', f1, f2, f3, b'Z']) = text.split_first_chunk()? else { return None };
+    if ![f1, f2, f3].iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let seconds = seconds_of(
-        two(y1, y2) * 100 + two(y3, y4),
-        two(mo1, mo2),
-        two(d1, d2),
-        [two(h1, h2), two(mi1, mi2), two(s1, s2)],
-    )?;
-    Some(seconds * MICROS_PER_SECOND + (i64::from(f1 - b'0') * 100 + two(f2, f3)) * 1000)
+    let millis = i64::from(f1 - b'0') * 100 + two(f2, f3);
+    Some(date_time_of(date_time)? * MICROS_PER_SECOND + millis * 1000)
 }
 
 fn parse_rfc3339(text: &[u8]) -> Option<i64> {
-    let (date_time, rest) = text.split_at_checked(19)?;
+    let (date_time, rest) = text.split_first_chunk()?;
+    let seconds = date_time_of(date_time)?;
+    let (micros, rest) = match rest.split_first() {
+        Some((b'.', fraction)) => fraction_of(fraction)?,
+        _ => (0, rest),
+    };
+    Some((seconds - offset_of(rest)?) * MICROS_PER_SECOND + micros)
+}
+
+/// `YYYY-MM-DDTHH:MM:SS` as seconds since the epoch, if it were in UTC.
+#[inline]
+fn date_time_of(text: &[u8; 19]) -> Option<i64> {
     let &[y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T' | b't', h1, h2, b':', mi1, mi2, b':', s1, s2] =
-        <&[u8; 19]>::try_from(date_time).ok()?
+        text
     else {
         return None;
     };
@@ -72,17 +49,12 @@ fn parse_rfc3339(text: &[u8]) -> Option<i64> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let seconds = seconds_of(
+    seconds_of(
         two(y1, y2) * 100 + two(y3, y4),
         two(mo1, mo2),
         two(d1, d2),
         [two(h1, h2), two(mi1, mi2), two(s1, s2)],
-    )?;
-    let (micros, rest) = match rest.split_first() {
-        Some((b'.', fraction)) => fraction_of(fraction)?,
-        _ => (0, rest),
-    };
-    Some((seconds - offset_of(rest)?) * MICROS_PER_SECOND + micros)
+    )
 }
 
 /// The digits behind the point as microseconds, and what follows them.
