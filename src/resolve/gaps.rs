@@ -75,11 +75,15 @@ impl Gaps {
                 self.services.push((namespace, missing("makes a rule of its own; it is not evaluated")));
             }
             Kind::EnvoyFilter => {
-                let patches = spec("/spec/configPatches");
-                let mut patches = patches.as_ref().and_then(|list| list.as_array()).into_iter().flatten();
-                let touches_tls = patches.any(touches_tls);
-                if touches_tls {
+                if spec("/spec/configPatches").is_some_and(|patches| any_touches_tls(&patches)) {
                     self.either.push((scope, missing("patches the TLS of clusters or listeners; it is not evaluated")));
+                }
+            }
+            Kind::LegacyPolicy | Kind::LegacyMeshPolicy => {
+                let lists = ["/spec/peers", "/spec/targets"];
+                if knows_legacy(config) && lists.iter().filter_map(|list| spec(list)).any(|list| !is_list(&list)) {
+                    let namespace = object.id.namespace.to_string();
+                    self.services.push((namespace, missing("has peers or targets that are no list of objects")));
                 }
             }
             Kind::Namespace
@@ -101,8 +105,6 @@ impl Gaps {
             | Kind::VirtualService
             | Kind::ServiceEntry
             | Kind::WorkloadEntry
-            | Kind::LegacyPolicy
-            | Kind::LegacyMeshPolicy
             // What else there is decides about requests and routes, and not about TLS.
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => {}
@@ -125,6 +127,12 @@ impl Gaps {
             // It may define any host.
             Kind::ServiceEntry => self.all.push(missing),
             Kind::Pod => self.either.push((namespace, missing)),
+            Kind::EnvoyFilter => self.either.push((Self::scope(object, config), missing)),
+            Kind::BackendPolicy => self.services.push((namespace, missing)),
+            // One of the mesh has no namespace, which is every service here.
+            Kind::LegacyPolicy | Kind::LegacyMeshPolicy if knows_legacy(config) => {
+                self.services.push((namespace, missing));
+            }
             Kind::ConfigMap if object.id.name.starts_with("istio") => self.all.push(missing),
             Kind::ConfigMap
             | Kind::Namespace
@@ -135,10 +143,8 @@ impl Gaps {
             | Kind::Job
             | Kind::CronJob
             | Kind::Secret
-            | Kind::EnvoyFilter
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
-            | Kind::BackendPolicy
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => {}
         }
@@ -175,6 +181,20 @@ const TLS_KEYS: [&str; 6] = [
     "loadassignment",
 ];
 
+/// From Istio 1.6 on the policies of 2019 are not looked at (MT-9.5).
+fn knows_legacy(config: &Config) -> bool {
+    !config.version.at_least(1, 6)
+}
+
+fn is_list(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(|items| items.iter().all(Value::is_object))
+}
+
+/// Whether any patch of an `EnvoyFilter` does; what is no list of patches may say anything.
+fn any_touches_tls(patches: &Value) -> bool {
+    !is_list(patches) || patches.as_array().into_iter().flatten().any(touches_tls)
+}
+
 /// Whether a patch of an `EnvoyFilter` can change what is sent or accepted. New clusters and listeners change nothing
 /// of those that are there, and most merges are about time-outs, keep-alive and the like.
 fn touches_tls(patch: &Value) -> bool {
@@ -209,7 +229,12 @@ fn pick<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::model::decode::{Head, unreadable};
+    use crate::model::{Change, Note, Origin};
+    use crate::resolve::Options;
     use serde_json::json;
 
     #[test]
@@ -228,5 +253,46 @@ mod tests {
         assert!(patch("CLUSTER", "REMOVE", Value::Null));
         assert!(patch("FILTER_CHAIN", "ADD", json!({})));
         assert!(!patch("HTTP_FILTER", "INSERT_BEFORE", json!({"name": "lua"})));
+    }
+
+    #[test]
+    fn patches_that_are_no_list_leave_a_gap() {
+        assert!(!any_touches_tls(&json!([])));
+        assert!(!any_touches_tls(&json!([{"applyTo": "HTTP_FILTER", "patch": {"operation": "ADD"}}])));
+        assert!(any_touches_tls(&json!({"applyTo": "CLUSTER"})));
+        assert!(any_touches_tls(&json!(["CLUSTER"])));
+    }
+
+    /// How many gaps an object of `shop` leaves: for clients, services, either, and all.
+    fn gaps((api_version, kind): (&str, &str), version: &str, spec: Option<Value>) -> [usize; 4] {
+        let head = Head { api_version: api_version.to_owned(), kind: kind.to_owned() };
+        let note = Note { field: String::new(), problem: "broken".to_owned(), refused: true };
+        let origin = Origin { file: "mesh.yaml".into(), line: 1 };
+        let mut object = unreadable(&head, "shop", "one", origin, note).unwrap();
+        if let Some(spec) = spec {
+            object.body = Body::Raw;
+            object.json = Some(Arc::new(json!({ "spec": spec })));
+        }
+        let (snapshot, _) = Snapshot::default().apply(vec![Change::Upsert(Arc::new(object))]);
+        let options = Options { istio_version: Some(version.to_owned()), ..Options::default() };
+        let gaps = Gaps::new(&snapshot, &Config::new(&snapshot, &options));
+        [gaps.clients.len(), gaps.services.len(), gaps.either.len(), gaps.all.len()]
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_say_anything() {
+        let filter = ("networking.istio.io/v1alpha3", "EnvoyFilter");
+        let backend = ("gateway.networking.k8s.io/v1", "BackendTLSPolicy");
+        let policy = ("authentication.istio.io/v1alpha1", "Policy");
+        let mesh = ("authentication.istio.io/v1alpha1", "MeshPolicy");
+        assert_eq!(gaps(filter, "1.28", None), [0, 0, 1, 0]);
+        assert_eq!(gaps(backend, "1.28", None), [0, 1, 0, 0]);
+        assert_eq!(gaps(policy, "1.5", None), [0, 1, 0, 0]);
+        assert_eq!(gaps(mesh, "1.5", None), [0, 1, 0, 0]);
+        assert_eq!(gaps(policy, "1.6", None), [0; 4]);
+        assert_eq!(gaps(policy, "1.4", Some(json!({"peers": {"mtls": {}}}))), [0, 1, 0, 0]);
+        assert_eq!(gaps(policy, "1.4", Some(json!({"targets": ["reviews"]}))), [0, 1, 0, 0]);
+        assert_eq!(gaps(policy, "1.4", Some(json!({"peers": [{"mtls": {}}]}))), [0; 4]);
+        assert_eq!(gaps(policy, "1.4", Some(json!({}))), [0; 4]);
     }
 }
