@@ -9,8 +9,8 @@ use crate::diagnose::finding::{Confidence, Edges, Finding, Involved, Role};
 use crate::diagnose::judge::Unread;
 use crate::model::{Kind, Object, ObjectId, Snapshot};
 
-/// An object and what is the matter with a field of it.
-type Noted<'a> = (&'a Arc<Object>, &'a str);
+/// An object, what is the matter with a field of it, and how many times it has such a field.
+type Noted<'a> = (&'a Arc<Object>, &'a str, usize);
 
 /// The findings of a snapshot. `unread` are texts of which not even the object is known.
 pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
@@ -18,22 +18,28 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
     for object in snapshot.objects() {
         for note in &object.notes {
             let key = (object.id.kind.clone(), note.field.clone());
-            found.entry(key).or_default().push((object, &note.problem));
+            let objects = found.entry(key).or_default();
+            match objects.last_mut() {
+                Some((last, _, times)) if last.id == object.id => *times += 1,
+                _ => objects.push((object, &note.problem, 1)),
+            }
         }
     }
     let mut findings: Vec<_> = found
         .into_iter()
         .map(|((kind, field), objects)| {
-            let first = objects.first().map(|(object, problem)| {
+            let first = objects.first().map(|(object, problem, times)| {
                 let path = object.id.path();
-                if field.is_empty() {
-                    format!("{kind} {path}: {problem}")
-                } else {
-                    format!("{kind} {path}: {field} {problem}")
-                }
+                let field = if field.is_empty() { String::new() } else { format!("{field} ") };
+                let again = if *times > 1 { format!(", {times} times in it") } else { String::new() };
+                format!("{kind} {path}: {field}{problem}{again}")
             });
             let more = objects.len().saturating_sub(1);
-            let more = if more > 0 { format!(" ({more} more have it)") } else { String::new() };
+            let more = if more > 0 {
+                format!(" (and {more} more {})", if more == 1 { "object" } else { "objects" })
+            } else {
+                String::new()
+            };
             finding(
                 ObjectId::new(kind, "", ""),
                 field.clone(),
@@ -41,7 +47,7 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
                 objects
                     .iter()
                     .take(100)
-                    .map(|(object, _)| Involved::new(object, Role::Affected, field.clone()))
+                    .map(|(object, ..)| Involved::new(object, Role::Affected, field.clone()))
                     .collect(),
             )
         })
@@ -71,5 +77,29 @@ fn finding(root: ObjectId, field: String, message: String, objects: Vec<Involved
         objects,
         edges: Edges::default(),
         evidence: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::checks::examples::{finding, rule};
+
+    #[test]
+    fn objects_are_counted_and_not_their_mistakes() {
+        let twice = "{host: a, subsets: [{name: 1}, {name: 2}]}";
+        let one = finding(&rule("shop", "r", 1, twice), "MS0902");
+        assert!(one.message.ends_with(", 2 times in it"), "{}", one.message);
+        assert_eq!(one.objects.len(), 1);
+        let two = finding(&(rule("shop", "r", 1, twice) + &rule("shop", "s", 1, twice)), "MS0902");
+        assert!(two.message.ends_with(", 2 times in it (and 1 more object)"), "{}", two.message);
+        assert_eq!(two.objects.len(), 2);
+    }
+
+    #[test]
+    fn a_host_of_another_type_is_not_missing() {
+        let number = finding(&rule("shop", "r", 1, "{host: 7}"), "MS0902");
+        assert!(number.message.ends_with("spec.host must be a string, is a number"), "{}", number.message);
+        let nothing = finding(&rule("shop", "r", 1, "{}"), "MS0902");
+        assert!(nothing.message.ends_with("spec.host is missing"), "{}", nothing.message);
     }
 }

@@ -23,8 +23,10 @@ pub(super) fn labels(value: Option<&Value>, interner: &mut Interner) -> Labels {
 
 /// A `DestinationRule`; unreadable where even its spec is none, so that nobody takes it for an empty one.
 pub(super) fn destination_rule(spec: &Value, interner: &mut Interner, notes: &mut Vec<Note>) -> Body {
+    // What is there and no text is told by the schema already.
+    let other_type = spec.get("host").is_some_and(|host| !host.is_string() && !host.is_null());
     let host = text(spec, "host");
-    if host.is_empty() {
+    if host.is_empty() && !other_type {
         notes.push(Note { field: "spec.host".to_owned(), problem: "is missing".to_owned(), refused: true });
     }
     if !spec.is_object() || spec.get("host").is_some_and(|host| !host.is_string()) {
