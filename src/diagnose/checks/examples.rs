@@ -75,6 +75,19 @@ pub(crate) fn rule(namespace: &str, name: &str, age: u8, spec: &str) -> String {
     object("DestinationRule", namespace, name, age, spec)
 }
 
+/// The endpoint of `reviews` in `shop`: a pod there, and whether it is ready.
+pub(crate) fn slice(pod: &str, ready: bool) -> String {
+    format!(
+        "---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{namespace: shop, name: reviews-1, labels: {{kubernetes.io/service-name: reviews}}}}
+ports: [{{name: http, port: 8080}}]
+endpoints: [{{addresses: [10.0.0.1], conditions: {{ready: {ready}}}, targetRef: {{kind: Pod, name: {pod}}}}}]
+"
+    )
+}
+
 /// `reviews` in `shop`, with one pod, and a client in `web`, both with a sidecar.
 pub(crate) fn shop() -> String {
     service("shop", "reviews", "")

@@ -58,7 +58,7 @@ fn finding(kind: Kind, message: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::checks::examples::{check, finding, pod, rule, service, shop};
+    use crate::diagnose::checks::examples::{check, finding, pod, rule, service, shop, slice};
 
     fn said(yaml: &str) -> usize {
         check(yaml).iter().filter(|line| line.starts_with("MS0901")).count()
@@ -75,19 +75,8 @@ mod tests {
 
     #[test]
     fn pods_that_endpoints_name_are_told() {
-        let slice = |pod: &str| {
-            format!(
-                "---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{namespace: shop, name: reviews-1, labels: {{kubernetes.io/service-name: reviews}}}}
-ports: [{{name: http, port: 8080}}]
-endpoints: [{{addresses: [10.0.0.1], targetRef: {{kind: Pod, name: {pod}}}}}]
-"
-            )
-        };
-        assert!(finding(&(shop() + &slice("gone")), "MS0901").message.contains("pod shop/gone"));
-        assert_eq!(said(&(shop() + &slice("reviews-1"))), 0);
+        assert!(finding(&(shop() + &slice("gone", true)), "MS0901").message.contains("pod shop/gone"));
+        assert_eq!(said(&(shop() + &slice("reviews-1", true))), 0);
     }
 
     #[test]

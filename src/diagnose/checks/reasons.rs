@@ -252,7 +252,9 @@ fn counts_as_lost(mesh: &Mesh, block: &serde_json::Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::checks::examples::{REVIEWS, check, finding, object, pod, rule, service, shop};
+    use crate::diagnose::checks::examples::{
+        REVIEWS, check, finding, object, pod, rule, service, shop, slice,
+    };
 
     const STRICT: &str = "{mtls: {mode: STRICT}}";
 
@@ -331,22 +333,11 @@ mod tests {
                 2,
                 "{selector: {matchLabels: {app: reviews}}, mtls: {mode: STRICT}}",
             );
-        let slice = |ready: &str| {
-            format!(
-                "---
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{namespace: shop, name: reviews-1, labels: {{kubernetes.io/service-name: reviews}}}}
-ports: [{{name: http, port: 8080}}]
-endpoints: [{{addresses: [10.0.0.1], conditions: {{ready: {ready}}}, targetRef: {{kind: Pod, name: reviews-1}}}}]
-"
-            )
-        };
-        let waiting = shop() + &policies + &slice("false");
+        let waiting = shop() + &policies + &slice("reviews-1", false);
         assert_eq!(said(&waiting, "MS0107"), 1);
-        let failing = shop() + &policies + &slice("true");
+        let failing = shop() + &policies + &slice("reviews-1", true);
         assert_eq!((said(&failing, "MS0107"), said(&failing, "MS0101")), (0, 1));
-        assert_eq!(said(&(shop() + &slice("false")), "MS0107"), 0);
+        assert_eq!(said(&(shop() + &slice("reviews-1", false)), "MS0107"), 0);
     }
 
     #[test]
