@@ -227,7 +227,7 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Help => show(app, View::Help),
         Command::Tls => show(app, View::Tls),
         Command::Open => {
-            follow(app, |screen, context| screen.open(context), "this line leads nowhere further");
+            follow(app, |screen, context| screen.open(context), "nothing to open here");
         }
         Command::Yaml => follow(app, |screen, context| screen.object(context), "no object here"),
         Command::Explain => {
