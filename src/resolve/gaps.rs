@@ -118,7 +118,9 @@ impl Gaps {
             format!("{} ({}:{}) cannot be read", object.id.path(), object.origin.file, object.origin.line);
         let missing = Missing::not_collected(object.id.kind.name(), need);
         match &object.id.kind {
-            Kind::DestinationRule => self.either.push((Self::scope(object, config), missing)),
+            Kind::DestinationRule | Kind::EnvoyFilter => {
+                self.either.push((Self::scope(object, config), missing));
+            }
             Kind::PeerAuthentication => self.services.push((Self::scope(object, config), missing)),
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
                 self.services.push((namespace, missing));
@@ -127,7 +129,6 @@ impl Gaps {
             // It may define any host.
             Kind::ServiceEntry => self.all.push(missing),
             Kind::Pod => self.either.push((namespace, missing)),
-            Kind::EnvoyFilter => self.either.push((Self::scope(object, config), missing)),
             Kind::BackendPolicy => self.services.push((namespace, missing)),
             // One of the mesh has no namespace, which is every service here.
             Kind::LegacyPolicy | Kind::LegacyMeshPolicy if knows_legacy(config) => {
