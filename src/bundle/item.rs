@@ -213,7 +213,7 @@ impl ItemReader {
         };
         let named = name.map(|name| format!("{} {}/{name}: ", head.kind, scanned.namespace));
         bundle.problems.push(self.problem(at, format!("{}{words}", named.unwrap_or_default())));
-        let note = Note { field: refusal.field.unwrap_or_default(), problem: refusal.text, refused: true };
+        let note = Note { field: refusal.field.unwrap_or_default(), problem: refusal.text, wrong_type: true };
         let origin = Origin { file: Arc::clone(&self.file), line };
         if let Some(object) = name.and_then(|name| unreadable(head, &scanned.namespace, name, origin, note)) {
             bundle.snapshot.add(object);

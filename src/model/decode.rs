@@ -129,7 +129,8 @@ fn from_value(
             let spec = value.get("spec").unwrap_or(&Value::Null);
             let mut notes = schema::check(kind.name(), &api_version, spec);
             let body = istio_body(&kind, spec, interner, &mut notes);
-            (meta, body, notes)
+            let unclear = notes.iter().any(|note| note.wrong_type && decides(&kind, &note.field));
+            (meta, if unclear { Body::Unreadable } else { body }, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob => {
@@ -154,6 +155,19 @@ fn from_value(
     object.notes = notes;
     object.json = Some(Arc::new(value));
     Ok(object)
+}
+
+/// The blocks of a `DestinationRule` that decide neither whom it is for nor about TLS.
+const OTHER_BLOCKS: [&str; 5] =
+    ["connectionPool", "loadBalancer", "outlierDetection", "tunnel", "proxyProtocol"];
+
+/// Whether a field of a policy can change who is sent what: its value has to be understood, or the policy is not.
+fn decides(kind: &Kind, field: &str) -> bool {
+    if *kind == Kind::DestinationRule {
+        !field.split('.').any(|part| OTHER_BLOCKS.contains(&part))
+    } else {
+        *kind == Kind::PeerAuthentication
+    }
 }
 
 /// The body of one of Istio's kinds. A spec that is no object at all is not taken for an empty one.
@@ -242,12 +256,12 @@ pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
             object.notes.push(Note {
                 field: "data.mesh".to_owned(),
                 problem: format!("must be an object, is {}", schema::type_word(&value)),
-                refused: true,
+                wrong_type: true,
             });
         }
         Err(problem) => {
             object.body = Body::Unreadable;
-            object.notes.push(Note { field: "data.mesh".to_owned(), problem, refused: true });
+            object.notes.push(Note { field: "data.mesh".to_owned(), problem, wrong_type: true });
         }
     }
 }

@@ -48,8 +48,8 @@ pub struct Note {
     pub field: String,
     /// What is the matter, in words that go behind the path.
     pub problem: String,
-    /// Whether the API server would refuse it (a wrong type, a value that is not in the list), or only not know it.
-    pub refused: bool,
+    /// Whether the value is of another type than its field, so that nobody can tell what it would mean.
+    pub wrong_type: bool,
 }
 
 /// What the kind says.

@@ -26,7 +26,7 @@ pub fn check(kind: &str, api_version: &str, spec: &Value) -> Vec<Note> {
         notes.push(Note {
             field: "apiVersion".to_owned(),
             problem: format!("is {api_version}, which Istio does not serve"),
-            refused: false,
+            wrong_type: false,
         });
     }
     if let Some(shape) = known.get("spec") {
@@ -67,7 +67,7 @@ fn check_fields(given: &Map<String, Value>, fields: &Map<String, Value>, path: &
             None => notes.push(Note {
                 field: path,
                 problem: "is no field of this kind".to_owned(),
-                refused: false,
+                wrong_type: false,
             }),
         }
     }
@@ -86,7 +86,7 @@ fn check_scalar(value: &Value, name: &str, path: &str, notes: &mut Vec<Note>) {
             Some(word) => notes.push(Note {
                 field: path.to_owned(),
                 problem: format!("is {word:?}, not one of {}", words.replace('|', ", ")),
-                refused: true,
+                wrong_type: false,
             }),
             None => refuse(value, "a word", path, notes),
         }
@@ -107,7 +107,7 @@ fn check_scalar(value: &Value, name: &str, path: &str, notes: &mut Vec<Note>) {
 
 fn refuse(value: &Value, wanted: &str, path: &str, notes: &mut Vec<Note>) {
     let problem = format!("must be {wanted}, is {}", type_word(value));
-    notes.push(Note { field: path.to_owned(), problem, refused: true });
+    notes.push(Note { field: path.to_owned(), problem, wrong_type: true });
 }
 
 /// What a value is, for a message.

@@ -267,7 +267,7 @@ mod tests {
     /// How many gaps an object of `shop` leaves: for clients, services, either, and all.
     fn gaps((api_version, kind): (&str, &str), version: &str, spec: Option<Value>) -> [usize; 4] {
         let head = Head { api_version: api_version.to_owned(), kind: kind.to_owned() };
-        let note = Note { field: String::new(), problem: "broken".to_owned(), refused: true };
+        let note = Note { field: String::new(), problem: "broken".to_owned(), wrong_type: true };
         let origin = Origin { file: "mesh.yaml".into(), line: 1 };
         let mut object = unreadable(&head, "shop", "one", origin, note).unwrap();
         if let Some(spec) = spec {

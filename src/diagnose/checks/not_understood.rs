@@ -82,7 +82,7 @@ fn finding(root: ObjectId, field: String, message: String, objects: Vec<Involved
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::checks::examples::{finding, rule};
+    use crate::diagnose::checks::examples::{diagnosis, finding, object, rule, shop};
 
     #[test]
     fn objects_are_counted_and_not_their_mistakes() {
@@ -101,5 +101,33 @@ mod tests {
         assert!(number.message.ends_with("spec.host must be a string, is a number"), "{}", number.message);
         let nothing = finding(&rule("shop", "r", 1, "{}"), "MS0902");
         assert!(nothing.message.ends_with("spec.host is missing"), "{}", nothing.message);
+    }
+
+    #[test]
+    fn a_value_of_another_type_that_decides_leaves_its_pairs_unknown() {
+        let unknown = |object: &str| {
+            let told = diagnosis(&(shop() + object));
+            assert!(told.pairs > 0);
+            (told.unknown > 0, told.findings.iter().any(|one| one.code.code() == "MS0101"))
+        };
+        let policies = [
+            "{host: reviews, trafficPolicy: {portLevelSettings: [{port: {number: eighty}, tls: {mode: DISABLE}}]}}",
+            "{host: reviews, trafficPolicy: {tls: DISABLE}}",
+            "{host: reviews, trafficPolicy: {tls: {mode: 7}}}",
+            "{host: reviews, trafficPolicy: [1]}",
+            "{host: reviews, exportTo: [7], trafficPolicy: {tls: {mode: DISABLE}}}",
+            "{host: reviews, workloadSelector: {matchLabels: [a]}, trafficPolicy: {tls: {mode: DISABLE}}}",
+        ];
+        for spec in policies {
+            assert_eq!(unknown(&rule("shop", "odd", 1, spec)), (true, false), "{spec}");
+        }
+        for spec in
+            ["{mtls: STRICT}", "{selector: {matchLabels: 7}}", "{portLevelMtls: [1]}", "{mtls: {mode: 7}}"]
+        {
+            let policy = object("PeerAuthentication", "shop", "odd", 1, spec);
+            assert_eq!(unknown(&policy), (true, false), "{spec}");
+        }
+        let elsewhere = "{host: reviews, trafficPolicy: {connectionPool: {tcp: {maxConnections: many}}}}";
+        assert_eq!(unknown(&rule("shop", "odd", 1, elsewhere)), (false, false));
     }
 }

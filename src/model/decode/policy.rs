@@ -27,7 +27,11 @@ pub(super) fn destination_rule(spec: &Value, interner: &mut Interner, notes: &mu
     let other_type = spec.get("host").is_some_and(|host| !host.is_string() && !host.is_null());
     let host = text(spec, "host");
     if host.is_empty() && !other_type {
-        notes.push(Note { field: "spec.host".to_owned(), problem: "is missing".to_owned(), refused: true });
+        notes.push(Note {
+            field: "spec.host".to_owned(),
+            problem: "is missing".to_owned(),
+            wrong_type: false,
+        });
     }
     if !spec.is_object() || spec.get("host").is_some_and(|host| !host.is_string()) {
         return Body::Unreadable;
@@ -81,7 +85,7 @@ pub(super) fn peer_authentication(spec: &Value, interner: &mut Interner, notes: 
             _ => notes.push(Note {
                 field: "spec.portLevelMtls".to_owned(),
                 problem: format!("has the key {key:?}, which is no port number"),
-                refused: true,
+                wrong_type: false,
             }),
         }
     }
