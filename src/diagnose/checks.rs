@@ -13,7 +13,7 @@ pub mod tls_origination;
 pub mod two_origins;
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 mod root;
 
 use crate::model::{Body, Kind};

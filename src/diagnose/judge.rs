@@ -11,7 +11,7 @@ use super::checks::{
 use super::finding::{ClientName, Finding};
 use super::uses::{Uses, Visit};
 use crate::model::Origin;
-use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Workload, clients};
+use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Target, Workload, clients};
 
 /// What came of judging the configuration.
 #[derive(Debug, Clone, Default)]
@@ -68,9 +68,9 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     for host in mesh.registry.hosts() {
         for group in clients::groups(mesh, &classes, host) {
             let Some(client) = group.representative(mesh) else { continue };
-            let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
-                continue;
-            };
+            let is_called =
+                |target: &Target<'_>| !target.service.is_alias() && mesh.calls(client, target.service);
+            let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
             let choice = mesh.choice(client, &target);
             let visit = Visit { mesh, client, group: &group, target: &target, choice: choice.as_ref() };
             uses.visit(&visit);

@@ -32,6 +32,7 @@ impl ProxyKind {
 
 /// What a pod says that can change an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the pod's own facts, each by its name")]
 pub struct Pod {
     /// Its addresses; one where it has one family.
     pub addresses: Vec<Text>,
@@ -45,6 +46,10 @@ pub struct Pod {
     pub ended: bool,
     /// Named container ports.
     pub ports: Vec<(Text, u16)>,
+    /// Whether the proxy's own settings keep it from tunnelling (`DISABLE_HBONE_SEND`, MT-6.3).
+    pub hbone_send_off: bool,
+    /// `hostNetwork`: such a pod is never captured by ambient mode.
+    pub host_network: bool,
     /// Its controller, as the pod names it.
     pub controller: Option<Controller>,
 }

@@ -13,9 +13,10 @@ use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 5] = [
+const ANNOTATIONS: [&str; 6] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
+    "sidecar.istio.io/status",
     "ambient.istio.io/redirection",
     "networking.istio.io/exportTo",
     "traffic.sidecar.istio.io/excludeInboundPorts",
@@ -151,6 +152,8 @@ struct PodSpecWire {
     #[serde(deserialize_with = "nullable")]
     service_account_name: String,
     #[serde(deserialize_with = "nullable")]
+    host_network: bool,
+    #[serde(deserialize_with = "nullable")]
     containers: Vec<ContainerWire>,
     #[serde(deserialize_with = "nullable")]
     init_containers: Vec<ContainerWire>,
@@ -220,10 +223,14 @@ struct ConditionWire {
     status: String,
 }
 
-/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
-fn proxy_kind(spec: &PodSpecWire) -> ProxyKind {
+/// The container of the proxy, also where it is one that starts first and stays.
+fn proxy_container(spec: &PodSpecWire) -> Option<&ContainerWire> {
     let native = spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
-    let proxy = spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy");
+    spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy")
+}
+
+/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
+fn proxy_kind(proxy: Option<&ContainerWire>) -> ProxyKind {
     match proxy {
         None => ProxyKind::None,
         Some(proxy) if proxy.args.iter().any(|arg| arg == "router") => ProxyKind::Gateway,
@@ -240,10 +247,15 @@ fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -
     }
     let ports = spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
     let account = if spec.service_account_name.is_empty() { "default" } else { &spec.service_account_name };
+    let proxy = proxy_container(spec);
+    // Proxy metadata comes as environment with this prefix.
+    let is_off = |one: &EnvironmentWire| one.name == "ISTIO_META_DISABLE_HBONE_SEND" && one.value == "true";
     Pod {
         addresses,
         service_account: interner.text(account),
-        proxy: proxy_kind(spec),
+        proxy: proxy_kind(proxy),
+        hbone_send_off: proxy.is_some_and(|proxy| proxy.env.iter().any(is_off)),
+        host_network: spec.host_network,
         ready: status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True"),
         ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
         ports: ports
