@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
-    host_matches_nothing, not_readable, not_understood, peer_policies, rule_never_used, rules_lost, subsets,
-    tls_origination, two_origins,
+    ambient_ports, host_matches_nothing, not_readable, not_understood, peer_policies, probes,
+    rule_never_used, rules_lost, subsets, tls_origination, two_origins,
 };
 use super::finding::{ClientName, Finding};
 use super::uses::{Uses, Visit};
@@ -96,6 +96,8 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings.extend(plain.findings());
     diagnosis.findings.extend(peer_policies::ignored(mesh));
     diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(ambient_ports::check(mesh));
+    diagnosis.findings.extend(probes::check(mesh));
     diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
