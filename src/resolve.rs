@@ -21,6 +21,7 @@ pub mod scope;
 pub mod server_mtls;
 mod template;
 pub mod traffic_policy;
+pub mod unread;
 pub mod workload;
 
 pub use clients::{ClientClass, Group};

@@ -11,6 +11,7 @@ use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
 use crate::logs::PodName;
 use crate::resolve::Options;
+use crate::resolve::unread::Unread;
 
 /// The name by which `-f` reaches the demo's mesh.
 pub(super) const DEMO: &str = "\u{0}demo";
@@ -41,6 +42,7 @@ pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
 /// The answers' ground for a bundle.
 pub(super) fn prepare(common: &Common, bundle: Bundle) -> Read {
     let options = Options {
+        unread: Unread::new(),
         root_namespace: common.istio_namespace.clone(),
         istio_version: common.istio_version.clone(),
     };

@@ -1,5 +1,6 @@
 //! The settings of the mesh that decide answers: mesh configuration, istiod's version and flags.
 
+use super::unread::Unread;
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
 use crate::model::{Kind, Object, Snapshot};
@@ -45,6 +46,8 @@ pub struct Options {
     pub root_namespace: Option<String>,
     /// `--istio-version`.
     pub istio_version: Option<String>,
+    /// Kinds that could not be read.
+    pub unread: Unread,
 }
 
 /// A version of Istio and where it was taken from.

@@ -22,3 +22,4 @@ mod screens;
 mod shapes;
 mod support;
 mod terminal;
+mod unread;
