@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser as _};
 
 use super::{Cli, Command, Common, Outcome, Refusal, check, screen, source, usage};
+use crate::answer::check::choice::FailOn;
 use crate::settings;
 
 /// Flags of `demo`.
@@ -21,7 +22,7 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         if settings::is_interactive() {
             return screen::demo(&common);
         }
-        let never = check::Flags { fail_on: check::FailOn::Never, ignore: Vec::new(), baseline: None };
+        let never = check::Flags { fail_on: FailOn::Never, ..check::Flags::default() };
         return check::run(&common, &never);
     }
     let arguments = std::iter::once(OsString::from("meshscope demo")).chain(flags.command);

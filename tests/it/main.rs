@@ -12,6 +12,7 @@ mod answer_key;
 mod bad_input;
 mod cases;
 mod layers;
+mod limits;
 mod mutations;
 #[cfg(unix)]
 mod pty;
