@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
+use super::output::Output;
 use super::{Common, Outcome, Refusal, source};
 use crate::answer::check;
 use crate::answer::check::choice::{Baseline, FailOn, Ignored};
+use crate::report::ci::ForCi;
+use crate::settings;
 
 /// Flags of `check`.
 #[derive(Debug, Default, Args)]
@@ -28,7 +31,15 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let read = source::read(common)?;
     let mut report = check::check(&read);
     report.choose(|namespace| common.shows(namespace), &flags.ignore, baseline.as_ref());
-    common.write(&report)?;
+    match common.output.unwrap_or_default() {
+        Output::Of(_) => common.write(&report)?,
+        Output::Ci(format) => {
+            let sources = source::names(common);
+            let folder = settings::working_folder();
+            let ci = ForCi { fail_on: flags.fail_on, sources: &sources, folder: folder.as_deref() };
+            Common::write_with(|out| ci.write(&report, format, out))?;
+        }
+    }
     Ok(if flags.fail_on.fails(&report) { Outcome::Faulty } else { Outcome::Fine })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser as _};
+use clap::Args;
 
 use super::{Cli, Command, Common, Outcome, Refusal, check, screen, source, usage};
 use crate::answer::check::choice::FailOn;
@@ -26,7 +26,7 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         return check::run(&common, &never);
     }
     let arguments = std::iter::once(OsString::from("meshscope demo")).chain(flags.command);
-    let mut cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let asked = usage(&error) == std::process::ExitCode::SUCCESS;
@@ -42,9 +42,7 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         )
         .into());
     }
-    let output = cli.common.output;
-    cli.common =
-        Common { output: if output == common.output { common.output } else { output }, ..cli.common };
+    cli.common.output = cli.common.output.or(common.output);
     cli.common.filename = common.filename;
     cli.run()
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Ran, fixture, meshscope};
 
-const FORMATS: [&str; 6] = ["table", "wide", "json", "yaml", "ndjson", "name"];
+const FORMATS: [&str; 9] = ["table", "wide", "json", "yaml", "ndjson", "name", "sarif", "junit", "markdown"];
 const LIMITS: [&str; 5] = ["error", "warning", "info", "unknown", "never"];
 
 /// A mesh in which the age of two policies decides, and is not known.
@@ -115,7 +115,7 @@ fn values_that_are_none_are_wrong_usage() {
         (["--ignore", ""], "--ignore"),
         (["--ignore", "MS0101=x"], "expected CODE=NS/NAME"),
         (["--ignore", "MS0101=x/"], "expected CODE=NS/NAME"),
-        (["-o", "xml"], "possible values: table, wide, json, yaml, ndjson, name"),
+        (["-o", "xml"], "possible values: table, wide, json, yaml, ndjson, name, sarif, junit, markdown"),
     ] {
         let ran = check(&folder, &flags);
         assert_eq!((ran.code, &*ran.out), (64, ""), "{flags:?}");
@@ -123,6 +123,62 @@ fn values_that_are_none_are_wrong_usage() {
     }
     // They are found before anything is read.
     assert_eq!(meshscope(&folder, &["check", "-f", "missing", "--ignore", "MS9999"]).code, 64);
+}
+
+#[test]
+fn formats_of_check_are_refused_by_other_commands() {
+    let folder = fixture("mtls/bookinfo-2019");
+    for format in ["sarif", "junit", "markdown"] {
+        for command in [
+            &["tls-check", "-f", "."][..],
+            &["authn", "tls-check", "-f", "."],
+            &["resolve", "-f", "."],
+            &["why", "-f", ".", "productpage.bookinfo"],
+            &["logs", "-f", "."],
+            &["explain", "MS0101"],
+            &["demo", "logs"],
+        ] {
+            for words in [[command, &["-o", format]].concat(), [&["-o", format], command].concat()] {
+                let ran = meshscope(&folder, &words);
+                assert_eq!((ran.code, &*ran.out), (64, ""), "{words:?}");
+                let said = format!("-o {format} is for `check` only");
+                assert!(
+                    ran.err.contains(&said) && ran.err.contains("table, wide, json"),
+                    "{words:?}: {}",
+                    ran.err
+                );
+            }
+        }
+        for words in [["-o", format, "check", "-f", "."], ["check", "-o", format, "-f", "."]] {
+            assert_eq!(meshscope(&folder, &words).code, 79, "{words:?}");
+        }
+        for words in [&["demo", "-o", format][..], &["demo", "check", "-o", format, "--fail-on", "never"]] {
+            assert_eq!(meshscope(&folder, words).code, 0, "{words:?}");
+        }
+    }
+    // A format before the demo's command is that command's.
+    assert_eq!(meshscope(&folder, &["demo", "-o", "json", "check"]).json()["kind"], "CheckReport");
+}
+
+#[test]
+fn help_offers_what_a_command_has() {
+    for (command, has) in [
+        (vec!["check"], true),
+        (vec!["demo"], true),
+        (vec!["tls-check"], false),
+        (vec!["authn", "tls-check"], false),
+        (vec!["resolve"], false),
+        (vec!["why"], false),
+        (vec!["logs"], false),
+        (vec!["explain"], false),
+    ] {
+        let help = meshscope(&fixture(""), &[&command, &["--help"][..]].concat());
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("- ndjson:"), "{command:?}: {}", help.out);
+        for format in ["sarif", "junit", "markdown"] {
+            assert_eq!(help.out.contains(&format!("- {format}:")), has, "{command:?}: {}", help.out);
+        }
+    }
 }
 
 #[test]
@@ -141,9 +197,9 @@ fn what_is_ignored_is_counted_and_named() {
         (4, &json!([]))
     );
     let everything = ignoring(&["MS0101", "MS0201", "MS0202", "MS0203"]);
-    for format in ["table", "wide"] {
+    for format in ["table", "wide", "markdown", "sarif", "junit"] {
         let ran = check(&folder, &[&everything, &["-o", format][..]].concat());
-        assert!(ran.out.contains("left out: 4 by --ignore"), "{format}: {}", ran.out);
+        assert!(ran.out.replace('`', "").contains("left out: 4 by --ignore"), "{format}: {}", ran.out);
         assert!(!ran.out.contains("\nnothing found") && !ran.out.contains(": nothing found"), "{format}");
     }
 }
@@ -202,11 +258,13 @@ fn a_baseline_that_is_no_report_is_refused_before_anything_is_read() {
     assert!(ran.err.contains("cannot read") && ran.err.contains("earlier.json"), "{}", ran.err);
     assert_eq!(check(&folder, &["--baseline", place.path().to_str().unwrap()]).code, 1, "a folder");
     let tls_check = meshscope(&folder, &["tls-check", "-f", ".", "-o", "json"]).out;
+    let sarif = check(&folder, &["-o", "sarif"]).out;
     let yaml = check(&folder, &["-o", "yaml"]).out;
     for (text, why) in [
         ("", "no JSON"),
         (&*yaml, "no JSON"),
         ("{}", "of no kind"),
+        (&*sarif, "of no kind"),
         (&*tls_check, "of kind TlsCheck"),
         (r#"{"kind":"CheckReport","findings":[{"code":"MS0101"}]}"#, "without id"),
     ] {

@@ -11,6 +11,7 @@
 mod answer_key;
 mod bad_input;
 mod cases;
+mod ci_formats;
 mod layers;
 mod limits;
 mod mutations;
