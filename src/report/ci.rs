@@ -15,11 +15,11 @@ use crate::answer::check::{CheckReport, Finding, InvolvedRef};
 /// A format of `check` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum CiFormat {
-    /// SARIF 2.1.0, for code scanning.
+    /// SARIF 2.1.0, for code scanning; `check` only.
     Sarif,
-    /// `JUnit` XML, for reports of tests.
+    /// `JUnit` XML, for reports of tests; `check` only.
     Junit,
-    /// Markdown, for a comment on a change.
+    /// Markdown, for a comment on a change; `check` only.
     Markdown,
 }
 

@@ -107,24 +107,59 @@ fn suite(code: Code, report: &CheckReport, ci: &ForCi<'_>) -> io::Result<TestSui
     Ok(suite)
 }
 
+/// What the checks of a code look at.
+enum Ground {
+    /// The input itself.
+    Input,
+    /// Pairs of client and service port.
+    Pairs,
+    /// Log lines, held against pairs.
+    Lines,
+}
+
+fn ground(code: Code) -> Ground {
+    match code {
+        Code::NotReadable | Code::NotUnderstood | Code::TwoOrigins => Ground::Input,
+        Code::ClientWithoutProxyToStrict
+        | Code::MtlsFailureInTraffic
+        | Code::UpstreamClosesConnections
+        | Code::EvidenceIncomplete => Ground::Lines,
+        Code::PlaintextToStrict
+        | Code::MtlsToPlaintext
+        | Code::OneWayTlsToStrict
+        | Code::ForeignTlsToSidecar
+        | Code::MtlsToExternal
+        | Code::HiddenByPolicyLevel
+        | Code::HeadlessAllOrNothing
+        | Code::PortLevelOnServicePort
+        | Code::PeerAuthenticationIgnored
+        | Code::PlaintextInPermissive
+        | Code::TlsModeMissing
+        | Code::PortSettingsDropTls
+        | Code::CredentialIgnored
+        | Code::MissingTlsOrigination
+        | Code::ProbeNotRewritten
+        | Code::AmbientStrictPortNotEnforced
+        | Code::AmbientPortExceptionLost
+        | Code::RuleNeverUsed
+        | Code::RuleShadowed
+        | Code::HostMatchesNothing
+        | Code::RulesNotMerged
+        | Code::DuplicateSubset
+        | Code::SubsetMissing
+        | Code::SubsetSelectsNoPod
+        | Code::NotExported
+        | Code::SelectorRuleStopsLookup => Ground::Pairs,
+    }
+}
+
 /// Why "nothing found" is not said of a code, `None` where it is.
 fn no_ground(code: Code, report: &CheckReport) -> Option<String> {
-    let of_input = matches!(code, Code::NotReadable | Code::NotUnderstood | Code::TwoOrigins);
-    let of_lines = matches!(
-        code,
-        Code::ClientWithoutProxyToStrict
-            | Code::MtlsFailureInTraffic
-            | Code::UpstreamClosesConnections
-            | Code::EvidenceIncomplete
-    );
-    if of_input {
-        None
-    } else if of_lines && report.scanned.log_lines == 0 {
-        Some("no log line was read".to_owned())
-    } else if report.scanned.pairs == 0 {
-        Some("no pair was judged".to_owned())
-    } else {
-        untold(report)
+    match ground(code) {
+        Ground::Input => None,
+        Ground::Lines if report.scanned.log_lines == 0 => Some("no log line was read".to_owned()),
+        Ground::Lines | Ground::Pairs if report.scanned.pairs == 0 => Some("no pair was judged".to_owned()),
+        Ground::Lines | Ground::Pairs => untold(report),
     }
 }
 
@@ -161,4 +196,31 @@ fn shown(text: &str) -> String {
 /// Such texts below each other.
 fn lines(texts: &[String]) -> String {
     texts.iter().map(|text| visible(text)).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn any_name_and_message_can_be_read_back(name in any::<String>(), text in "[\u{0}-\u{9f}<>&'\"\u{fffe}]*") {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(shown(&text));
+            let mut suite = TestSuite::new("suite");
+            suite.add_test_case(case(&name, "class", status));
+            let mut report = Report::new("report");
+            report.add_test_suite(suite);
+            let mut xml = Vec::new();
+            report.serialize(&mut xml).unwrap();
+            let read = junit_parser::from_reader(&*xml).unwrap();
+            let case = &read.suites[0].cases[0];
+            prop_assert_eq!(&case.original_name, &*visible(&name));
+            prop_assert_eq!(&case.status.failure_as_ref().message, &*visible(&text));
+        }
+    }
 }

@@ -26,7 +26,7 @@ fn schema() -> Value {
 
 fn sarif_of(ran: &Ran) -> (Value, Sarif) {
     let value = ran.json();
-    let schema = jsonschema::validator_for(&schema()).unwrap();
+    let schema = jsonschema::options().should_validate_formats(true).build(&schema()).unwrap();
     let errors: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     let log = serde_json::from_value(value.clone()).unwrap();

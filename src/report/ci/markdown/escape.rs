@@ -82,7 +82,96 @@ fn longest_run(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, prop_oneof, proptest};
+    use proptest::strategy::Strategy;
+    use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
     use super::*;
+
+    /// What a reader with every extension makes of a text: words, code, and the rest by its name.
+    fn read(text: &str) -> Vec<(&'static str, String)> {
+        let mut options = Options::all();
+        options.remove(Options::ENABLE_SMART_PUNCTUATION);
+        let name = |event| match event {
+            Event::Text(text) => ("text", text.to_string()),
+            Event::Code(text) => ("code", text.to_string()),
+            Event::Html(text) => ("html", text.to_string()),
+            Event::Start(Tag::Paragraph) => ("paragraph", String::new()),
+            Event::Start(Tag::TableCell) => ("cell", String::new()),
+            Event::Start(Tag::CodeBlock(_)) => ("block", String::new()),
+            Event::Start(Tag::Table(_) | Tag::TableHead | Tag::TableRow | Tag::HtmlBlock)
+            | Event::End(
+                TagEnd::Paragraph
+                | TagEnd::Table
+                | TagEnd::TableHead
+                | TagEnd::TableRow
+                | TagEnd::TableCell
+                | TagEnd::CodeBlock
+                | TagEnd::HtmlBlock,
+            ) => ("", String::new()),
+            other @ (Event::Start(_)
+            | Event::End(_)
+            | Event::InlineMath(_)
+            | Event::DisplayMath(_)
+            | Event::InlineHtml(_)
+            | Event::FootnoteReference(_)
+            | Event::SoftBreak
+            | Event::HardBreak
+            | Event::Rule
+            | Event::TaskListMarker(_)) => ("other", format!("{other:?}")),
+        };
+        Parser::new_ext(text, options).map(name).filter(|(name, _)| !name.is_empty()).collect()
+    }
+
+    /// Any text, and texts of what Markdown, HTML and sites act on.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[ -/:-@\\[-`{-~a1\n\t]{0,40}",
+            "([-+*>#|`~ ]|1[.)]|@a|#1|https://a|<b>){0,12}"
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn any_sentence_is_words_and_code(text in texts()) {
+            let shown = read(&format!("{}\n", prose(&text)));
+            let mut all = String::new();
+            for (name, text) in &shown {
+                let plain = text.chars().all(|one| one.is_ascii_alphanumeric() || " ,;:.()'×…→".contains(one));
+                assert!(matches!(*name, "paragraph" | "code") || *name == "text" && plain, "{shown:?}");
+                all.push_str(text);
+            }
+            prop_assert_eq!(all.replace(' ', ""), visible(&text).replace(' ', ""));
+        }
+
+        #[test]
+        fn any_text_is_one_piece_of_code(text in texts()) {
+            let wanted = visible(&text).into_owned();
+            if !wanted.is_empty() {
+                let shown = read(&format!("a {} b\n", code(&text)));
+                prop_assert_eq!(shown.get(2), Some(&("code", wanted.clone())), "{:?}", shown);
+                prop_assert_eq!(shown.len(), 4);
+                let in_a_cell = read(&format!("| a | b |\n| --- | --- |\n| {} | c |\n", cell(&text)));
+                let wanted = visible(&text.replace('|', "<U+007C>")).into_owned();
+                prop_assert_eq!(in_a_cell.get(5), Some(&("code", wanted)), "{:?}", in_a_cell);
+                prop_assert_eq!(in_a_cell.len(), 8);
+            }
+            let shown = read(&block("sh", &text));
+            prop_assert_eq!(shown, [("block", String::new()), ("text", format!("{wanted}\n"))]);
+        }
+
+        #[test]
+        fn any_text_is_words_in_html(text in texts()) {
+            let line = format!("<details><summary><code>{}</code></summary>\n", html(&text));
+            let shown = read(&format!("{line}\nafter\n"));
+            prop_assert_eq!(&shown, &[("html", line), ("paragraph", String::new()), ("text", "after".to_owned())]);
+            let marks = html(&text).contains(['<', '>', '"', '\'']);
+            assert!(!marks, "{shown:?}");
+        }
+    }
 
     #[test]
     fn code_is_fenced_by_more_than_it_holds() {
