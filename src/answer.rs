@@ -9,6 +9,7 @@ pub mod joined;
 pub mod logs;
 pub mod read;
 mod reason;
+pub mod remedy;
 pub mod resolve;
 pub mod rules;
 pub mod tls_check;

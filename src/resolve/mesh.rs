@@ -14,7 +14,7 @@ use super::scope::{Ports, Scopes};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
-use crate::model::{Change, Kind, Object, Snapshot};
+use crate::model::{Change, Kind, Snapshot};
 
 /// A mesh, ready to be asked.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub struct Mesh {
     pub ambient_policies: Arc<AmbientPolicies>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
+    /// What the user fixed.
+    pub options: Options,
 }
 
 impl Mesh {
@@ -62,6 +64,7 @@ impl Mesh {
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
+            options: options.clone(),
             workloads: Arc::new(workloads),
             config,
         };
@@ -82,20 +85,25 @@ impl Mesh {
         }
     }
 
-    /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
+    /// The mesh as it would be after changes. Of rules and policies only what they decide is made anew.
     #[must_use]
-    pub fn with_object(&self, object: Object) -> Self {
-        let kind = object.id.kind.clone();
-        let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
+    pub fn with_changes(&self, delta: Vec<Change>) -> Self {
+        let (snapshot, touched) = self.snapshot.apply(delta);
+        let is_policy = |kind: &Kind| matches!(kind, Kind::DestinationRule | Kind::PeerAuthentication);
+        if !touched.iter().all(|(kind, _)| is_policy(kind)) {
+            return Self::clone(&Self::new(&snapshot, &self.options));
+        }
+        let of = |wanted: Kind| touched.iter().any(|(kind, _)| *kind == wanted);
         let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
-        if kind == Kind::DestinationRule {
+        if of(Kind::DestinationRule) {
             mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
-        } else if kind == Kind::PeerAuthentication {
+        }
+        if of(Kind::PeerAuthentication) {
             let ages = Ages::MissingIsOldest;
             mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
             mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
         }
-        if self.other_ages.is_some() {
+        if contested(&mesh.snapshot) {
             mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
         mesh

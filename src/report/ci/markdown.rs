@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::root;
-use crate::answer::check::{CheckReport, EvidenceRef, Finding, InvolvedRef, RemedyRef};
-use crate::report::check::{field_value, log_line, pair};
+use crate::answer::check::{CheckReport, EvidenceRef, Finding, InvolvedRef};
+use crate::answer::remedy::RemedyRef;
+use crate::report::check::{field_value, log_line, pair, plural};
 use escape::{block, cell, code, html, prose};
 
 /// At most so many pairs of a finding are listed.
@@ -150,9 +151,14 @@ fn pairs(finding: &Finding) -> impl Iterator<Item = String> {
 
 fn fix(text: &mut String, remedy: &RemedyRef) {
     paragraph(text, &format!("**Fix:** {}", prose(&remedy.title)));
-    match (&remedy.command, &remedy.patch) {
+    match (&remedy.command, remedy.patch.as_ref().or(remedy.manifest.as_ref())) {
         (Some(command), _) => paragraph(text, &block("sh", command)),
-        (None, Some(patch)) => paragraph(text, &block("json", &patch.to_string())),
+        (None, Some(object)) => paragraph(text, &block("json", &object.to_string())),
         (None, None) => {}
     }
+    let listed = remedy.changes.iter().take(PAIRS);
+    let count: u64 = listed.clone().map(|change| change.clients.count).sum();
+    let left = remedy.change_count.saturating_sub(count);
+    let left = (left > 0).then(|| format!("and {} more", plural(left, "pair")));
+    list(text, "What changes", listed.map(|change| prose(&change.in_words())).chain(left));
 }
