@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the place where environment and clock are read")]
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
@@ -59,6 +60,11 @@ pub fn shows_unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
     let locale = locale.filter(|value| !value.is_empty()).map(|value| value.to_ascii_lowercase()).next();
     locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
+}
+
+/// The folder in which the program runs, where it still is.
+pub fn working_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
 }
 
 /// How many columns the output has, where it is a terminal.

@@ -25,6 +25,13 @@ pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
     Ok(prepare(common, bundle))
 }
 
+/// What the flags name as sources, in their order; the demo's mesh has no name.
+pub(super) fn names(common: &Common) -> Vec<String> {
+    let files = common.filename.iter().filter(|name| *name != DEMO).cloned();
+    let logs = common.log.iter().filter_map(|log| log.split_once('=')).map(|(_, path)| path.to_owned());
+    files.chain(logs).collect()
+}
+
 /// What is to be said of the parts of a source that were not read.
 pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
     let problem =

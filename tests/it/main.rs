@@ -12,7 +12,9 @@ mod ambient;
 mod answer_key;
 mod bad_input;
 mod cases;
+mod ci_formats;
 mod layers;
+mod limits;
 mod mutations;
 #[cfg(unix)]
 mod pty;
