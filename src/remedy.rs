@@ -134,7 +134,7 @@ fn tried(mesh: &Mesh, finding: &Finding, proposal: Proposal) -> Option<(usize, R
     }
     // Where the finding is no conflict, nothing is gained that would be worth a doubt.
     let conflicts = finding.severity == Severity::Error;
-    if !conflicts && changes.iter().any(|change| change.ends_in_doubt() && !originates(change)) {
+    if !conflicts && changes.iter().any(|change| change.ends_badly() && !originates(change)) {
         return None;
     }
     let others = changes.iter().filter(|change| !of_finding(change)).count();
@@ -192,13 +192,15 @@ fn is_in_force(mesh: &Mesh, id: &ObjectId) -> bool {
     clients::groups(mesh, &classes, &host).iter().filter_map(|group| group.representative(mesh)).any(uses)
 }
 
-/// Whether a client has something for all that a hidden rule sets.
+/// Whether a client has all that a hidden rule sets, as that has it.
 fn stands_for(mesh: &Mesh, client: &Workload, edge: &Edge, hidden: &DestinationRule) -> bool {
     let choice = mesh.target(client, &edge.host).and_then(|target| mesh.choice(client, &target));
     let subsets = mesh.subsets(choice.as_ref());
     let pair = mesh.pair(client, &edge.host, edge.port, None);
-    let has = |name: &String| pair.as_ref().is_some_and(|pair| pair.policy.blocks.contains_key(name));
-    let mut blocks = hidden.traffic_policy.iter().flat_map(|policy| policy.blocks.keys());
+    let has = |(name, block)| {
+        pair.as_ref().is_some_and(|pair| pair.policy.blocks.get::<String>(name) == Some(block))
+    };
+    let mut blocks = hidden.traffic_policy.iter().flat_map(|policy| &policy.blocks);
     hidden.subsets.iter().all(|subset| subsets.contains(&subset.name)) && blocks.all(has)
 }
 

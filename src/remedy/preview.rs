@@ -59,9 +59,9 @@ impl PairChange {
         self.workloads += other.workloads;
     }
 
-    /// Whether it is in doubt afterwards how the pair stands, and was not before.
-    pub fn ends_in_doubt(&self) -> bool {
-        matches!(self.after.status, Status::Cond | Status::Unknown) && self.before.status != self.after.status
+    /// Whether the pair fails afterwards, or may: for another reason than before, or as it did before.
+    pub fn ends_badly(&self) -> bool {
+        matches!(self.after.status, Status::Cond | Status::Unknown | Status::Conflict)
     }
 
     /// Whether the pair is worse off: what worked is in doubt or fails.
