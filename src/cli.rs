@@ -18,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::report::table::Style;
 use crate::report::{self, ErasedReport, Format};
+use crate::resolve::IstioVersion;
 use crate::settings::{self, Colour};
 
 /// Finds out why a request in an Istio mesh fails: which DestinationRule each client uses, whether client and server
@@ -57,7 +58,7 @@ struct Common {
     #[arg(short = 'i', long, value_name = "NS", global = true)]
     istio_namespace: Option<String>,
     /// The version of Istio whose rules apply [default: the running istiod's, else the newest known]
-    #[arg(long, value_name = "X.Y", global = true)]
+    #[arg(long, value_name = "X.Y", value_parser = version, global = true)]
     istio_version: Option<String>,
     /// How to write the answer
     #[arg(short = 'o', long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
@@ -104,6 +105,12 @@ enum Outcome {
     Fine,
     /// Answered, and something is wrong.
     Faulty,
+}
+
+/// The value of `--istio-version`.
+fn version(text: &str) -> Result<String, String> {
+    let known = IstioVersion::is_version(text).then(|| text.to_owned());
+    known.ok_or_else(|| "expected a version of Istio such as 1.28".to_owned())
 }
 
 /// A failure with an exit code of its own.

@@ -20,6 +20,7 @@ pub mod scope;
 pub mod server_mtls;
 mod template;
 pub mod traffic_policy;
+mod unsettled;
 pub mod workload;
 
 pub use clients::{ClientClass, Group};

@@ -239,7 +239,7 @@ impl<'a> Asked<'a> {
     }
 
     fn not_exported(&self, rule: &Rule) -> Verdict {
-        if rule.body().is_some_and(|body| body.workload_selector.is_some()) {
+        if rule.selector.is_some() {
             let reason = format!(
                 "a rule with a workloadSelector is private to its namespace {}",
                 rule.object.id.namespace
@@ -277,7 +277,7 @@ impl<'a> Asked<'a> {
                 None => {}
             }
         }
-        let selects = rule.body().and_then(|body| body.workload_selector.as_ref());
+        let selects = rule.selector.as_ref();
         if selects.is_some_and(|selector| !selector.is_subset_of(&self.client.labels)) {
             return because(Outcome::SelectorMismatch, "its workloadSelector does not select this client");
         }

@@ -172,9 +172,8 @@ fn declared_mode(
         TlsMode::Mutual => Sent::Mutual,
     };
     let credential = text("credentialName");
-    let selected = choice
-        .and_then(|choice| mesh.rules.get(choice.primary)?.body())
-        .is_some_and(|rule| rule.workload_selector.is_some());
+    let selected =
+        choice.and_then(|choice| mesh.rules.get(choice.primary)).is_some_and(|rule| rule.selector.is_some());
     if client.proxy == ProxyKind::Sidecar
         && !selected
         && credential.is_some_and(|name| !name.starts_with("configmap://"))

@@ -170,7 +170,7 @@ impl<'a> Distinct<'a> {
         let mut selectors: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for (at, (_, rule)) in mesh.rules.all().enumerate() {
             named.extend(rule.exports.iter().map(|export| &**export));
-            if let Some(selector) = rule.body().and_then(|body| body.workload_selector.as_ref()) {
+            if let Some(selector) = &rule.selector {
                 selectors.entry(&*rule.object.id.namespace).or_default().push((at, selector));
             }
         }

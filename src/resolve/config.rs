@@ -57,6 +57,14 @@ pub struct IstioVersion {
 }
 
 impl IstioVersion {
+    /// Whether a text says which minor release it is, as `1.30`, `1.24.2-distroless` and `1.27-alpha.abc` do.
+    pub fn is_version(text: &str) -> bool {
+        let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+        let major = parts.next().is_some_and(|part| part == "1");
+        let minor = parts.next().map(|part| part.split(['-', '_', '+']).next().unwrap_or_default());
+        major && minor.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     /// Whether it is the minor release `major.minor` or a later one.
     pub fn at_least(&self, major: u32, minor: u32) -> bool {
         let number = |part: &str| {
@@ -113,7 +121,9 @@ impl Config {
         Self {
             root_namespace: root.unwrap_or_else(|| "istio-system".to_owned()),
             trust_domain: mesh.trust_domain.unwrap_or_else(|| "cluster.local".to_owned()),
-            auto_mtls: mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),
+            // Before 1.4 there was none, and the field is not known (MT-9.4).
+            auto_mtls: version.at_least(1, 4)
+                && mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),
             rules_private_by_default: exports.is_some_and(|list| list.iter().any(|entry| entry == ".")),
             default_service_export_to: mesh.default_service_export_to,
             default_virtual_service_export_to: mesh.default_virtual_service_export_to,

@@ -193,7 +193,7 @@ impl Mesh {
             .collect();
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
-        let mut missing = self.gaps.of_pair(client, service);
+        let mut missing = self.missing(client, target);
         let (mut status, mut symptom) = overall(&endpoints);
         if !missing.is_empty() {
             (status, symptom) = (Status::Unknown, None);

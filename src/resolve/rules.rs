@@ -52,6 +52,8 @@ pub struct Rule {
     pub host: Text,
     /// The export set of DR-4.1, sorted.
     pub exports: Vec<Text>,
+    /// Its `workloadSelector`. Control planes of before 1.14 do not know the field: to them the rule has none.
+    pub selector: Option<Labels>,
 }
 
 impl Rule {
@@ -93,13 +95,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn of(rule: RuleId, body: &DestinationRule, exports: &[Text]) -> Self {
-        let mut entry = Self {
-            contributors: Vec::new(),
-            exports: exports.to_vec(),
-            selector: body.workload_selector.clone(),
-        };
-        entry.merge(rule, body, false);
+    fn of(id: RuleId, rule: &Rule, body: &DestinationRule) -> Self {
+        let mut entry =
+            Self { contributors: Vec::new(), exports: rule.exports.clone(), selector: rule.selector.clone() };
+        entry.merge(id, body, false);
         entry
     }
 
@@ -177,6 +176,15 @@ impl HostTable {
         None
     }
 
+    /// Whether a wildcard matches a host, however exact other matches are.
+    fn has_wildcard_for(&self, host: &str) -> bool {
+        let name = host.strip_prefix('*').unwrap_or(host);
+        self.lengths.iter().any(|length| {
+            let rest = name.len().checked_sub(*length).and_then(|at| name.get(at..));
+            rest.is_some_and(|rest| self.wildcard.contains_key(rest))
+        })
+    }
+
     /// Whether a rule is among the entries of its host.
     pub fn holds(&self, host: &str, index: &RuleIndex, rule: &Rule) -> bool {
         let entries = match host.strip_prefix('*') {
@@ -220,6 +228,8 @@ pub struct RuleIndex {
     local: FxHashMap<Text, HostTable>,
     exported: FxHashMap<Text, HostTable>,
     root_private: HostTable,
+    /// Whether it is not known which of the root namespace's private rules a wildcard finds (up to 1.11).
+    root_wildcards_unsettled: bool,
     /// Rules without wildcard, by host, and those with one.
     by_host: FxHashMap<Text, Vec<RuleId>>,
     wildcards: Vec<RuleId>,
@@ -260,7 +270,7 @@ impl RuleIndex {
             let rank = selectors_first && body.workload_selector.is_none();
             (rank, ages.place(object), Arc::clone(&object.id.namespace))
         });
-        let mut index = Self::default();
+        let mut index = Self { root_wildcards_unsettled: !config.version.at_least(1, 12), ..Self::default() };
         for (object, body) in objects {
             index.add(object, body, config);
         }
@@ -269,19 +279,11 @@ impl RuleIndex {
 
     fn add(&mut self, object: &Arc<Object>, body: &DestinationRule, config: &Config) {
         let namespace = &object.id.namespace;
-        let mut exports = match &body.workload_selector {
-            Some(_) => vec![Text::from(".")],
-            None => body.export_to.clone(),
-        };
-        if !config.version.at_least(1, 7) {
-            // Up to 1.6 the first entry alone counts: `.` is private, anything else public.
-            exports.truncate(1);
-            exports.retain(|entry| &**entry == ".");
-        }
-        exports.sort();
-        exports.dedup();
+        let selector = body.workload_selector.clone().filter(|_| config.version.at_least(1, 14));
+        let exports = export_set(body, selector.as_ref(), config);
         let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
-        let rule = Rule { object: Arc::clone(object), host: normalise(&body.host, namespace), exports };
+        let host = normalise(&body.host, namespace);
+        let rule = Rule { object: Arc::clone(object), host, exports, selector };
         if !rule.host.is_empty() {
             let own = rule.exports_to(".") || rule.exports_to(namespace);
             let private =
@@ -328,6 +330,13 @@ impl RuleIndex {
     /// Whether a namespace's own rules match a host.
     pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
         self.local.get(namespace).is_some_and(|table| table.best(host).is_some())
+    }
+
+    /// Whether a client of the root namespace may use a private rule there that nothing tells: from 1.8 on they are
+    /// honoured, and only from 1.12 on the most specific of them. Before, an exact host that no wildcard stands beside
+    /// is certain and nothing else is.
+    pub fn is_unsettled_in_root(&self, host: &str) -> bool {
+        self.root_wildcards_unsettled && self.root_private.has_wildcard_for(host)
     }
 
     /// The rules whose host matches a service's host, in the order of DR-6.1.
@@ -424,7 +433,7 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
                 continue;
             }
         }
-        match (&entry.selector, &body.workload_selector) {
+        match (&entry.selector, &rule.selector) {
             (Some(old), Some(new)) if old != new => {
                 append = true;
                 continue;
@@ -436,6 +445,20 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
         entry.merge(id, body, has_policy);
     }
     if append {
-        entries.push(Entry::of(id, body, &rule.exports));
+        entries.push(Entry::of(id, rule, body));
     }
+}
+
+/// The export set of DR-4.1, sorted. Up to 1.6 the first entry alone counts: `.` is private, anything else public.
+fn export_set(body: &DestinationRule, selector: Option<&Labels>, config: &Config) -> Vec<Text> {
+    let mut exports = match (selector, body.export_to.first()) {
+        (Some(_), _) => vec![Text::from(".")],
+        (None, Some(first)) if !config.version.at_least(1, 7) => {
+            vec![if **first == *"." { Arc::clone(first) } else { "*".into() }]
+        }
+        (None, _) => body.export_to.clone(),
+    };
+    exports.sort();
+    exports.dedup();
+    exports
 }

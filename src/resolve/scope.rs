@@ -70,6 +70,14 @@ pub struct Scopes {
     root: Option<Arc<Object>>,
     routes: Vec<Route>,
     by_destination: FxHashMap<Text, Vec<usize>>,
+    rules: ScopeRules,
+}
+
+/// What version and flags decide about scopes.
+#[derive(Debug, Clone, Copy, Default)]
+struct ScopeRules {
+    /// Whether `~ns/host` takes out (from 1.31); before, it names a namespace that there is not.
+    excludes: bool,
 }
 
 /// An entry `NAMESPACE/HOST` of an egress listener.
@@ -81,10 +89,10 @@ struct Pattern<'a> {
 
 impl<'a> Pattern<'a> {
     /// `.` is the namespace of the proxy; `~` in front takes out (DR-7.3, DR-7.12).
-    fn new(text: &'a str, own: &'a str) -> Self {
+    fn new(text: &'a str, own: &'a str, rules: ScopeRules) -> Self {
         let (namespace, host) = text.split_once('/').unwrap_or(("*", text));
-        let (excludes, namespace) =
-            namespace.strip_prefix('~').map_or((false, namespace), |rest| (true, rest));
+        let taken_out = namespace.strip_prefix('~').filter(|_| rules.excludes);
+        let (excludes, namespace) = taken_out.map_or((false, namespace), |rest| (true, rest));
         Self { excludes, namespace: if namespace == "." { own } else { namespace }, host }
     }
 
@@ -113,7 +121,8 @@ fn is_subset(host: &str, pattern: &str) -> bool {
 impl Scopes {
     /// The sidecars and routes of a snapshot.
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
-        let mut scopes = Self::default();
+        let rules = ScopeRules { excludes: config.version.at_least(1, 31) };
+        let mut scopes = Self { rules, ..Self::default() };
         for object in snapshot.of_kind(&Kind::Sidecar) {
             if object.body.sidecar().is_some() {
                 scopes.sidecars.entry(Arc::clone(&object.id.namespace)).or_default().push(Arc::clone(object));
@@ -208,12 +217,12 @@ impl Scopes {
         let listeners = listeners.unwrap_or(&everything);
         let mut found: Option<Scoped<'a>> = None;
         for listener in listeners {
-            append(&mut found, imported(registry, client, host, listener));
+            append(&mut found, imported(registry, client, host, listener, self.rules));
         }
         // What routes bring in never takes the place of what a listener asked for (DR-7.4).
         for listener in listeners {
             for at in self.by_destination.get(host).into_iter().flatten() {
-                let route = self.routes.get(*at).filter(|route| counts(route, client, listener));
+                let route = self.routes.get(*at).filter(|route| counts(route, client, listener, self.rules));
                 append(
                     &mut found,
                     route.and_then(|route| brought_in(registry, client, host, listener, route)),
@@ -235,9 +244,9 @@ impl Scopes {
                 return exported(&route.exports, &route.namespace, &client.namespace);
             }
             if listeners.is_empty() {
-                counts(route, client, &everything)
+                counts(route, client, &everything, self.rules)
             } else {
-                listeners.iter().any(|listener| counts(route, client, listener))
+                listeners.iter().any(|listener| counts(route, client, listener, self.rules))
             }
         });
         let destinations = in_force.filter_map(|route| route.destinations.get(host)).flatten();
@@ -266,9 +275,10 @@ fn imported<'a>(
     client: &Workload,
     host: &str,
     listener: &EgressListener,
+    rules: ScopeRules,
 ) -> Option<Scoped<'a>> {
     let own = &*client.namespace;
-    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own)).collect();
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own, rules)).collect();
     let is_imported = |service: &&Service| {
         service.is_visible_to(own)
             && listener.port.is_none_or(|port| service.port(port).is_some())
@@ -285,11 +295,12 @@ fn imported<'a>(
 }
 
 /// Whether a route counts for a listener (DR-7.14).
-fn counts(route: &Route, client: &Workload, listener: &EgressListener) -> bool {
+fn counts(route: &Route, client: &Workload, listener: &EgressListener, rules: ScopeRules) -> bool {
     if !route.is_for_mesh || !exported(&route.exports, &route.namespace, &client.namespace) {
         return false;
     }
-    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, &client.namespace)).collect();
+    let own = &*client.namespace;
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own, rules)).collect();
     let overlaps =
         |host: &Text, pattern: &Pattern<'_>| is_subset(host, pattern.host) || is_subset(pattern.host, host);
     let applies = |pattern: &&Pattern<'_>| pattern.is_of(&route.namespace);

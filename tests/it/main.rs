@@ -21,3 +21,4 @@ mod screens;
 mod shapes;
 mod support;
 mod terminal;
+mod versions;

@@ -315,9 +315,9 @@ pub(super) fn workload<'de, D: Deserializer<'de>>(
 fn version_of_image(image: &str) -> Option<String> {
     let (_, tag) = image.split_once('@').map_or(image, |(name, _)| name).rsplit_once(':')?;
     let version = tag.split(['-', '_']).next()?;
-    let mut parts = version.split('.');
-    let numeric = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
-    (numeric(parts.next()) && numeric(parts.next())).then(|| version.to_owned())
+    // A tag such as 20240501.3 is a date; every release of Istio so far is a 1.x.
+    let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next());
+    minor.is_some_and(|minor| minor.parse::<u32>().is_ok()).then(|| version.to_owned())
 }
 
 #[derive(Debug, Default, Deserialize)]

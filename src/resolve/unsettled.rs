@@ -1,0 +1,32 @@
+//! What is missing to decide on a pair: objects that are not evaluated ([`super::gaps`]), and choices of a control plane
+//! of which only the outcome for simple cases is known.
+
+use super::gaps::Missing;
+use super::mesh::{Mesh, Target};
+use super::workload::Workload;
+use crate::model::pod::ProxyKind;
+
+impl Mesh {
+    /// What would be needed to answer for a client and a service; empty where nothing is missing.
+    pub fn missing(&self, client: &Workload, target: &Target<'_>) -> Vec<Missing> {
+        let mut missing = self.gaps.of_pair(client, target.service);
+        missing.extend(self.private_rules_of_root(client, target));
+        missing
+    }
+
+    /// Section 13 of the rules: private root rules are honoured since 1.8, and by most specific host only since 1.12.
+    fn private_rules_of_root(&self, client: &Workload, target: &Target<'_>) -> Option<Missing> {
+        let uses_rules = match client.proxy {
+            ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint => target.is_in_scope(),
+            ProxyKind::None | ProxyKind::Ztunnel => false,
+        };
+        let in_root = *client.namespace == *self.config.root_namespace;
+        (uses_rules && in_root && self.rules.is_unsettled_in_root(&target.service.host)).then(|| {
+            let need = format!(
+                "which of the private rules of {} with a wildcard host Istio {} takes is not known",
+                client.namespace, self.config.version.value
+            );
+            Missing::not_collected("DestinationRule", need)
+        })
+    }
+}
