@@ -9,6 +9,7 @@ pub mod client_tls;
 pub mod clients;
 pub mod config;
 pub mod conflict;
+pub mod flags;
 pub mod gaps;
 pub mod legacy;
 pub mod mesh;
@@ -25,6 +26,7 @@ pub mod workload;
 
 pub use clients::{ClientClass, Group};
 pub use config::{Config, IstioVersion, Options};
+pub use flags::{Flag, Flags};
 pub use gaps::Missing;
 pub use mesh::{Mesh, Target};
 pub use pair::{EndpointTls, PairTls, Status};

@@ -1,6 +1,7 @@
 //! Pods, reduced to what policy can see.
 
 use super::Text;
+use super::workload::Istiod;
 
 /// The proxy that stands before a pod's containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +48,10 @@ pub struct Pod {
     pub ports: Vec<(Text, u16)>,
     /// Its controller, as the pod names it.
     pub controller: Option<Controller>,
+    /// Whether its proxy was started with certificate files of its own (`ISTIO_META_TLS_CLIENT_*`, MT-4.9).
+    pub own_certificates: bool,
+    /// The control plane's version and flags, where this is istiod.
+    pub istiod: Option<Box<Istiod>>,
 }
 
 /// A reference to a controller.

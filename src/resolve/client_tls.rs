@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::flags::Flag;
 use super::mesh::Mesh;
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
@@ -150,7 +151,10 @@ pub fn cluster(
         MtlsMode::Disable => auto(Some(Sent::Plaintext), Some(Downgrade::PolicyDisables(namespace))),
         MtlsMode::Other(_) => auto(Some(Sent::Unknown), None),
         MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Strict => {
-            let original = service.is_headless() && client.proxy == ProxyKind::Sidecar || policy.passthrough;
+            // The flag is about the headless services of Kubernetes; a ServiceEntry without resolution stays as it is.
+            let listed = service.is_kubernetes && mesh.config.flags.is_on(Flag::EdsForHeadless);
+            let headless = service.is_headless() && !listed && client.proxy == ProxyKind::Sidecar;
+            let original = headless || policy.passthrough;
             auto(original.then_some(Sent::IstioMutual), None)
         }
     }

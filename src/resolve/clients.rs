@@ -126,6 +126,8 @@ struct Key<'a> {
     selected_by: Vec<usize>,
     /// The `Sidecar` that limits its scope.
     sidecar: Option<&'a ObjectId>,
+    /// Whether its proxy has certificates of its own.
+    own_certificates: bool,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -147,6 +149,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
             workloads: names.len() as u64,
             is_special: !key.selected_by.is_empty()
                 || key.sidecar.is_some()
+                || key.own_certificates
                 || key.namespace.is_some_and(|namespace| distinct.is_special(namespace)),
             namespace: key.namespace.cloned(),
             pods,
@@ -196,6 +199,7 @@ impl<'a> Distinct<'a> {
         let selectors = self.selectors.get(&**namespace).into_iter().flatten();
         Key {
             proxy: workload.proxy,
+            own_certificates: workload.body().is_some_and(|pod| pod.own_certificates),
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
             namespace: spoken_of.then_some(namespace),
             selected_by: selectors

@@ -1,5 +1,6 @@
 //! The settings of the mesh that decide answers: mesh configuration, istiod's version and flags.
 
+use super::flags::{Flag, Flags};
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
 use crate::model::{Kind, Object, Snapshot};
@@ -45,6 +46,8 @@ pub struct Options {
     pub root_namespace: Option<String>,
     /// `--istio-version`.
     pub istio_version: Option<String>,
+    /// Flags of istiod, from the program's configuration; the last one of a flag counts.
+    pub flags: Vec<(Flag, bool)>,
 }
 
 /// A version of Istio and where it was taken from.
@@ -78,7 +81,6 @@ impl IstioVersion {
 
 /// The settings in force.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.
     pub root_namespace: String,
@@ -96,8 +98,8 @@ pub struct Config {
     pub default_traffic_policy: Option<serde_json::Value>,
     /// Whether hosts outside the mesh's knowledge are refused (`REGISTRY_ONLY`, MT-4.2).
     pub registry_only: bool,
-    /// `ENABLE_ENHANCED_DESTINATIONRULE_MERGE` (DR-6.3).
-    pub enhanced_merge: bool,
+    /// istiod's flags.
+    pub flags: Flags,
     /// The version and where it is from.
     pub version: IstioVersion,
 }
@@ -108,14 +110,7 @@ impl Config {
         let istiod = istiod(snapshot);
         let version = version(istiod.as_ref(), options);
         let mesh = mesh_config(snapshot).unwrap_or_default();
-        let flag = |name: &str, default: bool| {
-            let set = istiod.iter().flat_map(|istiod| &istiod.environment).find(|(key, _)| key == name);
-            match set.map(|(_, value)| value.to_ascii_lowercase()).as_deref() {
-                Some("true" | "1" | "t") => true,
-                Some("false" | "0" | "f") => false,
-                Some(_) | None => default,
-            }
-        };
+        let environment = istiod.as_ref().map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
         let exports = mesh.default_destination_rule_export_to.as_ref();
         Self {
@@ -129,17 +124,25 @@ impl Config {
             default_virtual_service_export_to: mesh.default_virtual_service_export_to,
             default_traffic_policy: mesh.default_traffic_policy.filter(|_| version.at_least(1, 31)),
             registry_only: mesh.outbound_traffic_policy.is_some_and(|mode| mode == "REGISTRY_ONLY"),
-            enhanced_merge: version.at_least(1, 24) && flag("ENABLE_ENHANCED_DESTINATIONRULE_MERGE", true),
+            flags: Flags::new(&version, &options.flags, environment),
             version,
         }
     }
 }
 
+/// The control plane: as its pods run it, else as its Deployment will make them.
 fn istiod(snapshot: &Snapshot) -> Option<Istiod> {
-    let found =
-        snapshot.of_kind(&Kind::Deployment).filter_map(|object| object.body.workload()?.istiod.clone());
+    let running = snapshot.of_kind(&Kind::Pod).filter_map(|object| {
+        let pod = object.body.pod().filter(|pod| !pod.ended)?;
+        pod.istiod.as_deref()
+    });
+    let wanted = || {
+        let deployments = snapshot.of_kind(&Kind::Deployment);
+        deployments.filter_map(|object| object.body.workload()?.istiod.as_ref())
+    };
     // Of several control planes, the newest is the one that new proxies talk to.
-    found.max_by_key(|istiod| istiod.version.as_deref().map(parts))
+    let newest = |istiod: &&Istiod| istiod.version.as_deref().map(parts);
+    running.max_by_key(newest).or_else(|| wanted().max_by_key(newest)).cloned()
 }
 
 fn parts(version: &str) -> Vec<u32> {

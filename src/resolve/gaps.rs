@@ -8,6 +8,7 @@ use crate::model::object::Body;
 use crate::model::{Kind, Object, Snapshot};
 
 use super::config::Config;
+use super::flags::Flag;
 use super::registry::Service;
 use super::workload::Workload;
 
@@ -79,6 +80,13 @@ impl Gaps {
                     self.either.push((scope, missing("patches the TLS of clusters or listeners; it is not evaluated")));
                 }
             }
+            // A rule without host is one that others inherit, where istiod is told so, and nothing elsewhere.
+            Kind::DestinationRule => {
+                let hostless = object.body.destination_rule().is_some_and(|rule| rule.host.is_empty());
+                if hostless && config.flags.is_on(Flag::RuleInheritance) {
+                    self.either.push((scope, missing("has no host and is inherited by other rules; that is not evaluated")));
+                }
+            }
             Kind::LegacyPolicy | Kind::LegacyMeshPolicy => {
                 let lists = ["/spec/peers", "/spec/targets"];
                 if knows_legacy(config) && lists.iter().filter_map(|list| spec(list)).any(|list| !is_list(&list)) {
@@ -99,7 +107,6 @@ impl Gaps {
             | Kind::CronJob
             | Kind::ConfigMap
             | Kind::Secret
-            | Kind::DestinationRule
             | Kind::PeerAuthentication
             | Kind::Sidecar
             | Kind::VirtualService

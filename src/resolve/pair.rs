@@ -194,6 +194,8 @@ impl Mesh {
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&cluster));
         let mut missing = self.missing(client, target);
+        let sent = endpoints.iter().map(|endpoint| endpoint.sent).chain(effective);
+        missing.extend(self.own_certificates(client, service, &cluster, sent));
         let (mut status, mut symptom) = overall(&endpoints);
         if !missing.is_empty() {
             (status, symptom) = (Status::Unknown, None);

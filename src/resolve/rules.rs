@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::config::{Ages, Config};
+use super::flags::Flag;
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 
@@ -422,7 +423,7 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
     let entries = table.slot(&rule.host);
     let mut append = true;
     for entry in entries.iter_mut() {
-        if config.enhanced_merge {
+        if config.flags.is_on(Flag::EnhancedMerge) {
             let contains = || entry.exports.iter().all(|one| rule.exports.contains(one));
             if entry.exports == rule.exports {
                 append = false;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::config::Config;
+use super::flags::Flag;
 use super::registry::{Registry, Service, exported, exports_or_default};
 use super::rules::normalise;
 use super::workload::Workload;
@@ -78,6 +79,10 @@ pub struct Scopes {
 struct ScopeRules {
     /// Whether `~ns/host` takes out (from 1.31); before, it names a namespace that there is not.
     excludes: bool,
+    /// Whether the best of several definitions is imported, and not that of the first namespace (DR-7.5).
+    picks_best: bool,
+    /// The same for what routes bring in.
+    picks_best_of_routes: bool,
 }
 
 /// An entry `NAMESPACE/HOST` of an egress listener.
@@ -121,7 +126,11 @@ fn is_subset(host: &str, pattern: &str) -> bool {
 impl Scopes {
     /// The sidecars and routes of a snapshot.
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
-        let rules = ScopeRules { excludes: config.version.at_least(1, 31) };
+        let rules = ScopeRules {
+            excludes: config.version.at_least(1, 31),
+            picks_best: config.flags.is_on(Flag::UnifiedSidecarScope),
+            picks_best_of_routes: config.flags.is_on(Flag::BestServiceNamespace),
+        };
         let mut scopes = Self { rules, ..Self::default() };
         for object in snapshot.of_kind(&Kind::Sidecar) {
             if object.body.sidecar().is_some() {
@@ -225,7 +234,7 @@ impl Scopes {
                 let route = self.routes.get(*at).filter(|route| counts(route, client, listener, self.rules));
                 append(
                     &mut found,
-                    route.and_then(|route| brought_in(registry, client, host, listener, route)),
+                    route.and_then(|route| brought_in(registry, client, host, (listener, self.rules), route)),
                 );
             }
         }
@@ -286,10 +295,14 @@ fn imported<'a>(
             && !patterns.iter().any(|pattern| pattern.excludes && pattern.imports(service))
     };
     let candidates = || registry.definitions(host).filter(is_imported);
-    let service = candidates()
-        .find(|one| &*one.namespace == own)
-        .or_else(|| candidates().find(|one| one.is_kubernetes))
-        .or_else(|| candidates().next())?;
+    let service = if rules.picks_best {
+        candidates()
+            .find(|one| &*one.namespace == own)
+            .or_else(|| candidates().find(|one| one.is_kubernetes))
+            .or_else(|| candidates().next())?
+    } else {
+        candidates().min_by_key(|one| &one.namespace)?
+    };
     let ports = listener.port.map_or(Ports::All, |port| Ports::Only([port].into()));
     Some(Scoped { service, ports })
 }
@@ -322,7 +335,7 @@ fn brought_in<'a>(
     registry: &'a Registry,
     client: &Workload,
     host: &str,
-    listener: &EgressListener,
+    (listener, rules): (&EgressListener, ScopeRules),
     route: &Route,
 ) -> Option<Scoped<'a>> {
     let own = &*client.namespace;
@@ -331,11 +344,15 @@ fn brought_in<'a>(
         return None;
     }
     let visible = || registry.definitions(host).filter(|one| one.is_visible_to(own));
-    let service = registry
-        .definitions(host)
-        .find(|one| &*one.namespace == own)
-        .or_else(|| visible().find(|one| one.is_kubernetes))
-        .or_else(|| visible().next())?;
+    let service = if rules.picks_best_of_routes {
+        registry
+            .definitions(host)
+            .find(|one| &*one.namespace == own)
+            .or_else(|| visible().find(|one| one.is_kubernetes))
+            .or_else(|| visible().next())?
+    } else {
+        visible().min_by_key(|one| &one.namespace)?
+    };
     let named: Option<BTreeSet<u16>> = destinations.iter().map(|one| one.port).collect();
     let ports = match (listener.port, named) {
         (Some(port), _) => Some(BTreeSet::from([port])),

@@ -1,9 +1,13 @@
 //! What is missing to decide on a pair: objects that are not evaluated ([`super::gaps`]), and choices of a control plane
 //! of which only the outcome for simple cases is known.
 
+use super::client_tls::{ClusterTls, Sent};
+use super::flags::Flag;
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
+use super::registry::Service;
 use super::workload::Workload;
+use crate::model::destination_rule::TlsMode;
 use crate::model::pod::ProxyKind;
 
 impl Mesh {
@@ -12,6 +16,26 @@ impl Mesh {
         let mut missing = self.gaps.of_pair(client, target.service);
         missing.extend(self.private_rules_of_root(client, target));
         missing
+    }
+
+    /// MT-4.9: a proxy with certificate files of its own presents those, and what the server makes of them is in no
+    /// object. Outside the mesh the rule's own settings win (from 1.24).
+    pub(super) fn own_certificates(
+        &self,
+        client: &Workload,
+        service: &Service,
+        cluster: &ClusterTls,
+        mut sent: impl Iterator<Item = Sent>,
+    ) -> Option<Missing> {
+        let has_own = client.body().is_some_and(|pod| pod.own_certificates);
+        if !has_own || service.is_external && self.config.flags.is_on(Flag::RuleTlsForExternal) {
+            return None;
+        }
+        let declared = matches!(cluster.declared, Some(TlsMode::Mutual | TlsMode::IstioMutual));
+        (declared || sent.any(|sent| sent == Sent::IstioMutual)).then(|| {
+            let need = format!("the certificate files of the proxy of {}, which it presents", client.path());
+            Missing::not_collected("Pod", need)
+        })
     }
 
     /// Section 13 of the rules: private root rules are honoured since 1.8, and by most specific host only since 1.12.

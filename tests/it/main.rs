@@ -11,6 +11,7 @@
 mod answer_key;
 mod bad_input;
 mod cases;
+mod flags;
 mod layers;
 mod mutations;
 #[cfg(unix)]

@@ -220,11 +220,15 @@ struct ConditionWire {
     status: String,
 }
 
+/// The container of the proxy.
+fn proxy(spec: &PodSpecWire) -> Option<&ContainerWire> {
+    let native = spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
+    spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy")
+}
+
 /// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
 fn proxy_kind(spec: &PodSpecWire) -> ProxyKind {
-    let native = spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
-    let proxy = spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy");
-    match proxy {
+    match proxy(spec) {
         None => ProxyKind::None,
         Some(proxy) if proxy.args.iter().any(|arg| arg == "router") => ProxyKind::Gateway,
         Some(proxy) if proxy.args.iter().any(|arg| arg == "waypoint") => ProxyKind::Waypoint,
@@ -251,7 +255,21 @@ fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -
             .map(|port| (interner.text(&port.name), port.container_port))
             .collect(),
         controller: None,
+        own_certificates: proxy(spec).is_some_and(|proxy| {
+            proxy.env.iter().any(|variable| variable.name.starts_with("ISTIO_META_TLS_CLIENT_"))
+        }),
+        istiod: None,
     }
+}
+
+/// What the container `discovery` tells, where the labels say that this is istiod.
+fn istiod_of(labels: &BTreeMap<String, String>, spec: &PodSpecWire) -> Option<Istiod> {
+    labels.get("app").filter(|app| *app == "istiod")?;
+    let container = spec.containers.iter().find(|one| one.name == "discovery")?;
+    Some(Istiod {
+        version: version_of_image(&container.image),
+        environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
+    })
 }
 
 /// A pod.
@@ -259,6 +277,7 @@ pub(super) fn pod<'de, D: Deserializer<'de>>(d: D, interner: &mut Interner) -> R
     let wire = Parts::<PodSpecWire, PodStatusWire>::deserialize(d)?;
     let mut pod = pod_of(&wire.spec, &wire.status, interner);
     pod.controller = wire.metadata.controller(interner);
+    pod.istiod = istiod_of(&wire.metadata.labels, &wire.spec).map(Box::new);
     Ok((wire.metadata, Body::Pod(Box::new(pod))))
 }
 
@@ -295,14 +314,7 @@ pub(super) fn workload<'de, D: Deserializer<'de>>(
     let wire = Parts::<WorkloadSpecWire, Skipped>::deserialize(d)?;
     let controller = wire.metadata.controller(interner);
     let template = wire.spec.template.or_else(|| wire.spec.job_template.and_then(|job| job.spec.template));
-    let istiod =
-        template.as_ref().filter(|_| wire.metadata.labels.get("app").is_some_and(|app| app == "istiod"));
-    let istiod =
-        istiod.and_then(|template| template.spec.containers.iter().find(|one| one.name == "discovery"));
-    let istiod = istiod.map(|container| Istiod {
-        version: version_of_image(&container.image),
-        environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
-    });
+    let istiod = template.as_ref().and_then(|template| istiod_of(&wire.metadata.labels, &template.spec));
     let template = template.map(|template| {
         let pod = pod_of(&template.spec, &PodStatusWire::default(), interner);
         let meta = template.metadata.into_metadata(interner);
