@@ -146,7 +146,7 @@ pub fn cluster(
     {
         return auto(Some(Sent::Plaintext), Some(Downgrade::AllOrNothing));
     }
-    let namespace = mesh.policies.of_namespace(&service.namespace);
+    let namespace = mesh.hint(service, port);
     match namespace.mode {
         MtlsMode::Disable => auto(Some(Sent::Plaintext), Some(Downgrade::PolicyDisables(namespace))),
         MtlsMode::Other(_) => auto(Some(Sent::Unknown), None),

@@ -9,7 +9,7 @@ use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
 use super::rules::{Choice, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
-use super::server_mtls::PeerPolicies;
+use super::server_mtls::{Demand, PeerPolicies};
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
 use crate::model::{Change, Kind, Object, Snapshot};
@@ -97,6 +97,16 @@ impl Mesh {
             return Some(Target { service: scoped.service, ports: Some(scoped.ports) });
         }
         Some(Target { service: self.registry.by_host(host)?, ports: None })
+    }
+
+    /// What a service's port demands before anything selects workloads, which is what clients go by (MT-4.3). Before 1.6
+    /// the policy of 2019 that applies to the service says it.
+    pub fn hint(&self, service: &Service, port: u16) -> Demand {
+        let demand = self.policies.of_namespace(&service.namespace);
+        match &self.legacy {
+            None => demand,
+            Some(legacy) => legacy.on_port(service, port, demand),
+        }
     }
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.

@@ -185,7 +185,7 @@ impl Mesh {
         let cluster = self.cluster_tls(client, target, port, choice.as_ref(), &policy);
         let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
         let trust = trust(&policy);
-        let endpoints: Vec<_> = service
+        let mut endpoints: Vec<_> = service
             .endpoints(port)
             .iter()
             .filter(|endpoint| selected.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)))
@@ -196,6 +196,15 @@ impl Mesh {
         let mut missing = self.missing(client, target);
         let sent = endpoints.iter().map(|endpoint| endpoint.sent).chain(effective);
         missing.extend(self.own_certificates(client, service, &cluster, sent));
+        let unsettled = self.legacy_policies(service, port);
+        for endpoint in endpoints.iter_mut().filter(|_| unsettled.is_some()) {
+            if matches!(endpoint.server, Server::Sidecar(_)) {
+                (endpoint.server, endpoint.demand, endpoint.result) =
+                    (Server::Unknown, None, Status::Unknown);
+                endpoint.symptom = None;
+            }
+        }
+        missing.extend(unsettled);
         let (mut status, mut symptom) = overall(&endpoints);
         if !missing.is_empty() {
             (status, symptom) = (Status::Unknown, None);
@@ -300,9 +309,10 @@ impl Mesh {
         labels: &Labels,
         target: u16,
     ) -> (Server, Option<Demand>) {
+        let demand = self.policies.on_port(namespace, labels, target);
         let demand = match &self.legacy {
-            None => self.policies.on_port(namespace, labels, target),
-            Some(legacy) => legacy.on_port(service, port, self.policies.of_namespace(namespace)),
+            None => demand,
+            Some(legacy) => legacy.on_port(service, port, demand),
         };
         (Server::Sidecar(demand.mode.clone()), Some(demand))
     }
@@ -347,11 +357,7 @@ impl Mesh {
 
     fn server_side(&self, service: &Service, port: u16, endpoints: &[EndpointTls]) -> ServerSide {
         if endpoints.is_empty() {
-            let demand = self.policies.of_namespace(&service.namespace);
-            let demand = match &self.legacy {
-                None => demand,
-                Some(legacy) => legacy.on_port(service, port, demand),
-            };
+            let demand = self.hint(service, port);
             return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
         }
         let word = |endpoint: &EndpointTls| match &endpoint.server {

@@ -38,6 +38,33 @@ impl Mesh {
         })
     }
 
+    /// Where policies of 2019 leave open what a service's port demands (section 9 of the mTLS rules).
+    pub(super) fn legacy_policies(&self, service: &Service, port: u16) -> Option<Missing> {
+        let legacy = self.legacy.as_deref().filter(|_| !service.is_external)?;
+        let namespace = &service.namespace;
+        let general = self.policies.of_namespace(namespace);
+        let missing = |need: String| Missing::not_collected("Policy", need);
+        if general.policy.is_none() {
+            let unsettled = legacy.unsettled_order(service, port);
+            if let Some(need) = unsettled.or_else(|| legacy.unsettled_by_labels(service, port)) {
+                return Some(missing(need));
+            }
+            let older = legacy.policy(service, port)?;
+            let older_name = older.policy.as_ref().map(|policy| policy.id.to_string()).unwrap_or_default();
+            // Istio 1.5 alone has both kinds: one that says nothing, or that selects workloads only, may or may not
+            // count as the one that wins (MT-9.5).
+            if self.policies.are_of_namespace(namespace) && older.mode != general.mode {
+                return Some(missing(format!("whether {older_name} counts beside a policy without mode")));
+            }
+            let selecting = service.endpoints(port).iter().find_map(|endpoint| {
+                let own = self.policies.on_port(&endpoint.namespace, &endpoint.labels, endpoint.port);
+                own.policy.filter(|_| own.mode != older.mode)
+            })?;
+            return Some(missing(format!("whether {older_name} or {} counts", selecting.id)));
+        }
+        None
+    }
+
     /// Section 13 of the rules: private root rules are honoured since 1.8, and by most specific host only since 1.12.
     fn private_rules_of_root(&self, client: &Workload, target: &Target<'_>) -> Option<Missing> {
         let uses_rules = match client.proxy {

@@ -398,3 +398,151 @@ fn a_flag_that_is_no_version_is_refused() {
         assert_eq!(ran.code, 64, "{text}: {}", ran.err);
     }
 }
+
+fn older(kind: &str, path: &str, spec: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    let namespace = if namespace.is_empty() { String::new() } else { format!("namespace: {namespace}, ") };
+    format!(
+        "---
+apiVersion: authentication.istio.io/v1alpha1
+kind: {kind}
+metadata: {{{namespace}name: {name}, creationTimestamp: \"2019-01-01T00:00:00Z\"}}
+spec: {spec}
+"
+    )
+}
+
+fn newer(path: &str, spec: &str) -> String {
+    object("PeerAuthentication", path, 1, spec)
+        .replace("networking.istio.io/v1alpha3", "security.istio.io/v1beta1")
+}
+
+/// What the client sends, what the server demands, and whether the two agree, in a version.
+type Answer = (&'static str, &'static str, &'static str, &'static str);
+
+fn in_force(rows: &[(&str, &[&String], &[Answer])]) {
+    for (what, objects, answers) in rows {
+        let objects: String = objects.iter().map(|text| text.as_str()).collect();
+        for (version, sent, demanded, status) in *answers {
+            let pair = pair(&mesh(version, &objects), "web", HOST, None).unwrap();
+            let got = (pair.effective.unwrap().word(), pair.server.mode.as_str(), pair.status.word());
+            let works = if got.2 == "WARN" { "OK" } else { got.2 };
+            assert_eq!((got.0, got.1, works), (*sent, *demanded, *status), "{what} ({version})");
+            assert_eq!(pair.missing.is_empty(), works != "UNKNOWN", "{what} ({version})");
+        }
+    }
+}
+
+/// Section 9 of the mTLS rules.
+#[test]
+fn policies_of_2019_are_in_force_up_to_1_5() {
+    let strict = older("MeshPolicy", "/default", "{peers: [{mtls: {}}]}");
+    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
+    let none = older("Policy", "shop/default", "{}");
+    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
+    let port = older("Policy", "shop/w", "{targets: [{name: reviews, ports: [{number: 80}]}]}");
+    let auto = mesh_config("enableAutoMtls: true");
+    in_force(&[
+        (
+            "nothing at all",
+            &[],
+            &[
+                ("1.1", "plaintext", "DISABLE", "OK"),
+                ("1.4", "plaintext", "DISABLE", "OK"),
+                ("1.5", "plaintext", "PERMISSIVE", "OK"),
+                ("1.6", "istio-mutual", "PERMISSIVE", "OK"),
+            ],
+        ),
+        (
+            "the mesh's",
+            &[&strict],
+            &[
+                ("1.1", "plaintext", "STRICT", "CONFLICT"),
+                ("1.5", "plaintext", "STRICT", "CONFLICT"),
+                ("1.6", "istio-mutual", "PERMISSIVE", "OK"),
+            ],
+        ),
+        ("a permissive mesh", &[&open], &[("1.3", "plaintext", "PERMISSIVE", "OK")]),
+        ("a namespace without", &[&strict, &none], &[("1.2", "plaintext", "DISABLE", "OK")]),
+        ("a service with", &[&none, &named], &[("1.4", "plaintext", "STRICT", "CONFLICT")]),
+        ("a port without", &[&named, &port], &[("1.4", "plaintext", "DISABLE", "OK")]),
+        (
+            "automatic mTLS follows the policy",
+            &[&strict, &auto],
+            &[
+                ("1.3", "plaintext", "STRICT", "CONFLICT"),
+                ("1.4", "istio-mutual", "STRICT", "OK"),
+                ("1.5", "istio-mutual", "STRICT", "OK"),
+            ],
+        ),
+        (
+            "and where there is none, there is no mTLS",
+            &[&auto],
+            &[("1.4", "plaintext", "DISABLE", "OK"), ("1.5", "istio-mutual", "PERMISSIVE", "OK")],
+        ),
+    ]);
+}
+
+#[test]
+fn which_policy_of_2019_counts_is_open_where_nothing_tells() {
+    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
+    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
+    let labels = older("Policy", "shop/l", "{targets: [{labels: {app: reviews}}]}");
+    let other_labels = older("Policy", "shop/l", "{targets: [{labels: {app: other}}]}");
+    let two = named + &older("Policy", "shop/z", "{targets: [{name: reviews}]}");
+    in_force(&[
+        (
+            "labels select from 1.2 on",
+            &[&open, &labels],
+            &[
+                ("1.1", "plaintext", "PERMISSIVE", "OK"),
+                ("1.2", "plaintext", "UNKNOWN", "UNKNOWN"),
+                ("1.5", "plaintext", "UNKNOWN", "UNKNOWN"),
+            ],
+        ),
+        ("labels of others", &[&open, &other_labels], &[("1.2", "plaintext", "PERMISSIVE", "OK")]),
+        (
+            "which is found first",
+            &[&two],
+            &[("1.3", "plaintext", "UNKNOWN", "UNKNOWN"), ("1.4", "plaintext", "STRICT", "CONFLICT")],
+        ),
+    ]);
+}
+
+#[test]
+fn both_kinds_of_policy_are_known_to_1_5_and_the_newer_wins() {
+    let strict = older("MeshPolicy", "/default", "{peers: [{mtls: {}}]}");
+    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
+    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
+    let beta = newer("shop/default", "{mtls: {mode: STRICT}}");
+    let beta_open = newer("istio-system/default", "{mtls: {mode: PERMISSIVE}}");
+    let unset = newer("shop/default", "{}");
+    let selecting = newer("shop/s", "{selector: {matchLabels: {app: reviews}}, mtls: {mode: STRICT}}");
+    in_force(&[
+        (
+            "the newer kind came with 1.5",
+            &[&open, &beta],
+            &[("1.4", "plaintext", "PERMISSIVE", "OK"), ("1.5", "plaintext", "STRICT", "CONFLICT")],
+        ),
+        (
+            "also that of the mesh over a service's",
+            &[&named, &beta_open],
+            &[("1.4", "plaintext", "STRICT", "CONFLICT"), ("1.5", "plaintext", "PERMISSIVE", "OK")],
+        ),
+        (
+            "one without mode, beside an older policy that differs",
+            &[&strict, &unset],
+            &[("1.4", "plaintext", "STRICT", "CONFLICT"), ("1.5", "plaintext", "UNKNOWN", "UNKNOWN")],
+        ),
+        (
+            "one that selects, beside an older policy that differs",
+            &[&open, &selecting],
+            &[("1.4", "plaintext", "PERMISSIVE", "OK"), ("1.5", "plaintext", "UNKNOWN", "UNKNOWN")],
+        ),
+        (
+            "one that selects, alone",
+            &[&selecting],
+            &[("1.4", "plaintext", "DISABLE", "OK"), ("1.5", "plaintext", "STRICT", "CONFLICT")],
+        ),
+    ]);
+}
