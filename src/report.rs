@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod legacy_tls_check;
 mod logs;
 mod resolve;
 pub mod table;

@@ -13,6 +13,7 @@ mod bad_input;
 mod cases;
 mod flags;
 mod layers;
+mod legacy_format;
 mod mutations;
 #[cfg(unix)]
 mod pty;
