@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
-    host_matches_nothing, not_readable, not_understood, peer_policies, rule_never_used, rules_lost, subsets,
-    tls_origination, two_origins,
+    ambient_ports, host_matches_nothing, not_readable, not_understood, peer_policies, probes,
+    rule_never_used, rules_lost, subsets, tls_origination, two_origins,
 };
 use super::finding::{ClientName, Finding};
 use super::uses::{Uses, Visit};
 use crate::model::Origin;
-use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Workload, clients};
+use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Target, Workload, clients};
 
 /// What came of judging the configuration.
 #[derive(Debug, Clone, Default)]
@@ -68,9 +68,9 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     for host in mesh.registry.hosts() {
         for group in clients::groups(mesh, &classes, host) {
             let Some(client) = group.representative(mesh) else { continue };
-            let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
-                continue;
-            };
+            let is_called =
+                |target: &Target<'_>| !target.service.is_alias() && mesh.calls(client, target.service);
+            let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
             let choice = mesh.choice(client, &target);
             let visit = Visit { mesh, client, group: &group, target: &target, choice: choice.as_ref() };
             uses.visit(&visit);
@@ -96,6 +96,8 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings.extend(plain.findings());
     diagnosis.findings.extend(peer_policies::ignored(mesh));
     diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(ambient_ports::check(mesh));
+    diagnosis.findings.extend(probes::check(mesh));
     diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));

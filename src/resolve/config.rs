@@ -81,6 +81,7 @@ impl IstioVersion {
 
 /// The settings in force.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.
     pub root_namespace: String,
@@ -100,6 +101,10 @@ pub struct Config {
     pub registry_only: bool,
     /// istiod's flags.
     pub flags: Flags,
+    /// Whether sidecars and gateways send through tunnels (MT-6.2); `None` where istiod was not read.
+    pub sends_hbone: Option<bool>,
+    /// `PILOT_PREFER_SENDING_HBONE`: also to endpoints that speak Istio's mutual TLS (MT-6.3).
+    pub prefers_hbone: bool,
     /// The version and where it is from.
     pub version: IstioVersion,
 }
@@ -111,6 +116,9 @@ impl Config {
         let version = version(istiod.as_ref(), options);
         let mesh = mesh_config(snapshot).unwrap_or_default();
         let environment = istiod.as_ref().map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
+        let flags = Flags::new(&version, &options.flags, environment);
+        let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
+        let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
         let exports = mesh.default_destination_rule_export_to.as_ref();
         Self {
@@ -124,7 +132,9 @@ impl Config {
             default_virtual_service_export_to: mesh.default_virtual_service_export_to,
             default_traffic_policy: mesh.default_traffic_policy.filter(|_| version.at_least(1, 31)),
             registry_only: mesh.outbound_traffic_policy.is_some_and(|mode| mode == "REGISTRY_ONLY"),
-            flags: Flags::new(&version, &options.flags, environment),
+            sends_hbone: (istiod.is_some() || fixed).then_some(sends_hbone),
+            prefers_hbone: flags.is_on(Flag::PreferSendingHbone),
+            flags,
             version,
         }
     }

@@ -19,17 +19,26 @@ pub enum Flag {
     EdsForHeadless,
     /// A rule's TLS wins over the proxy's own certificates, for services outside the mesh (MT-4.9).
     RuleTlsForExternal,
+    /// istiod serves ambient mode (MT-6.2).
+    Ambient,
+    /// In ambient mode sidecars and gateways send through tunnels (MT-6.2).
+    SendingHbone,
+    /// They do so even to endpoints that speak Istio's mutual TLS (MT-6.3).
+    PreferSendingHbone,
 }
 
 impl Flag {
-    /// All, in the order of section 10.
-    pub const ALL: [Self; 6] = [
+    /// All: those of section 10 in its order, then those of ambient mode.
+    pub const ALL: [Self; 9] = [
         Self::EnhancedMerge,
         Self::RuleInheritance,
         Self::UnifiedSidecarScope,
         Self::BestServiceNamespace,
         Self::RuleTlsForExternal,
         Self::EdsForHeadless,
+        Self::Ambient,
+        Self::SendingHbone,
+        Self::PreferSendingHbone,
     ];
 
     /// The name of the environment variable.
@@ -41,6 +50,9 @@ impl Flag {
             Self::BestServiceNamespace => "PILOT_SIDECAR_PICK_BEST_SERVICE_NAMESPACE",
             Self::EdsForHeadless => "PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES",
             Self::RuleTlsForExternal => "PREFER_DESTINATIONRULE_TLS_FOR_EXTERNAL_SERVICES",
+            Self::Ambient => "PILOT_ENABLE_AMBIENT",
+            Self::SendingHbone => "PILOT_ENABLE_SENDING_HBONE",
+            Self::PreferSendingHbone => "PILOT_PREFER_SENDING_HBONE",
         }
     }
 
@@ -55,8 +67,9 @@ impl Flag {
             Self::EnhancedMerge
             | Self::UnifiedSidecarScope
             | Self::BestServiceNamespace
-            | Self::RuleTlsForExternal => true,
-            Self::RuleInheritance | Self::EdsForHeadless => false,
+            | Self::RuleTlsForExternal
+            | Self::SendingHbone => true,
+            Self::RuleInheritance | Self::EdsForHeadless | Self::Ambient | Self::PreferSendingHbone => false,
         }
     }
 
@@ -65,7 +78,12 @@ impl Flag {
         match self {
             Self::EnhancedMerge | Self::RuleTlsForExternal => version.at_least(1, 24),
             Self::RuleInheritance => version.at_least(1, 10) && !version.at_least(1, 20),
-            Self::UnifiedSidecarScope | Self::BestServiceNamespace | Self::EdsForHeadless => true,
+            Self::UnifiedSidecarScope
+            | Self::BestServiceNamespace
+            | Self::EdsForHeadless
+            | Self::Ambient
+            | Self::SendingHbone
+            | Self::PreferSendingHbone => true,
         }
     }
 }

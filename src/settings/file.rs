@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_mistake_names_line_and_key_and_the_rest_counts() {
         let text = "colour = \"red\"\n[istiod.flags]\nPILOT_UNIFIED_SIDECAR_SCOPE = \"false\"\n\
-                    PILOT_SIDECAR_PICK_BEST_SERVICE_NAMESPACE = false\nPILOT_ENABLE_AMBIENT = true\n[istiod.version]\n";
+                    PILOT_SIDECAR_PICK_BEST_SERVICE_NAMESPACE = false\nPILOT_ENABLE_STATUS = true\n[istiod.version]\n";
         let (settings, _) = parse(text);
         assert_eq!(settings.flags, [(Flag::BestServiceNamespace, false)]);
         let found = mistakes(text);
@@ -149,7 +149,7 @@ mod tests {
             found[1],
             "3: istiod.flags.PILOT_UNIFIED_SIDECAR_SCOPE: expected true or false, found string"
         );
-        assert!(found[2].starts_with("5: istiod.flags.PILOT_ENABLE_AMBIENT: no flag that changes an answer"));
+        assert!(found[2].starts_with("5: istiod.flags.PILOT_ENABLE_STATUS: no flag that changes an answer"));
         assert_eq!(found[3], "6: istiod.version: there is no such setting");
         assert_eq!(mistakes("istiod = 3\n"), ["1: istiod: expected a table, found integer"]);
         assert_eq!(mistakes("[istiod]\nflags = []\n"), ["2: istiod.flags: expected a table, found array"]);
