@@ -17,6 +17,7 @@ pub mod mesh;
 pub mod name;
 pub mod pair;
 pub mod registry;
+pub mod revisions;
 pub mod rules;
 pub mod scope;
 pub mod server_mtls;

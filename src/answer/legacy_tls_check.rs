@@ -127,6 +127,7 @@ pub struct Row {
 
 /// The rows for a client's proxy: all, or for one host the first alone, as it was printed.
 pub fn check(mesh: &Mesh, client: &Workload, release: Release, host: Option<&str>) -> LegacyTlsCheck {
+    let mesh = mesh.of_client(client);
     let mut doubts = Vec::new();
     let mut rows = Rows::new(mesh, client, release).of(host, &mut doubts);
     if let Some(other) = &mesh.other_ages {

@@ -53,6 +53,8 @@ pub struct Pod {
     pub host_network: bool,
     /// Probes that go to the pod's own ports and not through the proxy, of pods with a sidecar.
     pub probes: Vec<Probe>,
+    /// The revision that the sidecar was injected by, as the annotation `sidecar.istio.io/status` has it.
+    pub injected_by: Option<Text>,
     /// Its controller, as the pod names it.
     pub controller: Option<Controller>,
     /// Whether its proxy was started with certificate files of its own (`ISTIO_META_TLS_CLIENT_*`, MT-4.9).

@@ -134,6 +134,7 @@ impl Verdict {
 
 impl<'a> Asked<'a> {
     fn new(mesh: &'a Mesh, client: &'a Workload, target: &Target<'a>) -> Self {
+        let mesh = mesh.of_client(client);
         let service = target.service;
         let root = &mesh.config.root_namespace;
         let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root);

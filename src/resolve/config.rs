@@ -1,9 +1,11 @@
 //! The settings of the mesh that decide answers: mesh configuration, istiod's version and flags.
 
+use std::collections::BTreeSet;
+
 use super::flags::{Flag, Flags};
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
-use crate::model::{Kind, Object, Snapshot};
+use crate::model::{Kind, Object, Snapshot, Text};
 
 /// The newest minor release whose rules are known, taken where nothing tells the version.
 const NEWEST: &str = "1.32";
@@ -80,7 +82,7 @@ impl IstioVersion {
 }
 
 /// The settings in force.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.
@@ -110,11 +112,27 @@ pub struct Config {
 }
 
 impl Config {
-    /// The settings that the objects and the user's options give.
+    /// The settings that the objects and the user's options give, of the control plane without a revision; where
+    /// there is none, of one of the others.
     pub fn new(snapshot: &Snapshot, options: &Options) -> Self {
-        let istiod = istiod(snapshot);
+        Self::of_revision(snapshot, options, "")
+    }
+
+    /// The settings of each revision that has a control plane or a mesh configuration of its own.
+    pub fn of_revisions(snapshot: &Snapshot, options: &Options) -> Vec<(Text, Self)> {
+        let configurations =
+            snapshot.of_kind(&Kind::ConfigMap).filter(|object| object.body.mesh_config().is_some());
+        let configured = configurations.filter_map(|object| object.id.name.strip_prefix("istio-"));
+        let running = control_planes(snapshot).map(|one| one.revision);
+        let names: BTreeSet<&str> =
+            configured.chain(running).filter(|name| !matches!(*name, "" | "default")).collect();
+        names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
+    }
+
+    fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
+        let istiod = istiod(snapshot, revision);
         let version = version(istiod.as_ref(), options);
-        let mesh = mesh_config(snapshot).unwrap_or_default();
+        let mesh = mesh_config(snapshot, revision).unwrap_or_default();
         let environment = istiod.as_ref().map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
@@ -140,19 +158,39 @@ impl Config {
     }
 }
 
-/// The control plane: as its pods run it, else as its Deployment will make them.
-fn istiod(snapshot: &Snapshot) -> Option<Istiod> {
-    let running = snapshot.of_kind(&Kind::Pod).filter_map(|object| {
-        let pod = object.body.pod().filter(|pod| !pod.ended)?;
-        pod.istiod.as_deref()
-    });
-    let wanted = || {
-        let deployments = snapshot.of_kind(&Kind::Deployment);
-        deployments.filter_map(|object| object.body.workload()?.istiod.as_ref())
+/// istiod as an object shows it.
+struct ControlPlane<'a> {
+    /// Empty for the one without a name.
+    revision: &'a str,
+    /// Whether it is one that runs, and not one that will.
+    runs: bool,
+    istiod: &'a Istiod,
+}
+
+fn control_planes(snapshot: &Snapshot) -> impl Iterator<Item = ControlPlane<'_>> {
+    let objects = snapshot.of_kind(&Kind::Pod).chain(snapshot.of_kind(&Kind::Deployment));
+    objects.filter_map(move |object| {
+        let (runs, istiod) = shows_istiod(object)?;
+        let revision = object.meta.labels.get("istio.io/rev").filter(|revision| *revision != "default");
+        Some(ControlPlane { revision: revision.unwrap_or_default(), runs, istiod })
+    })
+}
+
+fn shows_istiod(object: &Object) -> Option<(bool, &Istiod)> {
+    match object.body.pod() {
+        Some(pod) => Some((true, pod.istiod.as_deref().filter(|_| !pod.ended)?)),
+        None => Some((false, object.body.workload()?.istiod.as_ref()?)),
+    }
+}
+
+/// The control plane of a revision, else the one without a revision, else any: as its pods run it, before what its
+/// Deployment will make. Of several that are alike in this, the newest is the one that new proxies talk to.
+fn istiod(snapshot: &Snapshot, revision: &str) -> Option<Istiod> {
+    let rank = |one: &ControlPlane<'_>| {
+        let version = one.istiod.version.as_deref().map(parts);
+        (one.revision == revision, one.revision.is_empty(), one.runs, version)
     };
-    // Of several control planes, the newest is the one that new proxies talk to.
-    let newest = |istiod: &&Istiod| istiod.version.as_deref().map(parts);
-    running.max_by_key(newest).or_else(|| wanted().max_by_key(newest)).cloned()
+    control_planes(snapshot).max_by_key(rank).map(|one| one.istiod.clone())
 }
 
 fn parts(version: &str) -> Vec<u32> {
@@ -169,12 +207,12 @@ fn version(istiod: Option<&Istiod>, options: &Options) -> IstioVersion {
     }
 }
 
-/// The mesh configuration of the `ConfigMap` called `istio`, else of the first revision's.
-fn mesh_config(snapshot: &Snapshot) -> Option<MeshConfig> {
-    let mut found: Vec<_> = snapshot
+/// The mesh configuration of a revision's `ConfigMap`, else of the one called `istio`, else of the first revision's.
+fn mesh_config(snapshot: &Snapshot, revision: &str) -> Option<MeshConfig> {
+    let own = format!("istio-{revision}");
+    let found = snapshot
         .of_kind(&Kind::ConfigMap)
         .filter_map(|object| Some((&object.id, object.body.mesh_config()?)))
-        .collect();
-    found.sort_by_key(|(id, _)| (&*id.name != "istio", &id.name, &id.namespace));
-    found.first().map(|(_, config)| (*config).clone())
+        .min_by_key(|(id, _)| (*id.name != *own, &*id.name != "istio", &id.name, &id.namespace));
+    found.map(|(_, config)| config.clone())
 }

@@ -9,6 +9,7 @@ use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
+use super::revisions::{self, Other, Revisions};
 use super::rules::{Choice, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
 use super::server_mtls::{Demand, PeerPolicies};
@@ -43,32 +44,55 @@ pub struct Mesh {
     pub ambient_policies: Arc<AmbientPolicies>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
+    /// The control planes of other revisions.
+    pub revisions: Revisions,
 }
 
 impl Mesh {
     /// The mesh that a snapshot describes.
     pub fn new(snapshot: &Snapshot, options: &Options) -> Arc<Self> {
+        let workloads = Arc::new(Workloads::new(snapshot));
         let config = Config::new(snapshot, options);
-        let workloads = Workloads::new(snapshot);
-        let contested = contested(snapshot);
-        let mut mesh = Self {
+        let others = revisions::differing(&config, Config::of_revisions(snapshot, options));
+        let mesh = |config| Self::of(snapshot, &workloads, config);
+        let others = others.into_iter().map(|(names, config)| (names, mesh(config))).collect();
+        Arc::new(mesh(config).complete(others, contested(snapshot)))
+    }
+
+    /// The mesh as the control plane with these settings sees it.
+    fn of(snapshot: &Snapshot, workloads: &Arc<Workloads>, config: Config) -> Self {
+        Self {
             other_ages: None,
+            revisions: Revisions::default(),
             legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
-            registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
+            registry: Arc::new(Registry::new(snapshot, workloads, &config)),
             scopes: Arc::new(Scopes::new(snapshot, &config)),
             rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
-            ambient: Arc::new(Ambient::new(snapshot, &workloads, &config)),
+            ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
-            workloads: Arc::new(workloads),
+            workloads: Arc::clone(workloads),
             config,
-        };
-        if contested {
-            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
-        Arc::new(mesh)
+    }
+
+    /// The same beside those of the other control planes, all with the other order where that may count.
+    fn complete(mut self, mut others: Vec<Other>, contested: bool) -> Self {
+        revisions::introduce(&mut self, &mut others);
+        if contested {
+            let mut first = self.with_other_ages();
+            let mut rest: Vec<Other> =
+                others.iter().map(|(names, mesh)| (names.clone(), mesh.with_other_ages())).collect();
+            revisions::introduce(&mut first, &mut rest);
+            self.other_ages = Some(Arc::new(first));
+            for ((_, mesh), (_, other)) in others.iter_mut().zip(rest) {
+                mesh.other_ages = Some(Arc::new(other));
+            }
+        }
+        self.revisions.keep(others);
+        self
     }
 
     fn with_other_ages(&self) -> Self {
@@ -87,16 +111,20 @@ impl Mesh {
     pub fn with_object(&self, object: Object) -> Self {
         let kind = object.id.kind.clone();
         let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
-        let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
-        if kind == Kind::DestinationRule {
+        let others = self.revisions.others().into_iter();
+        let others = others.map(|(names, mesh)| (names, mesh.with_kind(&kind, &snapshot))).collect();
+        self.with_kind(&kind, &snapshot).complete(others, self.other_ages.is_some())
+    }
+
+    /// The same with what objects of a kind decide made anew.
+    fn with_kind(&self, kind: &Kind, snapshot: &Snapshot) -> Self {
+        let mut mesh = Self { snapshot: snapshot.clone(), other_ages: None, ..self.clone() };
+        if *kind == Kind::DestinationRule {
             mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
-        } else if kind == Kind::PeerAuthentication {
+        } else if *kind == Kind::PeerAuthentication {
             let ages = Ages::MissingIsOldest;
             mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
             mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
-        }
-        if self.other_ages.is_some() {
-            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
         mesh
     }
@@ -104,10 +132,11 @@ impl Mesh {
     /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
     /// is not in its scope, a definition that stands for it. `None` where no such host was read.
     pub fn target(&self, client: &Workload, host: &str) -> Option<Target<'_>> {
-        if let Some(scoped) = self.scopes.find(&self.registry, client, host) {
+        let mesh = self.of_client(client);
+        if let Some(scoped) = mesh.scopes.find(&mesh.registry, client, host) {
             return Some(Target { service: scoped.service, ports: Some(scoped.ports) });
         }
-        Some(Target { service: self.registry.by_host(host)?, ports: None })
+        Some(Target { service: mesh.registry.by_host(host)?, ports: None })
     }
 
     /// What a service's port demands before anything selects workloads, which is what clients go by (MT-4.3). Before 1.6
@@ -122,7 +151,7 @@ impl Mesh {
 
     /// Whether a client has traffic for a service of its own accord: a waypoint has for those that it stands before.
     pub fn calls(&self, client: &Workload, service: &Service) -> bool {
-        client.proxy != ProxyKind::Waypoint || self.ambient.serves(client, service)
+        client.proxy != ProxyKind::Waypoint || self.of_client(client).ambient.serves(client, service)
     }
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.
@@ -133,10 +162,11 @@ impl Mesh {
             return None;
         }
         let service = target.service;
-        let root = &self.config.root_namespace;
-        let found = self.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
+        let mesh = self.of_client(client);
+        let root = &mesh.config.root_namespace;
+        let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
         let selects = client.proxy != ProxyKind::Waypoint;
-        let entry = self.rules.choose(&found, &client.namespace, &client.labels, selects)?;
+        let entry = mesh.rules.choose(&found, &client.namespace, &client.labels, selects)?;
         Some(Choice {
             primary: entry.primary()?,
             contributors: entry.contributors.clone(),

@@ -12,7 +12,7 @@ use super::rules::Choice;
 use super::scope::Ports;
 use super::server_mtls::{Demand, PolicyLevel};
 use super::traffic_policy::{self, EffectivePolicy};
-use super::workload::Workload;
+use super::workload::{REVISION, Workload};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -132,7 +132,7 @@ impl Mesh {
         target: &Target<'_>,
         choice: Option<&Choice>,
     ) -> Vec<Text> {
-        let called = self.scopes.subsets_called(client, &target.service.host);
+        let called = self.of_client(client).scopes.subsets_called(client, &target.service.host);
         let mut subsets = self.subsets(choice);
         subsets.retain(|subset| called.contains(subset));
         subsets
@@ -154,13 +154,14 @@ impl Mesh {
         port: u16,
         subset: Option<&str>,
     ) -> PairTls {
-        let mut pair = self.pair_in_order(client, target, choice, port, subset);
-        let Some(other) = &self.other_ages else { return pair };
+        let mesh = self.of_client(client);
+        let mut pair = mesh.pair_in_order(client, target, choice, port, subset);
+        let Some(other) = &mesh.other_ages else { return pair };
         let choice = other.choice(client, target);
         let second = other.pair_in_order(client, target, choice, port, subset);
         let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());
         if decides(&pair) != decides(&second) && pair.status != Status::Unknown {
-            let (one, two) = (self.outcome(&pair), other.outcome(&second));
+            let (one, two) = (mesh.outcome(&pair), other.outcome(&second));
             pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
             (pair.status, pair.symptom) = (Status::Cond, None);
         }
@@ -326,19 +327,23 @@ impl Mesh {
             None if service.is_external => (Server::Outside, None),
             // Outside Kubernetes a proxy is known by what the entry claims (MT-3.2).
             None if endpoint.claims_mtls => {
-                self.sidecar(service, port, &endpoint.namespace, &endpoint.labels, endpoint.port)
+                let of_entry = (&*endpoint.namespace, &endpoint.labels, endpoint.port);
+                self.sidecar(service, port, endpoint.labels.get(REVISION).unwrap_or_default(), of_entry)
             }
             None => (Server::NoProxy, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
                 ProxyKind::Ztunnel => {
-                    let demand =
-                        self.ambient_policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
+                    let policies =
+                        self.demands_of(&workload.revision).map(|demands| &demands.ambient_policies);
+                    let policies = policies.unwrap_or(&self.ambient_policies);
+                    let demand = policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
                     (Server::Ambient(demand.demand.mode.clone()), Some(demand.demand))
                 }
                 ProxyKind::Sidecar => {
-                    self.sidecar(service, port, &workload.namespace, &workload.labels, endpoint.port)
+                    let of_pod = (&*workload.namespace, &workload.labels, endpoint.port);
+                    self.sidecar(service, port, &workload.revision, of_pod)
                 }
             },
         };
@@ -360,16 +365,17 @@ impl Mesh {
         }
     }
 
+    /// What a sidecar demands on a port of its own, by the policies of its control plane.
     fn sidecar(
         &self,
         service: &Service,
         port: u16,
-        namespace: &str,
-        labels: &Labels,
-        target: u16,
+        revision: &str,
+        (namespace, labels, target): (&str, &Labels, u16),
     ) -> (Server, Option<Demand>) {
-        let demand = self.policies.on_port(namespace, labels, target);
-        let demand = match &self.legacy {
+        let own = self.demands_of(revision);
+        let demand = own.map_or(&self.policies, |own| &own.policies).on_port(namespace, labels, target);
+        let demand = match own.map_or(&self.legacy, |own| &own.legacy) {
             None => demand,
             Some(legacy) => legacy.on_port(service, port, demand),
         };

@@ -265,37 +265,50 @@ impl RuleIndex {
             .of_kind(&Kind::DestinationRule)
             .filter_map(|object| Some((object, object.body.destination_rule()?)))
             .collect();
-        // DR-6.1: selector rules first (from 1.22), then by age, name, namespace.
-        let selectors_first = config.version.at_least(1, 22);
+        // The order of DR-6.1 gives the ids, whatever the version: control planes of several revisions must mean the
+        // same rule by one.
         objects.sort_by_cached_key(|(object, body)| {
-            let rank = selectors_first && body.workload_selector.is_none();
-            (rank, ages.place(object), Arc::clone(&object.id.namespace))
+            (body.workload_selector.is_none(), ages.place(object), Arc::clone(&object.id.namespace))
         });
         let mut index = Self { root_wildcards_unsettled: !config.version.at_least(1, 12), ..Self::default() };
-        for (object, body) in objects {
-            index.add(object, body, config);
+        let rules: Vec<_> = objects
+            .into_iter()
+            .map(|(object, body)| {
+                let selector = body.workload_selector.clone().filter(|_| config.version.at_least(1, 14));
+                let exports = export_set(body, selector.as_ref(), config);
+                let host = normalise(&body.host, &object.id.namespace);
+                Rule { object: Arc::clone(object), host, exports, selector }
+            })
+            .collect();
+        let mut order: Vec<_> = (0..).map(RuleId).zip(&rules).collect();
+        // Selector rules come first from 1.22 on.
+        if !config.version.at_least(1, 22) {
+            order.sort_by_cached_key(|(_, rule)| {
+                (ages.place(&rule.object), Arc::clone(&rule.object.id.namespace))
+            });
         }
+        for (id, rule) in order {
+            index.place(id, rule, config);
+        }
+        index.rules = rules;
         index
     }
 
-    fn add(&mut self, object: &Arc<Object>, body: &DestinationRule, config: &Config) {
-        let namespace = &object.id.namespace;
-        let selector = body.workload_selector.clone().filter(|_| config.version.at_least(1, 14));
-        let exports = export_set(body, selector.as_ref(), config);
-        let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
-        let host = normalise(&body.host, namespace);
-        let rule = Rule { object: Arc::clone(object), host, exports, selector };
+    /// Puts a rule into the pools that it is in.
+    fn place(&mut self, id: RuleId, rule: &Rule, config: &Config) {
+        let namespace = &rule.object.id.namespace;
+        let Some(body) = rule.body() else { return };
         if !rule.host.is_empty() {
             let own = rule.exports_to(".") || rule.exports_to(namespace);
             let private =
                 rule.exports.is_empty() && config.rules_private_by_default || rule.exports.len() == 1 && own;
             if rule.exports.is_empty() || rule.exports_to("*") || own {
-                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
+                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
             }
             if !private {
-                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
+                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
             } else if **namespace == *config.root_namespace && config.version.at_least(1, 8) {
-                insert(&mut self.root_private, id, &rule, body, config);
+                insert(&mut self.root_private, id, rule, body, config);
             }
         }
         if rule.host.starts_with('*') {
@@ -303,7 +316,6 @@ impl RuleIndex {
         } else {
             self.by_host.entry(Arc::clone(&rule.host)).or_default().push(id);
         }
-        self.rules.push(rule);
     }
 
     /// All rules in the order of DR-6.1.

@@ -13,8 +13,9 @@ use crate::model::pod::ProxyKind;
 impl Mesh {
     /// What would be needed to answer for a client and a service; empty where nothing is missing.
     pub fn missing(&self, client: &Workload, target: &Target<'_>) -> Vec<Missing> {
-        let mut missing = self.gaps.of_pair(client, target.service);
-        missing.extend(self.private_rules_of_root(client, target));
+        let mesh = self.of_client(client);
+        let mut missing = mesh.gaps.of_pair(client, target.service);
+        missing.extend(mesh.private_rules_of_root(client, target));
         missing
     }
 

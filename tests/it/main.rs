@@ -19,6 +19,7 @@ mod mutations;
 #[cfg(unix)]
 mod pty;
 mod readme;
+mod revisions;
 mod scenarios;
 mod screens;
 mod shapes;

@@ -338,7 +338,16 @@ fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Int
             proxy.env.iter().any(|variable| variable.name.starts_with("ISTIO_META_TLS_CLIENT_"))
         }),
         istiod: None,
+        injected_by: None,
     }
+}
+
+/// What injection writes down about itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InjectionWire {
+    #[serde(deserialize_with = "nullable")]
+    revision: String,
 }
 
 /// What the container `discovery` tells, where the labels say that this is istiod.
@@ -356,6 +365,10 @@ pub(super) fn pod<'de, D: Deserializer<'de>>(d: D, interner: &mut Interner) -> R
     let wire = Parts::<PodSpecWire, PodStatusWire>::deserialize(d)?;
     let mut pod = pod_of(&wire.spec, Some(&wire.status), interner);
     pod.controller = wire.metadata.controller(interner);
+    let injection = wire.metadata.annotations.get("sidecar.istio.io/status");
+    let injection = injection.and_then(|text| serde_json::from_str::<InjectionWire>(text).ok());
+    let revision = injection.map(|injection| injection.revision).filter(|revision| !revision.is_empty());
+    pod.injected_by = revision.map(|revision| interner.text(&revision));
     pod.istiod = istiod_of(&wire.metadata.labels, &wire.spec).map(Box::new);
     Ok((wire.metadata, Body::Pod(Box::new(pod))))
 }
