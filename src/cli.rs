@@ -1,6 +1,7 @@
 //! The command line: flags common to all commands, and the way from a command to an exit code.
 
 mod check;
+mod config;
 mod demo;
 mod explain;
 mod logs;
@@ -88,6 +89,11 @@ enum Command {
     Logs(logs::Flags),
     /// What a finding, response flag, detail, cause or outcome means
     Explain(explain::Flags),
+    /// The configuration of this program
+    Config {
+        #[command(subcommand)]
+        question: config::Question,
+    },
     /// The screen, or any command, on a built-in broken mesh with traffic
     Demo(demo::Flags),
 }
@@ -179,6 +185,7 @@ impl Cli {
             Some(Command::Why(flags)) => why::run(&common, &flags),
             Some(Command::Logs(flags)) => logs::run(&common, &flags),
             Some(Command::Explain(flags)) => explain::run(&common, &flags),
+            Some(Command::Config { question }) => config::run(question),
             Some(Command::Demo(flags)) => demo::run(common, flags),
         }
     }

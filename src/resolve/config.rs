@@ -130,10 +130,11 @@ impl Config {
     }
 
     fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
-        let istiod = istiod(snapshot, revision);
-        let version = version(istiod.as_ref(), options);
-        let mesh = mesh_config(snapshot, revision).unwrap_or_default();
-        let environment = istiod.as_ref().map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
+        let plane = control_plane(snapshot, revision);
+        let istiod = plane.as_ref().map(|plane| plane.istiod);
+        let version = version(istiod, options);
+        let mesh = mesh_config(snapshot, revision, plane.as_ref()).unwrap_or_default();
+        let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
         let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
@@ -162,6 +163,7 @@ impl Config {
 struct ControlPlane<'a> {
     /// Empty for the one without a name.
     revision: &'a str,
+    namespace: &'a str,
     /// Whether it is one that runs, and not one that will.
     runs: bool,
     istiod: &'a Istiod,
@@ -172,7 +174,8 @@ fn control_planes(snapshot: &Snapshot) -> impl Iterator<Item = ControlPlane<'_>>
     objects.filter_map(move |object| {
         let (runs, istiod) = shows_istiod(object)?;
         let revision = object.meta.labels.get("istio.io/rev").filter(|revision| *revision != "default");
-        Some(ControlPlane { revision: revision.unwrap_or_default(), runs, istiod })
+        let (revision, namespace) = (revision.unwrap_or_default(), &*object.id.namespace);
+        Some(ControlPlane { revision, namespace, runs, istiod })
     })
 }
 
@@ -185,12 +188,12 @@ fn shows_istiod(object: &Object) -> Option<(bool, &Istiod)> {
 
 /// The control plane of a revision, else the one without a revision, else any: as its pods run it, before what its
 /// Deployment will make. Of several that are alike in this, the newest is the one that new proxies talk to.
-fn istiod(snapshot: &Snapshot, revision: &str) -> Option<Istiod> {
+fn control_plane<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<ControlPlane<'a>> {
     let rank = |one: &ControlPlane<'_>| {
         let version = one.istiod.version.as_deref().map(parts);
         (one.revision == revision, one.revision.is_empty(), one.runs, version)
     };
-    control_planes(snapshot).max_by_key(rank).map(|one| one.istiod.clone())
+    control_planes(snapshot).max_by_key(rank)
 }
 
 fn parts(version: &str) -> Vec<u32> {
@@ -208,11 +211,16 @@ fn version(istiod: Option<&Istiod>, options: &Options) -> IstioVersion {
 }
 
 /// The mesh configuration of a revision's `ConfigMap`, else of the one called `istio`, else of the first revision's.
-fn mesh_config(snapshot: &Snapshot, revision: &str) -> Option<MeshConfig> {
+///
+/// Of several of one name, that in the control plane's own namespace is the one it reads.
+fn mesh_config(snapshot: &Snapshot, revision: &str, plane: Option<&ControlPlane<'_>>) -> Option<MeshConfig> {
     let own = format!("istio-{revision}");
     let found = snapshot
         .of_kind(&Kind::ConfigMap)
         .filter_map(|object| Some((&object.id, object.body.mesh_config()?)))
-        .min_by_key(|(id, _)| (*id.name != *own, &*id.name != "istio", &id.name, &id.namespace));
+        .min_by_key(|(id, _)| {
+            let elsewhere = plane.is_some_and(|plane| *plane.namespace != *id.namespace);
+            (*id.name != *own, &*id.name != "istio", &id.name, elsewhere, &id.namespace)
+        });
     found.map(|(_, config)| config.clone())
 }

@@ -128,6 +128,8 @@ impl Gaps {
             Kind::DestinationRule | Kind::EnvoyFilter => {
                 self.either.push((Self::scope(object, config), missing));
             }
+            // Before 1.5 the kind is not known.
+            Kind::PeerAuthentication if !config.version.at_least(1, 5) => {}
             Kind::PeerAuthentication => self.services.push((Self::scope(object, config), missing)),
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
                 self.services.push((namespace, missing));
@@ -298,6 +300,9 @@ mod tests {
         assert_eq!(gaps(policy, "1.5", None), [0, 1, 0, 0]);
         assert_eq!(gaps(mesh, "1.5", None), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.6", None), [0; 4]);
+        let peers = ("security.istio.io/v1beta1", "PeerAuthentication");
+        assert_eq!(gaps(peers, "1.5", None), [0, 1, 0, 0]);
+        assert_eq!(gaps(peers, "1.4", None), [0; 4]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"peers": {"mtls": {}}}))), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"targets": ["reviews"]}))), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"peers": [{"mtls": {}}]}))), [0; 4]);

@@ -6,6 +6,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::resolve::Flag;
 
+/// The file that changes nothing, with every setting and what it means.
+pub const DEFAULT: &str = include_str!("../../assets/config.toml");
+
 /// What the file sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -118,6 +121,8 @@ impl Reading<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn mistakes(text: &str) -> Vec<String> {
@@ -153,6 +158,19 @@ mod tests {
         assert_eq!(found[3], "6: istiod.version: there is no such setting");
         assert_eq!(mistakes("istiod = 3\n"), ["1: istiod: expected a table, found integer"]);
         assert_eq!(mistakes("[istiod]\nflags = []\n"), ["2: istiod.flags: expected a table, found array"]);
+    }
+
+    #[test]
+    fn the_default_file_sets_nothing_and_shows_every_flag_as_it_is_by_default() {
+        assert_eq!(parse(DEFAULT), (Settings::default(), Vec::new()));
+        let commented = DEFAULT.lines().filter_map(|line| line.strip_prefix("# "));
+        let shown: Vec<_> = commented.filter(|line| line.contains(" = ")).collect();
+        let (settings, mistakes) = parse(&format!("[istiod.flags]\n{}\n", shown.join("\n")));
+        assert_eq!(mistakes, []);
+        let defaults = Flag::ALL.map(|flag| (flag, flag.default_is_on()));
+        let mut flags = settings.flags;
+        flags.sort();
+        assert_eq!(flags, BTreeSet::from(defaults).into_iter().collect::<Vec<_>>());
     }
 
     #[test]

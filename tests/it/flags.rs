@@ -299,6 +299,19 @@ fn certificates_of_its_own_set_a_client_apart() {
 }
 
 #[test]
+fn the_default_configuration_is_printed_and_can_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = meshscope(folder.path(), &["config", "default"]);
+    assert_eq!((printed.code, printed.err.as_str()), (0, ""));
+    let configuration = folder.path().join(".config/meshscope/config.toml");
+    std::fs::create_dir_all(configuration.parent().unwrap()).unwrap();
+    std::fs::write(&configuration, printed.out).unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), pod("web/client", 1, SIDECAR)).unwrap();
+    let ran = meshscope(folder.path(), &["check", "-f", "mesh.yaml"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
 fn the_configuration_file_sets_flags_whatever_istiod_says() {
     let folder = tempfile::tempdir().unwrap();
     let off = "{name: PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES, value: \"false\"}";

@@ -288,6 +288,14 @@ fn age_that_is_not_known_leaves_the_answer_of_every_control_plane_open() {
 }
 
 #[test]
+fn of_two_configurations_of_one_name_the_one_beside_istiod_counts() {
+    let elsewhere = mesh_config("istio", "trustDomain: old.local").replace("istio-system", "backup");
+    let beside = mesh_config("istio", "trustDomain: own.local");
+    let mesh = mesh(&(reviews("") + &elsewhere + &beside + &istiod("", "1.30.0", "")));
+    assert_eq!(mesh.config.trust_domain, "own.local");
+}
+
+#[test]
 fn control_planes_with_the_same_settings_are_one() {
     let canary = pod("web/canary", 3, CANARY, "");
     for (objects, wanted) in [
