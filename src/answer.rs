@@ -10,6 +10,7 @@ pub mod legacy_tls_check;
 pub mod logs;
 pub mod read;
 mod reason;
+pub mod remedy;
 pub mod resolve;
 pub mod rules;
 pub mod tls_check;

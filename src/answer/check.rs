@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Read;
 use super::common::{API_VERSION, LogLines, MissingRef, ObjectRef, WorkloadRef};
 use super::joined::Joined;
+pub use super::remedy::{RemedyRef, Survives};
 use crate::diagnose::{self, Edge};
 use crate::model::Origin;
 use crate::remedy;
@@ -178,32 +179,6 @@ pub struct OwnerRef {
     pub manager: Option<String>,
 }
 
-/// A change that ends a finding.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RemedyRef {
-    /// What it does and what differs.
-    pub title: String,
-    /// The object to change.
-    pub object: ObjectRef,
-    /// A merge patch (RFC 7386) with complete lists.
-    pub patch: Option<Value>,
-    /// The command that applies it.
-    pub command: Option<String>,
-    /// A whole object, where one is to be made.
-    pub manifest: Option<Value>,
-    /// Whether it would last.
-    pub survives: Survives,
-}
-
-/// Whether a change would last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Survives {
-    /// `yes`, `no`, `unknown`.
-    pub answer: String,
-    /// Who would undo it.
-    pub by: Option<String>,
-}
-
 /// Everything that is wrong with what was read.
 pub fn check(read: &Read) -> CheckReport {
     let joined = Joined::new(read);
@@ -259,7 +234,10 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
         edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(edge, seen(edge))).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
         owner: None,
-        remedies: remedy::remedies(mesh, finding).into_iter().map(RemedyRef::from).collect(),
+        remedies: remedy::remedies(mesh, finding)
+            .into_iter()
+            .map(|remedy| RemedyRef::of(mesh, remedy))
+            .collect(),
     }
 }
 
@@ -299,18 +277,5 @@ fn evidence(evidence: &diagnose::Evidence) -> EvidenceRef {
             value: value.clone(),
             counted: counted.clone(),
         }),
-    }
-}
-
-impl From<remedy::Remedy> for RemedyRef {
-    fn from(remedy: remedy::Remedy) -> Self {
-        Self {
-            title: remedy.title,
-            object: ObjectRef::of(&remedy.object),
-            patch: remedy.patch,
-            command: remedy.command,
-            manifest: None,
-            survives: Survives { answer: "unknown".to_owned(), by: None },
-        }
     }
 }

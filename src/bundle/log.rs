@@ -26,9 +26,11 @@ pub(super) fn look_through(input: Input) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
         log = log || matches!(detector.parse(line), Parsed::Access(_));
+        // Text that speaks of objects, such as a command with one in quotes, is none.
+        let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects
             || line.starts_with(b"apiVersion:")
-            || memchr::memmem::find(line, b"\"apiVersion\"").is_some();
+            || is_json && memchr::memmem::find(line, b"\"apiVersion\"").is_some();
     });
     match (read, log, objects) {
         (Ok(_), true, _) => Whole::Log,

@@ -4,11 +4,14 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::table::{Style, Tone};
-use crate::answer::check::{CheckReport, EvidenceRef, FieldEvidence, Finding};
+use crate::answer::check::{CheckReport, EvidenceRef, FieldEvidence, Finding, RemedyRef};
 use crate::answer::common::LogLines;
 
 /// At most so many edges of a finding are written out in a table.
 const EDGES: usize = 10;
+
+/// At most so many changes of a remedy.
+const CHANGES: usize = 3;
 
 impl Report for CheckReport {
     fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
@@ -104,8 +107,26 @@ fn write_finding(finding: &Finding, out: &mut dyn Write, style: Style, wide: boo
         if let Some(command) = &remedy.command {
             writeln!(out, "           {}", style.paint(command, Tone::Good))?;
         }
+        changes(remedy, out, style, if wide { remedy.changes.len() } else { CHANGES })?;
     }
     writeln!(out)
+}
+
+/// What becomes of the pairs that a remedy touches.
+fn changes(remedy: &RemedyRef, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
+    let mut left = remedy.change_count;
+    for change in remedy.changes.iter().take(most) {
+        left = left.saturating_sub(change.clients.count);
+        writeln!(out, "           {}", style.paint(&change.in_words(), Tone::Dim))?;
+    }
+    if left > 0 {
+        writeln!(
+            out,
+            "           {}",
+            style.paint(&format!("and {} more change", plural(left, "pair")), Tone::Dim)
+        )?;
+    }
+    Ok(())
 }
 
 fn edges(finding: &Finding, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {

@@ -15,7 +15,7 @@ use super::scope::{Ports, Scopes};
 use super::server_mtls::{Demand, PeerPolicies};
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
-use crate::model::{Change, Kind, Object, Snapshot};
+use crate::model::{Change, Kind, Snapshot};
 
 /// A mesh, ready to be asked.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct Mesh {
     pub gaps: Arc<Gaps>,
     /// The control planes of other revisions.
     pub revisions: Revisions,
+    /// What the user fixed.
+    pub options: Options,
 }
 
 impl Mesh {
@@ -54,13 +56,13 @@ impl Mesh {
         let workloads = Arc::new(Workloads::new(snapshot));
         let config = Config::new(snapshot, options);
         let others = revisions::differing(&config, Config::of_revisions(snapshot, options));
-        let mesh = |config| Self::of(snapshot, &workloads, config);
+        let mesh = |config| Self::of(snapshot, &workloads, config, options);
         let others = others.into_iter().map(|(names, config)| (names, mesh(config))).collect();
         Arc::new(mesh(config).complete(others, contested(snapshot)))
     }
 
     /// The mesh as the control plane with these settings sees it.
-    fn of(snapshot: &Snapshot, workloads: &Arc<Workloads>, config: Config) -> Self {
+    fn of(snapshot: &Snapshot, workloads: &Arc<Workloads>, config: Config, options: &Options) -> Self {
         Self {
             other_ages: None,
             revisions: Revisions::default(),
@@ -73,6 +75,7 @@ impl Mesh {
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
+            options: options.clone(),
             workloads: Arc::clone(workloads),
             config,
         }
@@ -106,22 +109,27 @@ impl Mesh {
         }
     }
 
-    /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
+    /// The mesh as it would be after changes. Of rules and policies only what they decide is made anew.
     #[must_use]
-    pub fn with_object(&self, object: Object) -> Self {
-        let kind = object.id.kind.clone();
-        let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
+    pub fn with_changes(&self, delta: Vec<Change>) -> Self {
+        let (snapshot, touched) = self.snapshot.apply(delta);
+        let is_policy = |kind: &Kind| matches!(kind, Kind::DestinationRule | Kind::PeerAuthentication);
+        if !touched.iter().all(|(kind, _)| is_policy(kind)) {
+            return Self::clone(&Self::new(&snapshot, &self.options));
+        }
+        let of = |wanted: &Kind| touched.iter().any(|(kind, _)| kind == wanted);
         let others = self.revisions.others().into_iter();
-        let others = others.map(|(names, mesh)| (names, mesh.with_kind(&kind, &snapshot))).collect();
-        self.with_kind(&kind, &snapshot).complete(others, self.other_ages.is_some())
+        let others = others.map(|(names, mesh)| (names, mesh.with_kinds(of, &snapshot))).collect();
+        self.with_kinds(of, &snapshot).complete(others, contested(&snapshot))
     }
 
-    /// The same with what objects of a kind decide made anew.
-    fn with_kind(&self, kind: &Kind, snapshot: &Snapshot) -> Self {
+    /// The same with what rules and policies of the kinds decide made anew.
+    fn with_kinds(&self, of: impl Fn(&Kind) -> bool, snapshot: &Snapshot) -> Self {
         let mut mesh = Self { snapshot: snapshot.clone(), other_ages: None, ..self.clone() };
-        if *kind == Kind::DestinationRule {
+        if of(&Kind::DestinationRule) {
             mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
-        } else if *kind == Kind::PeerAuthentication {
+        }
+        if of(&Kind::PeerAuthentication) {
             let ages = Ages::MissingIsOldest;
             mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
             mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));

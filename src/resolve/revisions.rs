@@ -106,6 +106,12 @@ impl Mesh {
         self.revisions.meshes.get(&client.revision).map_or(self, |mesh| mesh)
     }
 
+    /// Whether a namespace is the root namespace of any control plane.
+    pub fn is_a_root(&self, namespace: &str) -> bool {
+        let mut meshes = std::iter::once(self).chain(self.revisions.meshes.values().map(|mesh| &**mesh));
+        meshes.any(|mesh| mesh.config.root_namespace == namespace)
+    }
+
     /// The revision of a client, where its control plane has settings of its own.
     pub fn revision_of<'a>(&self, client: &'a Workload) -> Option<&'a Text> {
         self.revisions.meshes.contains_key(&client.revision).then_some(&client.revision)

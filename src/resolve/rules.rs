@@ -67,6 +67,12 @@ impl Rule {
         self.exports.iter().any(|export| &**export == entry)
     }
 
+    /// Whether its export set names anybody besides its own namespace.
+    pub fn is_exported(&self) -> bool {
+        let own = |export: &Text| **export == *"." || *export == self.object.id.namespace;
+        self.exports.is_empty() || !self.exports.iter().all(own)
+    }
+
     /// DR-5.3.
     pub fn is_visible_to(&self, namespace: &str) -> bool {
         self.exports.is_empty() || self.exports_to("*") || self.exports_to(namespace)

@@ -205,6 +205,7 @@ fn a_server_demands_by_the_root_namespace_of_its_own_control_plane() {
     };
     for (labels, wanted) in [("", "PERMISSIVE"), (CANARY, "STRICT")] {
         let mesh = mesh(&objects(labels));
+        assert!(mesh.is_a_root("istio-system") && mesh.is_a_root("canary-system") && !mesh.is_a_root("shop"));
         for path in ["web/first", "web/canary"] {
             let pair = pair(&mesh, path);
             assert_eq!(pair.server.mode, wanted, "{path} to a server of {labels:?}");

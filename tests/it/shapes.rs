@@ -64,7 +64,15 @@ fn check() {
     .findings[].evidence[].samples[]: file line
     .findings[].objects[]: fields kind name namespace origin role
     .findings[].objects[].origin: file line
-    .findings[].remedies[]: command manifest object patch survives title
+    .findings[].remedies[]: changeCount changes command manifest object patch survives title
+    .findings[].remedies[].changes[]: after before client clients host port subset
+    .findings[].remedies[].changes[].after: destinationRule effective serverMode status trafficPolicy
+    .findings[].remedies[].changes[].after.destinationRule: kind name namespace
+    .findings[].remedies[].changes[].before: destinationRule effective serverMode status trafficPolicy
+    .findings[].remedies[].changes[].before.destinationRule: kind name namespace
+    .findings[].remedies[].changes[].client: kind name namespace pod
+    .findings[].remedies[].changes[].clients: count examples
+    .findings[].remedies[].changes[].clients.examples[]: kind name namespace pod
     .findings[].remedies[].object: kind name namespace
     .findings[].remedies[].survives: answer by
     .istioVersion: from value

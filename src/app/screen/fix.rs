@@ -72,6 +72,7 @@ fn lines(finding: &Finding, width: usize) -> Vec<Line> {
                 line
             }));
         }
+        lines.extend(changes(remedy, width));
         let target = Target::Object { object: remedy.object.clone(), field: None };
         for line in lines.iter_mut().skip(start) {
             line.fact = Some(at.to_string());
@@ -80,6 +81,24 @@ fn lines(finding: &Finding, width: usize) -> Vec<Line> {
         lines.push(Line::blank());
     }
     lines.push(Line::new(vec![span(Tone::Dim, "nothing is written from here: read-only")]));
+    lines
+}
+
+/// Every pair whose answer becomes another, before and after.
+fn changes(remedy: &RemedyRef, width: usize) -> Vec<Line> {
+    if remedy.changes.is_empty() {
+        return Vec::new();
+    }
+    let pairs = if remedy.change_count == 1 { "pair gets" } else { "pairs get" };
+    let head = format!("  {} {pairs} another answer", remedy.change_count);
+    let mut lines = vec![Line::new(vec![span(Tone::Dim, head)])];
+    for change in &remedy.changes {
+        let wrapped = paragraphs(Tone::Plain, &change.in_words(), width.saturating_sub(4));
+        lines.extend(wrapped.into_iter().map(|mut line| {
+            line.spans.insert(0, span(Tone::Plain, "    "));
+            line
+        }));
+    }
     lines
 }
 

@@ -1,0 +1,228 @@
+//! Every pair whose answer a change makes another, before and after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
+
+use crate::model::{Kind, ObjectId, Text};
+use crate::resolve::client_tls::Sent;
+use crate::resolve::clients::{self, ClientClass};
+use crate::resolve::rules::{matches, normalise};
+use crate::resolve::{Endpoint, Mesh, PairTls, Service, Status};
+
+/// One side of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// How the pair stands.
+    pub status: Status,
+    /// The rule in force.
+    pub rule: Option<ObjectId>,
+    /// What is sent; `None` where endpoints differ.
+    pub sent: Option<Sent>,
+    /// What the server demands.
+    pub server: String,
+    /// The traffic policy in force.
+    pub policy: Map<String, Value>,
+}
+
+/// A service port and subset whose answer changes, for some clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairChange {
+    /// The host.
+    pub host: Text,
+    /// The service port.
+    pub port: u16,
+    /// The subset.
+    pub subset: Option<Text>,
+    /// The client pods, by index.
+    pub pods: Vec<usize>,
+    /// How many workloads they are of.
+    pub workloads: u64,
+    /// As it is.
+    pub before: Side,
+    /// As it would be.
+    pub after: Side,
+}
+
+impl PairChange {
+    /// Whether the same becomes of the same pair, for other clients.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.subset) == (&other.host, other.port, &other.subset)
+            && self.before == other.before
+            && self.after == other.after
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.pods.extend(other.pods);
+        self.pods.sort_unstable();
+        self.workloads += other.workloads;
+    }
+
+    /// Whether it is in doubt afterwards how the pair stands, and was not before.
+    pub fn ends_in_doubt(&self) -> bool {
+        matches!(self.after.status, Status::Cond | Status::Unknown) && self.before.status != self.after.status
+    }
+
+    /// Whether the pair is worse off: what worked is in doubt or fails.
+    pub fn is_worse(&self) -> bool {
+        let rank = |status: Status| match status {
+            Status::Ok | Status::Warn => 0,
+            Status::Cond => 1,
+            Status::Unknown => 2,
+            Status::Conflict => 3,
+        };
+        rank(self.after.status) > rank(self.before.status)
+    }
+
+    /// Whether a setting that is in force, TLS aside, is lost or becomes another.
+    pub fn loses_a_setting(&self) -> bool {
+        let mut settings = self.before.policy.iter().filter(|(name, _)| *name != "tls");
+        settings.any(|(name, block)| self.after.policy.get(name) != Some(block))
+    }
+}
+
+/// The pairs that differ between two meshes with the same pods, of the hosts that `touched` objects can change.
+pub(super) fn changes(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> Vec<PairChange> {
+    let hosts = hosts(before, after, touched);
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let classes = [clients::classes(before, |_| true), clients::classes(after, |_| true)];
+    let common = common(&classes);
+    let mut found = Vec::new();
+    for host in hosts {
+        let of_class = [of_class(before, &classes[0], &host), of_class(after, &classes[1], &host)];
+        let mut groups: BTreeMap<_, (Vec<usize>, u64)> = BTreeMap::new();
+        for (at, pods) in &common {
+            let key = (of_class[0].get(&at.0).copied(), of_class[1].get(&at.1).copied());
+            let group = groups.entry(key).or_default();
+            group.0.extend(pods);
+        }
+        for (pods, _) in groups.into_values() {
+            compare([before, after], &host, &pods, &mut found);
+        }
+    }
+    found
+}
+
+/// Pods by their class in the one mesh and in the other.
+fn common(classes: &[Vec<ClientClass>; 2]) -> BTreeMap<(usize, usize), Vec<usize>> {
+    let mut second = FxHashMap::default();
+    for (at, class) in classes[1].iter().enumerate() {
+        second.extend(class.pods.iter().map(|pod| (*pod, at)));
+    }
+    let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (at, class) in classes[0].iter().enumerate() {
+        for pod in &class.pods {
+            if let Some(other) = second.get(pod) {
+                found.entry((at, *other)).or_default().push(*pod);
+            }
+        }
+    }
+    found
+}
+
+/// The group of each class for a host.
+fn of_class(mesh: &Mesh, classes: &[ClientClass], host: &str) -> FxHashMap<usize, usize> {
+    let place: FxHashMap<_, _> =
+        classes.iter().enumerate().map(|(at, class)| (std::ptr::from_ref(class), at)).collect();
+    let groups = clients::groups(mesh, classes, host);
+    let of_group = groups.iter().enumerate().flat_map(|(group, one)| {
+        one.classes
+            .iter()
+            .filter_map(|class| Some((*place.get(&std::ptr::from_ref(*class))?, group)))
+            .collect::<Vec<_>>()
+    });
+    of_group.collect()
+}
+
+/// The hosts that objects can decide about, as they are and as they would be.
+fn hosts(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> BTreeSet<Text> {
+    let mut found = BTreeSet::new();
+    for mesh in [before, after] {
+        for id in touched {
+            let object = mesh.snapshot.get(id);
+            let all = || mesh.registry.hosts().cloned();
+            if id.kind == Kind::DestinationRule {
+                let Some(rule) = object.and_then(|object| object.body.destination_rule()) else { continue };
+                let host = normalise(&rule.host, &id.namespace);
+                found.extend(all().filter(|one| matches(&host, one)));
+            } else if id.kind == Kind::PeerAuthentication && !mesh.is_a_root(&id.namespace) {
+                let services =
+                    mesh.registry.services().iter().filter(|one| has_part_in(mesh, one, &id.namespace));
+                found.extend(services.map(|service| service.host.clone()));
+            } else {
+                found.extend(all());
+            }
+        }
+    }
+    found
+}
+
+/// Whether a service is of a namespace, or leads there.
+fn has_part_in(mesh: &Mesh, service: &Service, namespace: &Text) -> bool {
+    let leads_there = |endpoint: &Endpoint| {
+        let pod = endpoint.workload.and_then(|at| mesh.workloads.get(at));
+        endpoint.namespace == *namespace || pod.is_some_and(|pod| pod.namespace == *namespace)
+    };
+    service.namespace == *namespace || service.all_endpoints().any(leads_there)
+}
+
+/// The ports and subsets of a host for clients that are alike, compared in both meshes.
+fn compare(meshes: [&Mesh; 2], host: &Text, pods: &[usize], found: &mut Vec<PairChange>) {
+    let answers = meshes.map(|mesh| answers(mesh, host, pods));
+    let none = || BTreeMap::<(u16, Option<Text>), Side>::new();
+    let [before, mut after] = answers.map(|answers| answers.unwrap_or_else(none));
+    let named: BTreeSet<_> = pods
+        .iter()
+        .filter_map(|at| meshes[0].workloads.get(*at))
+        .map(|pod| (&pod.namespace, &pod.name, &pod.kind))
+        .collect();
+    for ((port, subset), before) in before {
+        let Some(after) = after.remove(&(port, subset.clone())) else { continue };
+        let same = before.status == after.status
+            && before.sent == after.sent
+            && before.server == after.server
+            && before.policy == after.policy;
+        if same {
+            continue;
+        }
+        let (pods, workloads) = (pods.to_vec(), named.len() as u64);
+        let change = PairChange { host: Text::clone(host), port, subset, pods, workloads, before, after };
+        match found.iter_mut().find(|known| known.is_like(&change)) {
+            Some(known) => known.absorb(change),
+            None => found.push(change),
+        }
+    }
+}
+
+fn answers(mesh: &Mesh, host: &str, pods: &[usize]) -> Option<BTreeMap<(u16, Option<Text>), Side>> {
+    let client = mesh.workloads.get(*pods.first()?)?;
+    let target = mesh.target(client, host).filter(|target| !target.service.is_alias())?;
+    if !mesh.calls(client, target.service) {
+        return None;
+    }
+    let choice = mesh.choice(client, &target);
+    let called = mesh.subsets_called(client, &target, choice.as_ref());
+    let mut found = BTreeMap::new();
+    for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
+        for subset in std::iter::once(None).chain(called.iter().map(Some)) {
+            let pair =
+                mesh.pair_with(client, &target, choice.clone(), port.number, subset.map(|name| &**name));
+            found.insert((port.number, subset.cloned()), side(mesh, &pair));
+        }
+    }
+    Some(found)
+}
+
+fn side(mesh: &Mesh, pair: &PairTls) -> Side {
+    let rule = pair.choice.as_ref().and_then(|choice| mesh.rules.get(choice.primary));
+    Side {
+        status: pair.status,
+        rule: rule.map(|rule| rule.object.id.clone()),
+        sent: pair.effective,
+        server: pair.server.mode.clone(),
+        policy: pair.policy.blocks.clone(),
+    }
+}
