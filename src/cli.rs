@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod explain;
 mod logs;
+mod output;
 mod resolve;
 mod screen;
 mod source;
@@ -15,12 +16,14 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::report::table::Style;
 use crate::report::{self, ErasedReport, Format};
 use crate::resolve::IstioVersion;
 use crate::settings::{self, Colour};
+
+use output::Output;
 
 /// Finds out why a request in an Istio mesh fails: which DestinationRule each client uses, whether client and server
 /// agree on mutual TLS, and what the access logs prove.
@@ -61,9 +64,9 @@ struct Common {
     /// The version of Istio whose rules apply [default: the running istiod's, else the newest known]
     #[arg(long, value_name = "X.Y", value_parser = version, global = true)]
     istio_version: Option<String>,
-    /// How to write the answer
-    #[arg(short = 'o', long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
-    output: Format,
+    /// How to write the answer [default: table]
+    #[arg(short = 'o', long, value_enum, value_name = "FORMAT", global = true)]
+    output: Option<Output>,
     /// Colours; the environment's `NO_COLOR` and `CLICOLOR_FORCE` are honoured
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, global = true)]
     color: Colour,
@@ -132,7 +135,7 @@ enum Refusal {
 
 /// Runs the program and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -173,8 +176,17 @@ fn message(text: &str) {
 }
 
 impl Cli {
+    /// Reads a command line, with the program's name before the arguments.
+    fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut matches = output::offered(Self::command()).try_get_matches_from(arguments)?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
+
     fn run(self) -> anyhow::Result<Outcome> {
         let common = self.common;
+        if !matches!(self.command, Some(Command::Check(_) | Command::Demo(_))) {
+            common.format()?;
+        }
         match self.command {
             None => screen::run(&common),
             Some(Command::Check(flags)) => check::run(&common, &flags),
@@ -194,11 +206,25 @@ impl Cli {
 impl Common {
     /// Writes an answer to standard output.
     fn write(&self, answer: &dyn ErasedReport) -> anyhow::Result<()> {
+        let format = self.format()?;
         let style = Style { colours: settings::colours(self.color) };
+        Self::write_with(|out| report::write(answer, format, style, out))
+    }
+
+    /// Writes to standard output.
+    fn write_with(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());
-        report::write(answer, self.output, style, &mut out)?;
+        write(&mut out)?;
         out.flush()?;
         Ok(())
+    }
+
+    /// The format of a command that has none of its own.
+    fn format(&self) -> anyhow::Result<Format> {
+        match self.output.unwrap_or_default() {
+            Output::Of(format) => Ok(format),
+            Output::Ci(format) => Err(Refusal::Usage(output::refusal(format)).into()),
+        }
     }
 
     /// Whether a namespace is to be shown.

@@ -1,6 +1,7 @@
 //! Answers for a pipe: tables for people, JSON and YAML for programs. Nothing is decided here.
 
 mod check;
+pub mod ci;
 mod explain;
 mod legacy_tls_check;
 mod logs;

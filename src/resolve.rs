@@ -23,6 +23,7 @@ pub mod scope;
 pub mod server_mtls;
 mod template;
 pub mod traffic_policy;
+pub mod unread;
 mod unsettled;
 pub mod workload;
 

@@ -64,6 +64,11 @@ pub fn shows_unicode() -> bool {
     locale.is_some_and(|locale| locale.contains("utf-8") || locale.contains("utf8"))
 }
 
+/// The folder in which the program runs, where it still is.
+pub fn working_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
 /// How many columns the output has, where it is a terminal.
 pub fn columns() -> Option<usize> {
     std::io::stdout()

@@ -66,6 +66,7 @@ fn is_hidden(one: char) -> bool {
         | '\u{feff}'
         | '\u{ffa0}'
         | '\u{fff9}'..='\u{fffb}'
+        | '\u{fffe}'..='\u{ffff}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -152,6 +153,8 @@ mod tests {
         assert_eq!(visible("plain"), "plain");
         assert_eq!(visible("\x1b[31mred\x07\n"), "␛[31mred␇␊");
         assert_eq!(visible("a\u{202e}b\u{9b}c\u{200b}"), "a<U+202E>b<U+009B>c<U+200B>");
+        // Characters that no text has, and that XML cannot hold.
+        assert_eq!(visible("a\u{fffe}\u{ffff}"), "a<U+FFFE><U+FFFF>");
         assert_eq!(visible("größe ✖"), "größe ✖");
     }
 

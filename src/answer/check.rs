@@ -1,5 +1,7 @@
 //! `check`: everything that is wrong.
 
+pub mod choice;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -13,6 +15,8 @@ use crate::diagnose::{self, Edge};
 use crate::model::Origin;
 use crate::remedy;
 use crate::resolve::Mesh;
+
+use choice::LeftOut;
 
 /// At most so many edges of a finding are listed.
 pub const MOST_EDGES: usize = 100;
@@ -33,6 +37,8 @@ pub struct CheckReport {
     pub summary: Summary,
     /// The findings, worst first.
     pub findings: Vec<Finding>,
+    /// Findings that hold and do not count.
+    pub left_out: LeftOut,
     /// What was taken for granted.
     pub assumed: Vec<String>,
     /// What is missing for the checks that could not tell.
@@ -205,6 +211,7 @@ fn report(read: &Read, findings: Vec<Finding>) -> CheckReport {
             unknown: read.diagnosis.unknown,
         },
         findings,
+        left_out: LeftOut::default(),
         assumed: read.diagnosis.assumed.iter().map(|text| (*text).to_owned()).collect(),
         missing: read.diagnosis.missing.iter().map(MissingRef::from).collect(),
     }

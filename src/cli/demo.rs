@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser as _};
+use clap::Args;
 
 use super::{Cli, Command, Common, Outcome, Refusal, check, screen, source, usage};
+use crate::answer::check::choice::FailOn;
 use crate::settings;
 
 /// Flags of `demo`.
@@ -21,11 +22,11 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         if settings::is_interactive() {
             return screen::demo(&common);
         }
-        let never = check::Flags { fail_on: check::FailOn::Never, ignore: Vec::new(), baseline: None };
+        let never = check::Flags { fail_on: FailOn::Never, ..check::Flags::default() };
         return check::run(&common, &never);
     }
     let arguments = std::iter::once(OsString::from("meshscope demo")).chain(flags.command);
-    let mut cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::read(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let asked = usage(&error) == std::process::ExitCode::SUCCESS;
@@ -41,9 +42,7 @@ pub(super) fn run(mut common: Common, flags: Flags) -> anyhow::Result<Outcome> {
         )
         .into());
     }
-    let output = cli.common.output;
-    cli.common =
-        Common { output: if output == common.output { common.output } else { output }, ..cli.common };
+    cli.common.output = cli.common.output.or(common.output);
     cli.common.filename = common.filename;
     cli.run()
 }

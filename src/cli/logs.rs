@@ -15,7 +15,7 @@ pub(super) struct Flags {
 }
 
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
-    if common.output == Format::Ndjson {
+    if common.format()? == Format::Ndjson {
         let text = "logs -o ndjson, one record a line, is not there yet: -o json has the groups";
         return Err(Refusal::Usage(text.to_owned()).into());
     }

@@ -62,7 +62,7 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         subset: flags.subset.as_ref(),
         which: flags.all.then_some(near),
     };
-    if common.output == Format::Ndjson {
+    if common.format()? == Format::Ndjson {
         return list.stream();
     }
     let mut items = Vec::new();

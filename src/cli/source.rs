@@ -11,6 +11,7 @@ use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
 use crate::logs::PodName;
 use crate::resolve::Options;
+use crate::resolve::unread::Unread;
 use crate::settings::{self, file::Settings};
 
 /// The name by which `-f` reaches the demo's mesh.
@@ -40,6 +41,13 @@ pub(super) fn settings() -> (Settings, Vec<String>) {
     }
 }
 
+/// What the flags name as sources, in their order; the demo's mesh has no name.
+pub(super) fn names(common: &Common) -> Vec<String> {
+    let files = common.filename.iter().filter(|name| *name != DEMO).cloned();
+    let logs = common.log.iter().filter_map(|log| log.split_once('=')).map(|(_, path)| path.to_owned());
+    files.chain(logs).collect()
+}
+
 /// What is to be said of the parts of a source that were not read.
 pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
     let problem =
@@ -57,6 +65,7 @@ pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
 /// The answers' ground for a bundle.
 pub(super) fn prepare(common: &Common, settings: &Settings, bundle: Bundle) -> Read {
     let options = Options {
+        unread: Unread::new(),
         root_namespace: common.istio_namespace.clone(),
         istio_version: common.istio_version.clone(),
         flags: settings.flags.clone(),

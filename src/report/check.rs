@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::table::{Style, Tone};
-use crate::answer::check::{CheckReport, EvidenceRef, FieldEvidence, Finding, RemedyRef};
+use crate::answer::check::{CheckReport, EdgeRef, EvidenceRef, FieldEvidence, Finding, RemedyRef};
 use crate::answer::common::LogLines;
 
 /// At most so many edges of a finding are written out in a table.
@@ -33,40 +33,63 @@ impl Report for CheckReport {
 impl CheckReport {
     /// "Nothing was found" is never said without how much was looked at, nor where something could not be told.
     fn conclusion(&self, out: &mut dyn Write, style: Style) -> io::Result<()> {
-        for missing in &self.missing {
-            let line = format!("cannot tell: {} {}", missing.kind, missing.need);
-            writeln!(out, "{}", style.paint(&line, Tone::Careful))?;
+        for missing in self.untold() {
+            writeln!(out, "{}", style.paint(&missing, Tone::Careful))?;
         }
         for assumed in &self.assumed {
             writeln!(out, "{}", style.paint(&format!("assumed: {assumed}"), Tone::Dim))?;
         }
+        if let Some(left_out) = self.left_out.text() {
+            writeln!(out, "{}", style.paint(&left_out, Tone::Dim))?;
+        }
+        let tone = if self.is_clean() { Tone::Good } else { Tone::Strong };
+        writeln!(out, "{}", style.paint(&self.counted(), tone))?;
+        writeln!(out, "{}", style.paint(&self.looked_at(), Tone::Dim))
+    }
+
+    /// What is missing for an answer, a line each.
+    pub(super) fn untold(&self) -> impl Iterator<Item = String> {
+        self.missing.iter().map(|missing| format!("cannot tell: {} {}", missing.kind, missing.need))
+    }
+
+    fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.summary.unknown == 0 && self.left_out.text().is_none()
+    }
+
+    /// How many findings of each severity there are, and how many pairs cannot be told.
+    pub(super) fn counted(&self) -> String {
+        if self.is_clean() {
+            return "nothing found".to_owned();
+        }
         let summary = &self.summary;
-        let said = if self.findings.is_empty() && summary.unknown == 0 {
-            style.paint("nothing found", Tone::Good)
-        } else {
-            let parts = [(summary.error, "error"), (summary.warning, "warning"), (summary.info, "info")];
-            let parts = parts.map(|(count, name)| plural(count as u64, name));
-            let unknown = format!("{} cannot be told", plural(summary.unknown, "pair"));
-            let tail = if summary.unknown > 0 { format!(", {unknown}") } else { String::new() };
-            style.paint(&format!("{}{tail}", parts.join(", ")), Tone::Strong)
-        };
+        let parts = [(summary.error, "error"), (summary.warning, "warning"), (summary.info, "info")];
+        let parts = parts.map(|(count, name)| plural(count as u64, name));
+        let unknown = format!(", {} cannot be told", plural(summary.unknown, "pair"));
+        format!("{}{}", parts.join(", "), if summary.unknown > 0 { &*unknown } else { "" })
+    }
+
+    /// How much was looked at, and by which rules.
+    pub(super) fn looked_at(&self) -> String {
         let scanned = &self.scanned;
         let objects: Vec<_> = scanned.objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let version = &self.istio_version;
-        writeln!(out, "{said}")?;
-        let looked = format!(
+        format!(
             "looked at {}, {}, {}; rules of Istio {} ({})",
             if objects.is_empty() { "no objects".to_owned() } else { objects.join(", ") },
             plural(scanned.pairs, "pair"),
             plural(scanned.log_lines, "log line"),
             version.value,
             version.from
-        );
-        writeln!(out, "{}", style.paint(&looked, Tone::Dim))
+        )
     }
 }
 
-fn write_finding(finding: &Finding, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+pub(super) fn write_finding(
+    finding: &Finding,
+    out: &mut dyn Write,
+    style: Style,
+    wide: bool,
+) -> io::Result<()> {
     let severity = style.paint(&format!("{:7}", finding.severity), Tone::of(&finding.severity));
     let code = style.paint(&format!("{} {}", finding.code, finding.name), Tone::Strong);
     let confidence = style.paint(&finding.confidence, Tone::Dim);
@@ -131,30 +154,39 @@ fn changes(remedy: &RemedyRef, out: &mut dyn Write, style: Style, most: usize) -
 
 fn edges(finding: &Finding, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
     for edge in finding.edges.iter().take(most) {
-        let subset = edge.subset.as_ref().map(|subset| format!("|{subset}")).unwrap_or_default();
         let seen = if edge.seen > 0 { format!("  seen in {} log lines", edge.seen) } else { String::new() };
-        let line = format!("{} → {}:{}{subset}", edge.client.path(), edge.host, edge.port);
         let seen = style.paint(&seen, Tone::Bad);
-        writeln!(out, "  pair     {}{seen}", style.paint(&line, Tone::Plain))?;
+        writeln!(out, "  pair     {}{seen}", style.paint(&pair(edge), Tone::Plain))?;
     }
     let left = finding.edge_count.saturating_sub(most.min(finding.edges.len()));
     if left > 0 { writeln!(out, "           and {left} more") } else { Ok(()) }
+}
+
+/// A pair of a finding in one line.
+pub(super) fn pair(edge: &EdgeRef) -> String {
+    let subset = edge.subset.as_ref().map(|subset| format!("|{subset}")).unwrap_or_default();
+    format!("{} → {}:{}{subset}", edge.client.path(), edge.host, edge.port)
 }
 
 pub(super) fn plural(count: u64, name: &str) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
-fn field_line(field: &FieldEvidence) -> String {
-    let value = match &field.value {
+/// The value of a field as a reader wants it.
+pub(super) fn field_value(field: &FieldEvidence) -> String {
+    match &field.value {
         serde_json::Value::Null => "absent".to_owned(),
         serde_json::Value::String(text) => text.clone(),
         other @ (serde_json::Value::Bool(_)
         | serde_json::Value::Number(_)
         | serde_json::Value::Array(_)
         | serde_json::Value::Object(_)) => other.to_string(),
-    };
-    format!("{} {} {}: {value} ({})", field.object.kind, field.object.path(), field.field, field.counted)
+    }
+}
+
+fn field_line(field: &FieldEvidence) -> String {
+    let object = &field.object;
+    format!("{} {} {}: {} ({})", object.kind, object.path(), field.field, field_value(field), field.counted)
 }
 
 pub(super) fn log_line(lines: &LogLines) -> String {

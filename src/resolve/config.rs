@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flags::{Flag, Flags};
+use super::unread::Unread;
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
 use crate::model::{Kind, Object, Snapshot, Text};
@@ -50,6 +51,8 @@ pub struct Options {
     pub istio_version: Option<String>,
     /// Flags of istiod, from the program's configuration; the last one of a flag counts.
     pub flags: Vec<(Flag, bool)>,
+    /// Kinds that could not be read.
+    pub unread: Unread,
 }
 
 /// A version of Istio and where it was taken from.

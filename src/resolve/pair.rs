@@ -7,11 +7,12 @@ use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source, Tunnel};
 use super::conflict::{self, ClientTrust, Server};
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
-use super::registry::{Endpoint, Service};
+use super::registry::{Endpoint, EndpointsFrom, Service};
 use super::rules::Choice;
 use super::scope::Ports;
 use super::server_mtls::{Demand, PolicyLevel};
 use super::traffic_policy::{self, EffectivePolicy};
+use super::unread::Answered;
 use super::workload::{REVISION, Workload};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
@@ -180,7 +181,8 @@ impl Mesh {
     }
 
     fn assumed(&self, service: &Service, cluster: &ClusterTls, tunnelled: bool) -> Vec<&'static str> {
-        let endpoints = service.endpoints_assumed.then_some("endpoints from selectors");
+        let endpoints =
+            (service.endpoints_from == EndpointsFrom::Selector).then_some("endpoints from selectors");
         let by_proxy = tunnelled && cluster.tunnel == Tunnel::UnlessMutual;
         let sending = (by_proxy && self.ambient.sending == Sending::Assumed)
             .then_some("proxies send through tunnels, since pods are captured (istiod was not read)");
@@ -231,6 +233,11 @@ impl Mesh {
             }
         }
         missing.extend(unsettled);
+        if !self.options.unread.is_empty() {
+            let answered =
+                Answered { mesh: self, client, target, port, cluster: &cluster, endpoints: &endpoints };
+            missing.extend(answered.missing());
+        }
         let (mut status, mut symptom) = overall(&endpoints);
         if !missing.is_empty() {
             (status, symptom) = (Status::Unknown, None);

@@ -27,6 +27,19 @@ pub enum Addressing {
     Alias,
 }
 
+/// What the endpoints of a service were read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndpointsFrom {
+    /// Slices.
+    Slices,
+    /// The pods that the selector selects, because no slice was read.
+    Selector,
+    /// The `ServiceEntry` itself.
+    Entry,
+    /// There is neither slice nor selector.
+    Nothing,
+}
+
 /// A service that clients can call.
 #[derive(Debug, Clone)]
 pub struct Service {
@@ -49,8 +62,8 @@ pub struct Service {
     exports: Vec<Text>,
     /// Endpoints of each port, in the order of the ports.
     endpoints: Vec<Vec<Endpoint>>,
-    /// Whether the endpoints are the pods that the selector selects, because no slice was read.
-    pub endpoints_assumed: bool,
+    /// What the endpoints were read from.
+    pub endpoints_from: EndpointsFrom,
 }
 
 /// An endpoint of a service port, as the registry has it.
@@ -267,7 +280,11 @@ fn kubernetes(
         exports: exports_or_default(&written, config.default_service_export_to.as_ref()),
         endpoints: endpoints.collect(),
         ports: body.ports.clone(),
-        endpoints_assumed: found.is_none() && body.selector.is_some(),
+        endpoints_from: match (found, &body.selector) {
+            (Some(_), _) => EndpointsFrom::Slices,
+            (None, Some(_)) => EndpointsFrom::Selector,
+            (None, None) => EndpointsFrom::Nothing,
+        },
         object: Arc::clone(object),
     })
 }

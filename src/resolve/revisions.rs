@@ -117,6 +117,11 @@ impl Mesh {
         self.revisions.meshes.contains_key(&client.revision).then_some(&client.revision)
     }
 
+    /// Whether there are control planes with other settings.
+    pub(super) fn is_one_of_several(&self) -> bool {
+        self.revisions.demands.is_some()
+    }
+
     /// What the servers of a revision's control plane demand by, those of the first where it is not known; `None` where
     /// there is one control plane, whose policies are this mesh's.
     pub(super) fn demands_of(&self, revision: &str) -> Option<&Demands> {

@@ -241,6 +241,55 @@ impl Scopes {
         found
     }
 
+    /// Whether a definition of a host and port, were it in this namespace and exported, would be imported by a sidecar's
+    /// own listeners or brought in by a route.
+    pub fn would_import(&self, client: &Workload, (host, port): (&str, u16), namespace: &str) -> bool {
+        let everything = [EgressListener { hosts: vec!["*/*".into()], port: None }];
+        let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).filter(|egress| !egress.is_empty());
+        let own = &*client.namespace;
+        let listeners = listeners.unwrap_or(&everything).iter();
+        listeners.filter(|listener| listener.port.is_none_or(|one| one == port)).any(|listener| {
+            let patterns: Vec<_> =
+                listener.hosts.iter().map(|text| Pattern::new(text, own, self.rules)).collect();
+            let covers = |one: &Pattern<'_>| {
+                one.is_of(namespace) && (one.is_everything() || is_subset(host, one.host))
+            };
+            let imports = patterns.iter().any(|one| !one.excludes && covers(one))
+                && !patterns.iter().any(|one| one.excludes && covers(one));
+            let routes = self.by_destination.get(host).into_iter().flatten();
+            let brought = || {
+                routes
+                    .filter_map(|at| self.routes.get(*at))
+                    .any(|route| counts(route, client, listener, self.rules))
+            };
+            imports || brought()
+        })
+    }
+
+    /// The namespaces that a sidecar's listeners name, besides its own.
+    pub fn imported_namespaces<'a>(&'a self, client: &'a Workload) -> impl Iterator<Item = &'a str> {
+        let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let hosts =
+            sidecar.into_iter().flat_map(|sidecar| &sidecar.egress).flat_map(|listener| &listener.hosts);
+        hosts
+            .map(|text| Pattern::new(text, &client.namespace, self.rules))
+            .filter(|one| !one.excludes)
+            .map(|one| one.namespace)
+    }
+
+    /// Whether a sidecar's own listeners import a host with all its ports, so that no route can add anything.
+    pub fn imports_whole(&self, registry: &Registry, client: &Workload, host: &str) -> bool {
+        let everything = [EgressListener { hosts: vec!["*/*".into()], port: None }];
+        let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).filter(|egress| !egress.is_empty());
+        let mut found = None;
+        for listener in listeners.unwrap_or(&everything) {
+            append(&mut found, imported(registry, client, host, listener, self.rules));
+        }
+        found.is_some_and(|scoped| scoped.ports == Ports::All)
+    }
+
     /// Subsets that routes in force for a client name for a host.
     pub fn subsets_called<'a>(&'a self, client: &Workload, host: &str) -> BTreeSet<&'a Text> {
         let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());

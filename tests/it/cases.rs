@@ -267,19 +267,3 @@ fn where_age_decides_and_is_not_known_both_outcomes_are_named() {
     let row = &meshscope(folder.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
     assert_eq!((&row["status"], &row["server"]["policy"]["name"]), (&json!("OK"), &json!("two")));
 }
-
-#[test]
-fn what_is_ignored_or_known_already_does_not_count() {
-    let folder = fixture("mtls/bookinfo-2019");
-    let ignore = |what: &str| meshscope(&folder, &["check", "-f", ".", "--ignore", what]).code;
-    assert_eq!((ignore("MS0101"), ignore("ms0101=bookinfo/destrule-productpage")), (0, 0));
-    assert_eq!((ignore("MS0101=web/short-name"), ignore("MS0102")), (79, 79));
-    assert_eq!((ignore("MS9999"), ignore("MS0101=x")), (64, 64));
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), meshscope(&folder, &["check", "-f", ".", "-o", "json"]).out).unwrap();
-    let baseline = file.path().to_str().unwrap();
-    let ran = meshscope(&folder, &["check", "-f", ".", "--baseline", baseline, "-o", "json"]);
-    assert_eq!((ran.code, &ran.json()["summary"]["error"]), (0, &json!(0)));
-    std::fs::write(file.path(), "{}").unwrap();
-    assert_eq!(meshscope(&folder, &["check", "-f", ".", "--baseline", baseline]).code, 65);
-}

@@ -12,9 +12,11 @@ mod ambient;
 mod answer_key;
 mod bad_input;
 mod cases;
+mod ci_formats;
 mod flags;
 mod layers;
 mod legacy_format;
+mod limits;
 mod mutations;
 #[cfg(unix)]
 mod pty;
@@ -25,4 +27,5 @@ mod screens;
 mod shapes;
 mod support;
 mod terminal;
+mod unread;
 mod versions;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::meshscope;
+use crate::support::{copy_of, meshscope};
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).expect("the README is there")
@@ -37,6 +37,33 @@ fn the_examples_print_what_they_show() {
         let (shown, _) = rest.split_once("```").expect("an example ends");
         let arguments: Vec<_> = command.split(' ').collect();
         assert_eq!(meshscope(root(), &arguments).out, shown, "{command}");
+    }
+}
+
+#[test]
+fn the_commands_for_ci_do_what_is_said_of_them() {
+    let text = readme();
+    let (_, part) = text.split_once("\n## In CI\n").expect("the README has the part");
+    let (part, _) = part.split_once("\n## ").expect("there is more after it");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::rename(copy_of("mtls/bookinfo-2019").keep(), folder.path().join("mesh"))
+        .expect("the fixture can be moved");
+    let commands: Vec<_> = part.split("meshscope check ").skip(1).collect();
+    assert_eq!(commands.len(), 4);
+    for rest in commands {
+        let command = rest.split(['>', '|', '`']).next().unwrap_or_default();
+        let command = format!("check {}", command.trim());
+        let words: Vec<_> = command.split(' ').collect();
+        let ran = meshscope(folder.path(), &words);
+        assert_eq!(ran.code, if words.contains(&"never") { 0 } else { 79 }, "{command}: {}", ran.err);
+        let mark = match *words.last().unwrap_or(&"") {
+            "sarif" => "\"version\": \"2.1.0\"",
+            "junit" => "<testsuites",
+            "markdown" => "### meshscope check",
+            "json" => "\"kind\": \"CheckReport\"",
+            other => panic!("{other} in {command}"),
+        };
+        assert!(ran.out.contains(mark), "{command}");
     }
 }
 

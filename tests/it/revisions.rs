@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use meshscope::bundle::{self, Request};
+use meshscope::model::Kind;
 use meshscope::resolve::candidates::{self, Which};
+use meshscope::resolve::unread::Why;
 use meshscope::resolve::{Mesh, Options, PairTls, Workload};
 
 use crate::support::meshscope;
@@ -11,12 +13,16 @@ use crate::support::meshscope;
 const HOST: &str = "reviews.shop.svc.cluster.local";
 
 fn mesh(objects: &str) -> Arc<Mesh> {
+    mesh_with(objects, &Options::default())
+}
+
+fn mesh_with(objects: &str, options: &Options) -> Arc<Mesh> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut file, objects.as_bytes()).unwrap();
     let paths = vec![bundle::Path::File(file.path().to_owned())];
     let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
     assert!(read.problems.is_empty(), "{:?}", read.problems);
-    Mesh::new(&read.snapshot, &Options::default())
+    Mesh::new(&read.snapshot, options)
 }
 
 /// A pod with a sidecar; labels and annotations as they stand in YAML.
@@ -308,5 +314,23 @@ fn control_planes_with_the_same_settings_are_one() {
     ] {
         let mesh = mesh(&(reviews("") + &canary + &objects));
         assert_eq!(mesh.revision_of(client(&mesh, "web/canary")).is_some(), wanted, "{objects}");
+    }
+}
+
+#[test]
+fn without_namespaces_the_revision_is_open_for_clients_that_do_not_name_it() {
+    let objects = reviews("")
+        + &mesh_config("istio", "{}")
+        + &mesh_config("istio-canary", "enableAutoMtls: false")
+        + &pod("web/plain", 2, "", "")
+        + &pod("web/label", 3, CANARY, "");
+    let unread = [(Kind::Namespace, Why::Forbidden)];
+    for (several, path, wanted) in
+        [(true, "web/plain", true), (true, "web/label", false), (false, "web/plain", false)]
+    {
+        let objects = if several { objects.clone() } else { objects.replace("enableAutoMtls: false", "{}") };
+        let options = Options { unread: unread.iter().cloned().collect(), ..Options::default() };
+        let mesh = mesh_with(&objects, &options);
+        assert_eq!(pair(&mesh, path).status.word() == "UNKNOWN", wanted, "{several} {path}");
     }
 }

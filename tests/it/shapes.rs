@@ -54,7 +54,7 @@ fn keys(words: &str) -> String {
 #[test]
 fn check() {
     insta::assert_snapshot!(keys("check"), @r"
-    : apiVersion assumed findings istioVersion kind missing scanned summary
+    : apiVersion assumed findings istioVersion kind leftOut missing scanned summary
     .findings[]: because code confidence edgeCount edges evidence id message name objects owner remedies severity
     .findings[].because[]: code text
     .findings[].edges[]: client host port seen subset via
@@ -76,6 +76,7 @@ fn check() {
     .findings[].remedies[].object: kind name namespace
     .findings[].remedies[].survives: answer by
     .istioVersion: from value
+    .leftOut: baseline ignored otherNamespaces
     .scanned: logLines objects pairs
     .summary: error info unknown warning
     ");

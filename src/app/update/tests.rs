@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::answer::Read;
+use crate::answer::check::choice::LeftOut;
 use crate::answer::check::{CheckReport, Finding, Scanned, Summary, VersionRef};
 use crate::app::source::{Given, Source};
 use crate::logs::{Aggregate, PodName, SourceName};
@@ -46,6 +47,7 @@ fn report(ids: &[&str]) -> Answer {
         scanned: Scanned::default(),
         summary: Summary { error: ids.len(), ..Summary::default() },
         findings: ids.iter().map(|id| finding(id)).collect(),
+        left_out: LeftOut::default(),
         assumed: Vec::new(),
         missing: Vec::new(),
     }))

@@ -3,7 +3,7 @@
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Edges, Finding};
 use crate::model::{Kind, ObjectId};
-use crate::resolve::{Mesh, Missing};
+use crate::resolve::{Mesh, Missing, unread};
 
 /// The findings: pods or services that are not there at all, and pods that endpoints name. `missing` is what the pairs
 /// could not be told for.
@@ -13,7 +13,19 @@ pub fn check(mesh: &Mesh, missing: &[Missing]) -> Vec<Finding> {
     let policies =
         any(&[Kind::DestinationRule, Kind::PeerAuthentication, Kind::Sidecar, Kind::VirtualService]);
     let pods = any(&[Kind::Pod]);
-    let mut findings = Vec::new();
+    let unread = mesh.options.unread.iter();
+    let mut findings: Vec<_> = unread
+        .map(|(kind, why)| {
+            let missing = unread::missing(kind, *why);
+            finding(
+                kind.clone(),
+                &format!("{} is not readable ({}): needed is {}", missing.kind, missing.state, missing.need),
+            )
+        })
+        .collect();
+    let is_unread = |kind: Kind| mesh.options.unread.contains_key(&kind);
+    let pods = pods || is_unread(Kind::Pod);
+    let services = services || is_unread(Kind::Service);
     if !pods && (services || policies) {
         findings.push(finding(
             Kind::Pod,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::endpoints::{bare, join, of_pod, selected};
-use super::{Addressing, Endpoint, Service, exports_or_default};
+use super::{Addressing, Endpoint, EndpointsFrom, Service, exports_or_default};
 use crate::model::pod::ProxyKind;
 use crate::model::service::{ServicePort, TargetPort};
 use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
@@ -89,7 +89,7 @@ pub(super) fn services(
             .map(|port| endpoints(object, body, host, port, vms, workloads))
             .collect(),
         ports: body.ports.clone(),
-        endpoints_assumed: false,
+        endpoints_from: EndpointsFrom::Entry,
     };
     body.hosts.iter().map(service).collect()
 }
