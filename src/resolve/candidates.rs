@@ -247,6 +247,12 @@ impl<'a> Asked<'a> {
             );
             return because(Outcome::NotExported, reason);
         }
+        let version = &self.mesh.config.version;
+        if !version.at_least(1, 7) && rule.body().is_some_and(|body| body.export_to.len() > 1) {
+            let reason =
+                format!("Istio {} looks at the first element of exportTo only, which is .", version.value);
+            return because(Outcome::NotExported, reason).would_win_if("exportTo began with *");
+        }
         let list: Vec<_> = rule.exports.iter().map(|export| &**export).collect();
         let reason = if list.is_empty() {
             "the mesh configuration keeps rules without exportTo in their own namespace".to_owned()

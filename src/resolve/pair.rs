@@ -224,15 +224,7 @@ impl Mesh {
         let mut missing = self.missing(client, target);
         let sent = endpoints.iter().map(|endpoint| endpoint.sent).chain(effective);
         missing.extend(self.own_certificates(client, service, sending, sent));
-        let unsettled = self.legacy_policies(service, port);
-        for endpoint in endpoints.iter_mut().filter(|_| unsettled.is_some()) {
-            if matches!(endpoint.server, Server::Sidecar(_)) {
-                (endpoint.server, endpoint.demand, endpoint.result) =
-                    (Server::Unknown, None, Status::Unknown);
-                endpoint.symptom = None;
-            }
-        }
-        missing.extend(unsettled);
+        missing.extend(self.take_back_demands(service, port, &mut endpoints));
         if !self.options.unread.is_empty() {
             let answered =
                 Answered { mesh: self, client, target, port, cluster: &cluster, endpoints: &endpoints };

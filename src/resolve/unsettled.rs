@@ -2,9 +2,11 @@
 //! of which only the outcome for simple cases is known.
 
 use super::client_tls::{ClusterTls, Sent};
+use super::conflict::{Server, Status};
 use super::flags::Flag;
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
+use super::pair::EndpointTls;
 use super::registry::Service;
 use super::workload::Workload;
 use crate::model::destination_rule::TlsMode;
@@ -34,13 +36,27 @@ impl Mesh {
         }
         let declared = matches!(cluster.declared, Some(TlsMode::Mutual | TlsMode::IstioMutual));
         (declared || sent.any(|sent| sent == Sent::IstioMutual)).then(|| {
-            let need = format!("the certificate files of the proxy of {}, which it presents", client.path());
-            Missing::not_collected("Pod", need)
+            Missing::not_collected("Pod", "the certificate files of its own that the client's proxy presents")
         })
     }
 
+    /// Takes back what sidecars demand where policies of 2019 leave it open, and says what is missing.
+    pub(super) fn take_back_demands(
+        &self,
+        service: &Service,
+        port: u16,
+        endpoints: &mut [EndpointTls],
+    ) -> Option<Missing> {
+        let missing = self.legacy_policies(service, port)?;
+        for endpoint in endpoints.iter_mut().filter(|one| matches!(one.server, Server::Sidecar(_))) {
+            (endpoint.server, endpoint.demand) = (Server::Unknown, None);
+            (endpoint.result, endpoint.symptom) = (Status::Unknown, None);
+        }
+        Some(missing)
+    }
+
     /// Where policies of 2019 leave open what a service's port demands (section 9 of the mTLS rules).
-    pub(super) fn legacy_policies(&self, service: &Service, port: u16) -> Option<Missing> {
+    fn legacy_policies(&self, service: &Service, port: u16) -> Option<Missing> {
         let legacy = self.legacy.as_deref().filter(|_| !service.is_external)?;
         let namespace = &service.namespace;
         let general = self.policies.of_namespace(namespace);

@@ -280,6 +280,23 @@ fn a_rule_of_before_selectors_is_explained_without_its_selector() {
 }
 
 #[test]
+fn a_list_of_which_the_first_element_counts_is_explained_as_that() {
+    let objects = rule("shop/s", 1, &with("host: reviews, exportTo: [., web]"));
+    for (version, wanted) in [("1.6", Some("first element")), ("1.7", None)] {
+        let mesh = mesh(version, &objects);
+        let client = mesh.workloads.get(mesh.workloads.by_pod("web", "client").unwrap()).unwrap();
+        let target = mesh.target(client, HOST).unwrap();
+        let found = candidates::candidates(&mesh, client, &target, Which::All);
+        assert_eq!(
+            found[0].outcome.word(),
+            if wanted.is_some() { "not-exported" } else { "used" },
+            "{version}"
+        );
+        assert!(wanted.is_none_or(|part| found[0].reason.contains(part)), "{}", found[0].reason);
+    }
+}
+
+#[test]
 fn a_subset_without_tls_marks_endpoints_as_its_rule_does_from_1_31_on() {
     let subset = "subsets: [{name: v1, trafficPolicy: {loadBalancer: {simple: RANDOM}}}]";
     let rules =
