@@ -6,6 +6,7 @@ pub mod check;
 pub mod common;
 pub mod explain;
 pub mod joined;
+pub mod legacy_tls_check;
 pub mod logs;
 pub mod read;
 mod reason;

@@ -1,6 +1,7 @@
 //! The command line: flags common to all commands, and the way from a command to an exit code.
 
 mod check;
+mod config;
 mod demo;
 mod explain;
 mod logs;
@@ -19,6 +20,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::report::table::Style;
 use crate::report::{self, ErasedReport, Format};
+use crate::resolve::IstioVersion;
 use crate::settings::{self, Colour};
 
 use output::Output;
@@ -60,7 +62,7 @@ struct Common {
     #[arg(short = 'i', long, value_name = "NS", global = true)]
     istio_namespace: Option<String>,
     /// The version of Istio whose rules apply [default: the running istiod's, else the newest known]
-    #[arg(long, value_name = "X.Y", global = true)]
+    #[arg(long, value_name = "X.Y", value_parser = version, global = true)]
     istio_version: Option<String>,
     /// How to write the answer [default: table]
     #[arg(short = 'o', long, value_enum, value_name = "FORMAT", global = true)]
@@ -90,6 +92,11 @@ enum Command {
     Logs(logs::Flags),
     /// What a finding, response flag, detail, cause or outcome means
     Explain(explain::Flags),
+    /// The configuration of this program
+    Config {
+        #[command(subcommand)]
+        question: config::Question,
+    },
     /// The screen, or any command, on a built-in broken mesh with traffic
     Demo(demo::Flags),
 }
@@ -107,6 +114,12 @@ enum Outcome {
     Fine,
     /// Answered, and something is wrong.
     Faulty,
+}
+
+/// The value of `--istio-version`.
+fn version(text: &str) -> Result<String, String> {
+    let known = IstioVersion::is_version(text).then(|| text.to_owned());
+    known.ok_or_else(|| "expected a version of Istio such as 1.28".to_owned())
 }
 
 /// A failure with an exit code of its own.
@@ -184,6 +197,7 @@ impl Cli {
             Some(Command::Why(flags)) => why::run(&common, &flags),
             Some(Command::Logs(flags)) => logs::run(&common, &flags),
             Some(Command::Explain(flags)) => explain::run(&common, &flags),
+            Some(Command::Config { question }) => config::run(question),
             Some(Command::Demo(flags)) => demo::run(common, flags),
         }
     }

@@ -3,6 +3,7 @@
 mod check;
 pub mod ci;
 mod explain;
+mod legacy_tls_check;
 mod logs;
 mod resolve;
 pub mod table;

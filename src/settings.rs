@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the place where environment and clock are read")]
 
+pub mod file;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -72,6 +74,14 @@ pub fn columns() -> Option<usize> {
     std::io::stdout()
         .is_terminal()
         .then(|| crossterm::terminal::size().ok().map(|(columns, _)| columns.into()))?
+}
+
+/// Where the configuration file is looked for: `meshscope/config.toml` in the user's folder of configurations. `None`
+/// where the environment names no such folder. As the convention has it, a relative path there is none.
+pub fn file_path() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let configurations = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
+    Some(configurations.join("meshscope").join("config.toml"))
 }
 
 fn set(name: &str) -> bool {

@@ -109,10 +109,10 @@ pub(super) fn client_side(mesh: &Mesh, tls: &PairTls) -> String {
         .unwrap_or_default();
     let why = |downgrade: &Downgrade| match downgrade {
         Downgrade::AutoMtlsOff => "automatic mTLS is switched off".to_owned(),
-        Downgrade::PolicyDisables(demand) => {
-            let policy = demand.policy.as_ref().map(|policy| policy.id.to_string()).unwrap_or_default();
-            format!("automatic mTLS follows {policy}, which says DISABLE")
-        }
+        Downgrade::PolicyDisables(demand) => match &demand.policy {
+            Some(policy) => format!("automatic mTLS follows {}, which says DISABLE", policy.id),
+            None => "automatic mTLS follows the default of before 1.5, which is no mTLS".to_owned(),
+        },
         Downgrade::AllOrNothing => {
             "automatic mTLS: not every endpoint behind the headless service can".to_owned()
         }

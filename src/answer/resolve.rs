@@ -137,7 +137,7 @@ pub fn resolution(
         ports: if in_scope { ports(mesh, client, target, port) } else { Vec::new() },
         candidates: candidates.map(|all| all.into_iter().map(Candidate::from).collect()),
         assumed: Vec::new(),
-        missing: mesh.gaps.of_pair(client, service).iter().map(MissingRef::from).collect(),
+        missing: mesh.missing(client, target).iter().map(MissingRef::from).collect(),
     }
 }
 

@@ -159,25 +159,35 @@ pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
             let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
             for tls in pairs(mesh, client, &target, query.port) {
                 let proxy = client.proxy.word();
-                let same = |known: &&mut Distinct<'_>| known.tls == tls && known.proxy == proxy;
+                let own = mesh.of_client(client);
+                let same = |known: &&mut Distinct<'_>| {
+                    known.tls == tls && known.proxy == proxy && are_shown_alike(known.mesh, own)
+                };
+                let (service, pods) = (target.service, group.pods());
                 match distinct.iter_mut().find(same).filter(|_| !query.each_client) {
-                    Some(known) => known.pods.extend(group.pods()),
-                    None => {
-                        distinct.push(Distinct { tls, proxy, service: target.service, pods: group.pods() });
-                    }
+                    Some(known) => known.pods.extend(pods),
+                    None => distinct.push(Distinct { mesh: own, tls, proxy, service, pods }),
                 }
             }
         }
         distinct
             .sort_by(|a, b| (a.tls.port, &a.tls.subset, &a.pods).cmp(&(b.tls.port, &b.tls.subset, &b.pods)));
-        rows.extend(distinct.iter().map(|one| row(mesh, &one.pods, one.proxy, one.service, &one.tls)));
+        rows.extend(distinct.iter().map(|one| row(one.mesh, &one.pods, one.proxy, one.service, &one.tls)));
     }
     rows.sort_by(|a: &Row, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
     TlsCheck { api_version: API_VERSION, kind: "TlsCheck", rows }
 }
 
+/// Whether two control planes' settings give the same row for the same answer.
+fn are_shown_alike(one: &Mesh, other: &Mesh) -> bool {
+    let shown = |mesh: &Mesh| (mesh.config.trust_domain.clone(), mesh.config.registry_only);
+    std::ptr::eq(one, other) || shown(one) == shown(other)
+}
+
 /// An answer and the clients that get it.
 struct Distinct<'a> {
+    /// As their control plane sees it.
+    mesh: &'a Mesh,
     tls: PairTls,
     proxy: &'static str,
     service: &'a Service,
@@ -256,6 +266,7 @@ pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, C
 /// The row of a pair.
 pub(super) fn row(mesh: &Mesh, pods: &[usize], proxy: &str, service: &Service, tls: &PairTls) -> Row {
     let (client, clients) = clients_of(mesh, pods);
+    let mesh = pods.first().and_then(|at| mesh.workloads.get(*at)).map_or(mesh, |pod| mesh.of_client(pod));
     let rule = tls.choice.as_ref().and_then(|choice| Some((mesh.rules.get(choice.primary)?, choice.level)));
     let unknown_scope = !tls.missing.is_empty();
     let declared = tls.cluster.declared.as_ref().map_or("UNSET", TlsMode::word);

@@ -54,8 +54,9 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
     let flags = common.clone();
     let read = move || {
         let bundle = source::bundle(&flags)?;
-        let messages = source::messages(&bundle);
-        Ok(WasRead { read: source::prepare(&flags, bundle), messages })
+        let (settings, mut messages) = source::settings();
+        messages.extend(source::messages(&bundle));
+        Ok(WasRead { read: source::prepare(&flags, &settings, bundle), messages })
     };
     // The screen shows one namespace or all; of several it shows all.
     let namespace = if let [one] = common.namespace.as_slice() { Some(one.clone()) } else { None };

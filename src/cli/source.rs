@@ -12,6 +12,7 @@ use crate::demo;
 use crate::logs::PodName;
 use crate::resolve::Options;
 use crate::resolve::unread::Unread;
+use crate::settings::{self, file::Settings};
 
 /// The name by which `-f` reaches the demo's mesh.
 pub(super) const DEMO: &str = "\u{0}demo";
@@ -19,10 +20,25 @@ pub(super) const DEMO: &str = "\u{0}demo";
 /// Reads what the flags name. Messages about its parts go to standard error.
 pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
     let bundle = bundle(common)?;
-    for text in messages(&bundle) {
+    let (settings, mistakes) = settings();
+    for text in mistakes.into_iter().chain(messages(&bundle)) {
         message(&text);
     }
-    Ok(prepare(common, bundle))
+    Ok(prepare(common, &settings, bundle))
+}
+
+/// The settings of the configuration file, and what is to be said of it. Without a file all is as it is by default.
+pub(super) fn settings() -> (Settings, Vec<String>) {
+    let Some(path) = settings::file_path() else { return (Settings::default(), Vec::new()) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let (settings, mistakes) = settings::file::parse(&text);
+            let told = mistakes.iter().map(|mistake| format!("{}:{mistake}", path.display()));
+            (settings, told.collect())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
+        Err(error) => (Settings::default(), vec![format!("{}: {error}", path.display())]),
+    }
 }
 
 /// What the flags name as sources, in their order; the demo's mesh has no name.
@@ -47,11 +63,12 @@ pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
 }
 
 /// The answers' ground for a bundle.
-pub(super) fn prepare(common: &Common, bundle: Bundle) -> Read {
+pub(super) fn prepare(common: &Common, settings: &Settings, bundle: Bundle) -> Read {
     let options = Options {
         unread: Unread::new(),
         root_namespace: common.istio_namespace.clone(),
         istio_version: common.istio_version.clone(),
+        flags: settings.flags.clone(),
     };
     // An object that could still be named is in the snapshot, and its notes say what is the matter.
     let known = |origin: &crate::model::Origin, text: &str| {

@@ -68,6 +68,7 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     for host in mesh.registry.hosts() {
         for group in clients::groups(mesh, &classes, host) {
             let Some(client) = group.representative(mesh) else { continue };
+            let mesh = mesh.of_client(client);
             let is_called =
                 |target: &Target<'_>| !target.service.is_alias() && mesh.calls(client, target.service);
             let Some(target) = mesh.target(client, host).filter(is_called) else { continue };

@@ -155,7 +155,7 @@ impl Uses {
     pub fn new(mesh: &Mesh) -> Self {
         let mut uses = Self::default();
         for (id, rule) in mesh.rules.all() {
-            let selects = rule.body().is_some_and(|body| body.workload_selector.is_some());
+            let selects = rule.selector.is_some();
             if rule.exports.is_empty() || selects || rule.is_visible_to("*") {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! Pods, reduced to what policy can see.
 
 use super::Text;
+use super::workload::Istiod;
 
 /// The proxy that stands before a pod's containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,8 +53,14 @@ pub struct Pod {
     pub host_network: bool,
     /// Probes that go to the pod's own ports and not through the proxy, of pods with a sidecar.
     pub probes: Vec<Probe>,
+    /// The revision that the sidecar was injected by, as the annotation `sidecar.istio.io/status` has it.
+    pub injected_by: Option<Text>,
     /// Its controller, as the pod names it.
     pub controller: Option<Controller>,
+    /// Whether its proxy was started with certificate files of its own (`ISTIO_META_TLS_CLIENT_*`, MT-4.9).
+    pub own_certificates: bool,
+    /// The control plane's version and flags, where this is istiod.
+    pub istiod: Option<Box<Istiod>>,
 }
 
 /// An HTTP or TCP probe of the kubelet.

@@ -148,7 +148,7 @@ fn hosts(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> BTreeSet<Text> {
                 let Some(rule) = object.and_then(|object| object.body.destination_rule()) else { continue };
                 let host = normalise(&rule.host, &id.namespace);
                 found.extend(all().filter(|one| matches(&host, one)));
-            } else if id.kind == Kind::PeerAuthentication && *id.namespace != *mesh.config.root_namespace {
+            } else if id.kind == Kind::PeerAuthentication && !mesh.is_a_root(&id.namespace) {
                 let services =
                     mesh.registry.services().iter().filter(|one| has_part_in(mesh, one, &id.namespace));
                 found.extend(services.map(|service| service.host.clone()));

@@ -134,6 +134,7 @@ impl Verdict {
 
 impl<'a> Asked<'a> {
     fn new(mesh: &'a Mesh, client: &'a Workload, target: &Target<'a>) -> Self {
+        let mesh = mesh.of_client(client);
         let service = target.service;
         let root = &mesh.config.root_namespace;
         let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root);
@@ -239,12 +240,18 @@ impl<'a> Asked<'a> {
     }
 
     fn not_exported(&self, rule: &Rule) -> Verdict {
-        if rule.body().is_some_and(|body| body.workload_selector.is_some()) {
+        if rule.selector.is_some() {
             let reason = format!(
                 "a rule with a workloadSelector is private to its namespace {}",
                 rule.object.id.namespace
             );
             return because(Outcome::NotExported, reason);
+        }
+        let version = &self.mesh.config.version;
+        if !version.at_least(1, 7) && rule.body().is_some_and(|body| body.export_to.len() > 1) {
+            let reason =
+                format!("Istio {} looks at the first element of exportTo only, which is .", version.value);
+            return because(Outcome::NotExported, reason).would_win_if("exportTo began with *");
         }
         let list: Vec<_> = rule.exports.iter().map(|export| &**export).collect();
         let reason = if list.is_empty() {
@@ -277,7 +284,7 @@ impl<'a> Asked<'a> {
                 None => {}
             }
         }
-        let selects = rule.body().and_then(|body| body.workload_selector.as_ref());
+        let selects = rule.selector.as_ref();
         if selects.is_some_and(|selector| !selector.is_subset_of(&self.client.labels)) {
             return because(Outcome::SelectorMismatch, "its workloadSelector does not select this client");
         }

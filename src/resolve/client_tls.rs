@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::ambient::Sending;
+use super::flags::Flag;
 use super::mesh::{Mesh, Target};
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
@@ -204,12 +205,15 @@ pub fn cluster(
     {
         return auto(Some(Sent::Plaintext), Some(Downgrade::AllOrNothing));
     }
-    let namespace = mesh.policies.of_namespace(&service.namespace);
+    let namespace = mesh.hint(service, port);
     match namespace.mode {
         MtlsMode::Disable => auto(Some(Sent::Plaintext), Some(Downgrade::PolicyDisables(namespace))),
         MtlsMode::Other(_) => auto(Some(Sent::Unknown), None),
         MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Strict => {
-            let original = service.is_headless() && client.proxy == ProxyKind::Sidecar || policy.passthrough;
+            // The flag is about the headless services of Kubernetes; a ServiceEntry without resolution stays as it is.
+            let listed = service.is_kubernetes && mesh.config.flags.is_on(Flag::EdsForHeadless);
+            let headless = service.is_headless() && !listed && client.proxy == ProxyKind::Sidecar;
+            let original = headless || policy.passthrough;
             auto(original.then_some(Sent::IstioMutual), None)
         }
     }
@@ -231,9 +235,8 @@ fn declared_mode(
         TlsMode::Mutual => Sent::Mutual,
     };
     let credential = text("credentialName");
-    let selected = choice
-        .and_then(|choice| mesh.rules.get(choice.primary)?.body())
-        .is_some_and(|rule| rule.workload_selector.is_some());
+    let selected =
+        choice.and_then(|choice| mesh.rules.get(choice.primary)).is_some_and(|rule| rule.selector.is_some());
     if client.proxy == ProxyKind::Sidecar
         && !selected
         && credential.is_some_and(|name| !name.starts_with("configmap://"))

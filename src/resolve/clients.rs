@@ -121,12 +121,16 @@ fn named_for<'a>(mesh: &'a Mesh, host: &str) -> FxHashSet<&'a str> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     proxy: ProxyKind,
+    /// The revision of its control plane, where that one has settings of its own.
+    revision: Option<&'a Text>,
     /// The namespace, where anything speaks of it.
     namespace: Option<&'a Text>,
     /// The rules with a selector that select the client.
     selected_by: Vec<usize>,
     /// The `Sidecar` that limits its scope.
     sidecar: Option<&'a ObjectId>,
+    /// Whether its proxy has certificates of its own.
+    own_certificates: bool,
     /// The gateway of a waypoint: waypoints stand before different services.
     waypoint: Option<Text>,
     /// Whether its proxy never tunnels.
@@ -135,11 +139,14 @@ struct Key<'a> {
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
 pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientClass> {
-    let distinct = Distinct::new(mesh);
+    // Each control plane has its own view of what tells its clients apart.
+    let mut distinct: BTreeMap<Option<&Text>, Distinct<'_>> = BTreeMap::new();
     let mut found: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
     for (at, workload) in mesh.workloads.all().iter().enumerate() {
         if workload.proxy != ProxyKind::None && wanted(workload) {
-            found.entry(distinct.key(workload)).or_default().push(at);
+            let revision = mesh.revision_of(workload);
+            let own = distinct.entry(revision).or_insert_with(|| Distinct::new(mesh.of_client(workload)));
+            found.entry(Key { revision, ..own.key(workload) }).or_default().push(at);
         }
     }
     let class = |(key, pods): (Key<'_>, Vec<usize>)| {
@@ -152,9 +159,13 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
             workloads: names.len() as u64,
             is_special: !key.selected_by.is_empty()
                 || key.sidecar.is_some()
+                || key.own_certificates
+                || key.revision.is_some()
                 || key.waypoint.is_some()
                 || key.hbone_send_off
-                || key.namespace.is_some_and(|namespace| distinct.is_special(namespace)),
+                || key.namespace.is_some_and(|namespace| {
+                    distinct.get(&key.revision).is_some_and(|own| own.is_special(namespace))
+                }),
             namespace: key.namespace.cloned(),
             pods,
         }
@@ -177,7 +188,7 @@ impl<'a> Distinct<'a> {
         let mut selectors: FxHashMap<_, Vec<_>> = FxHashMap::default();
         for (at, (_, rule)) in mesh.rules.all().enumerate() {
             named.extend(rule.exports.iter().map(|export| &**export));
-            if let Some(selector) = rule.body().and_then(|body| body.workload_selector.as_ref()) {
+            if let Some(selector) = &rule.selector {
                 selectors.entry(&*rule.object.id.namespace).or_default().push((at, selector));
             }
         }
@@ -206,6 +217,8 @@ impl<'a> Distinct<'a> {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
+            revision: None,
+            own_certificates: workload.body().is_some_and(|pod| pod.own_certificates),
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
             namespace: (spoken_of || is_waypoint).then_some(namespace),
             selected_by: selectors

@@ -1,9 +1,12 @@
 //! The settings of the mesh that decide answers: mesh configuration, istiod's version and flags.
 
+use std::collections::BTreeSet;
+
+use super::flags::{Flag, Flags};
 use super::unread::Unread;
 use crate::model::mesh::MeshConfig;
 use crate::model::workload::Istiod;
-use crate::model::{Kind, Object, Snapshot};
+use crate::model::{Kind, Object, Snapshot, Text};
 
 /// The newest minor release whose rules are known, taken where nothing tells the version.
 const NEWEST: &str = "1.32";
@@ -46,6 +49,8 @@ pub struct Options {
     pub root_namespace: Option<String>,
     /// `--istio-version`.
     pub istio_version: Option<String>,
+    /// Flags of istiod, from the program's configuration; the last one of a flag counts.
+    pub flags: Vec<(Flag, bool)>,
     /// Kinds that could not be read.
     pub unread: Unread,
 }
@@ -60,6 +65,14 @@ pub struct IstioVersion {
 }
 
 impl IstioVersion {
+    /// Whether a text says which minor release it is, as `1.30`, `1.24.2-distroless` and `1.27-alpha.abc` do.
+    pub fn is_version(text: &str) -> bool {
+        let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+        let major = parts.next().is_some_and(|part| part == "1");
+        let minor = parts.next().map(|part| part.split(['-', '_', '+']).next().unwrap_or_default());
+        major && minor.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     /// Whether it is the minor release `major.minor` or a later one.
     pub fn at_least(&self, major: u32, minor: u32) -> bool {
         let number = |part: &str| {
@@ -72,7 +85,7 @@ impl IstioVersion {
 }
 
 /// The settings in force.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.
@@ -91,8 +104,8 @@ pub struct Config {
     pub default_traffic_policy: Option<serde_json::Value>,
     /// Whether hosts outside the mesh's knowledge are refused (`REGISTRY_ONLY`, MT-4.2).
     pub registry_only: bool,
-    /// `ENABLE_ENHANCED_DESTINATIONRULE_MERGE` (DR-6.3).
-    pub enhanced_merge: bool,
+    /// istiod's flags.
+    pub flags: Flags,
     /// Whether sidecars and gateways send through tunnels (MT-6.2); `None` where istiod was not read.
     pub sends_hbone: Option<bool>,
     /// `PILOT_PREFER_SENDING_HBONE`: also to endpoints that speak Istio's mutual TLS (MT-6.3).
@@ -102,45 +115,88 @@ pub struct Config {
 }
 
 impl Config {
-    /// The settings that the objects and the user's options give.
+    /// The settings that the objects and the user's options give, of the control plane without a revision; where
+    /// there is none, of one of the others.
     pub fn new(snapshot: &Snapshot, options: &Options) -> Self {
-        let istiod = istiod(snapshot);
-        let version = version(istiod.as_ref(), options);
-        let mesh = mesh_config(snapshot).unwrap_or_default();
-        let flag = |name: &str, default: bool| {
-            let set = istiod.iter().flat_map(|istiod| &istiod.environment).find(|(key, _)| key == name);
-            match set.map(|(_, value)| value.to_ascii_lowercase()).as_deref() {
-                Some("true" | "1" | "t") => true,
-                Some("false" | "0" | "f") => false,
-                Some(_) | None => default,
-            }
-        };
+        Self::of_revision(snapshot, options, "")
+    }
+
+    /// The settings of each revision that has a control plane or a mesh configuration of its own.
+    pub fn of_revisions(snapshot: &Snapshot, options: &Options) -> Vec<(Text, Self)> {
+        let configurations =
+            snapshot.of_kind(&Kind::ConfigMap).filter(|object| object.body.mesh_config().is_some());
+        let configured = configurations.filter_map(|object| object.id.name.strip_prefix("istio-"));
+        let running = control_planes(snapshot).map(|one| one.revision);
+        let names: BTreeSet<&str> =
+            configured.chain(running).filter(|name| !matches!(*name, "" | "default")).collect();
+        names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
+    }
+
+    fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
+        let plane = control_plane(snapshot, revision);
+        let istiod = plane.as_ref().map(|plane| plane.istiod);
+        let version = version(istiod, options);
+        let mesh = mesh_config(snapshot, revision, plane.as_ref()).unwrap_or_default();
+        let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
+        let flags = Flags::new(&version, &options.flags, environment);
+        let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
+        let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
         let exports = mesh.default_destination_rule_export_to.as_ref();
         Self {
             root_namespace: root.unwrap_or_else(|| "istio-system".to_owned()),
             trust_domain: mesh.trust_domain.unwrap_or_else(|| "cluster.local".to_owned()),
-            auto_mtls: mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),
+            // Before 1.4 there was none, and the field is not known (MT-9.4).
+            auto_mtls: version.at_least(1, 4)
+                && mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),
             rules_private_by_default: exports.is_some_and(|list| list.iter().any(|entry| entry == ".")),
             default_service_export_to: mesh.default_service_export_to,
             default_virtual_service_export_to: mesh.default_virtual_service_export_to,
             default_traffic_policy: mesh.default_traffic_policy.filter(|_| version.at_least(1, 31)),
             registry_only: mesh.outbound_traffic_policy.is_some_and(|mode| mode == "REGISTRY_ONLY"),
-            sends_hbone: istiod
-                .is_some()
-                .then(|| flag("PILOT_ENABLE_AMBIENT", false) && flag("PILOT_ENABLE_SENDING_HBONE", true)),
-            prefers_hbone: flag("PILOT_PREFER_SENDING_HBONE", false),
-            enhanced_merge: version.at_least(1, 24) && flag("ENABLE_ENHANCED_DESTINATIONRULE_MERGE", true),
+            sends_hbone: (istiod.is_some() || fixed).then_some(sends_hbone),
+            prefers_hbone: flags.is_on(Flag::PreferSendingHbone),
+            flags,
             version,
         }
     }
 }
 
-fn istiod(snapshot: &Snapshot) -> Option<Istiod> {
-    let found =
-        snapshot.of_kind(&Kind::Deployment).filter_map(|object| object.body.workload()?.istiod.clone());
-    // Of several control planes, the newest is the one that new proxies talk to.
-    found.max_by_key(|istiod| istiod.version.as_deref().map(parts))
+/// istiod as an object shows it.
+struct ControlPlane<'a> {
+    /// Empty for the one without a name.
+    revision: &'a str,
+    namespace: &'a str,
+    /// Whether it is one that runs, and not one that will.
+    runs: bool,
+    istiod: &'a Istiod,
+}
+
+fn control_planes(snapshot: &Snapshot) -> impl Iterator<Item = ControlPlane<'_>> {
+    let objects = snapshot.of_kind(&Kind::Pod).chain(snapshot.of_kind(&Kind::Deployment));
+    objects.filter_map(move |object| {
+        let (runs, istiod) = shows_istiod(object)?;
+        let revision = object.meta.labels.get("istio.io/rev").filter(|revision| *revision != "default");
+        let (revision, namespace) = (revision.unwrap_or_default(), &*object.id.namespace);
+        Some(ControlPlane { revision, namespace, runs, istiod })
+    })
+}
+
+fn shows_istiod(object: &Object) -> Option<(bool, &Istiod)> {
+    match object.body.pod() {
+        Some(pod) => Some((true, pod.istiod.as_deref().filter(|_| !pod.ended)?)),
+        None => Some((false, object.body.workload()?.istiod.as_ref()?)),
+    }
+}
+
+/// The control plane of a revision, else the one without a revision, else any: as its pods run it, before what its
+/// Deployment will make. Of several that are alike in this, the newest is the one that new proxies talk to.
+fn control_plane<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<ControlPlane<'a>> {
+    let rank = |one: &ControlPlane<'_>| {
+        let version = one.istiod.version.as_deref().map(parts);
+        (one.revision == revision, one.revision.is_empty(), one.runs, version)
+    };
+    control_planes(snapshot).max_by_key(rank)
 }
 
 fn parts(version: &str) -> Vec<u32> {
@@ -157,12 +213,17 @@ fn version(istiod: Option<&Istiod>, options: &Options) -> IstioVersion {
     }
 }
 
-/// The mesh configuration of the `ConfigMap` called `istio`, else of the first revision's.
-fn mesh_config(snapshot: &Snapshot) -> Option<MeshConfig> {
-    let mut found: Vec<_> = snapshot
+/// The mesh configuration of a revision's `ConfigMap`, else of the one called `istio`, else of the first revision's.
+///
+/// Of several of one name, that in the control plane's own namespace is the one it reads.
+fn mesh_config(snapshot: &Snapshot, revision: &str, plane: Option<&ControlPlane<'_>>) -> Option<MeshConfig> {
+    let own = format!("istio-{revision}");
+    let found = snapshot
         .of_kind(&Kind::ConfigMap)
         .filter_map(|object| Some((&object.id, object.body.mesh_config()?)))
-        .collect();
-    found.sort_by_key(|(id, _)| (&*id.name != "istio", &id.name, &id.namespace));
-    found.first().map(|(_, config)| (*config).clone())
+        .min_by_key(|(id, _)| {
+            let elsewhere = plane.is_some_and(|plane| *plane.namespace != *id.namespace);
+            (*id.name != *own, &*id.name != "istio", &id.name, elsewhere, &id.namespace)
+        });
+    found.map(|(_, config)| config.clone())
 }

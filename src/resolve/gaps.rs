@@ -8,6 +8,7 @@ use crate::model::object::Body;
 use crate::model::{Kind, Object, Snapshot};
 
 use super::config::Config;
+use super::flags::Flag;
 use super::registry::Service;
 use super::workload::Workload;
 
@@ -79,6 +80,13 @@ impl Gaps {
                     self.either.push((scope, missing("patches the TLS of clusters or listeners; it is not evaluated")));
                 }
             }
+            // A rule without host is one that others inherit, where istiod is told so, and nothing elsewhere.
+            Kind::DestinationRule => {
+                let hostless = object.body.destination_rule().is_some_and(|rule| rule.host.is_empty());
+                if hostless && config.flags.is_on(Flag::RuleInheritance) {
+                    self.either.push((scope, missing("has no host and is inherited by other rules; that is not evaluated")));
+                }
+            }
             Kind::LegacyPolicy | Kind::LegacyMeshPolicy => {
                 let lists = ["/spec/peers", "/spec/targets"];
                 if knows_legacy(config) && lists.iter().filter_map(|list| spec(list)).any(|list| !is_list(&list)) {
@@ -99,7 +107,6 @@ impl Gaps {
             | Kind::CronJob
             | Kind::ConfigMap
             | Kind::Secret
-            | Kind::DestinationRule
             | Kind::PeerAuthentication
             | Kind::Sidecar
             | Kind::VirtualService
@@ -121,6 +128,8 @@ impl Gaps {
             Kind::DestinationRule | Kind::EnvoyFilter => {
                 self.either.push((Self::scope(object, config), missing));
             }
+            // Before 1.5 the kind is not known.
+            Kind::PeerAuthentication if !config.version.at_least(1, 5) => {}
             Kind::PeerAuthentication => self.services.push((Self::scope(object, config), missing)),
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
                 self.services.push((namespace, missing));
@@ -291,6 +300,9 @@ mod tests {
         assert_eq!(gaps(policy, "1.5", None), [0, 1, 0, 0]);
         assert_eq!(gaps(mesh, "1.5", None), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.6", None), [0; 4]);
+        let peers = ("security.istio.io/v1beta1", "PeerAuthentication");
+        assert_eq!(gaps(peers, "1.5", None), [0, 1, 0, 0]);
+        assert_eq!(gaps(peers, "1.4", None), [0; 4]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"peers": {"mtls": {}}}))), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"targets": ["reviews"]}))), [0, 1, 0, 0]);
         assert_eq!(gaps(policy, "1.4", Some(json!({"peers": [{"mtls": {}}]}))), [0; 4]);

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use super::config::IstioVersion;
-use super::registry::Service;
+use super::registry::{Endpoint, Service};
+use super::rules::normalise;
 use super::server_mtls::{Demand, PolicyLevel};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::{Kind, Object, Snapshot, Text};
@@ -21,6 +22,8 @@ pub struct LegacyPolicies {
     namespaces: FxHashMap<Text, Vec<Arc<Object>>>,
     /// From 1.4 on the host is looked up before the namespace; up to 1.3 the best match of the namespace counts.
     by_host_first: bool,
+    /// From 1.2 on a target with labels selects workloads by them, and not by name.
+    knows_labels: bool,
     /// Istio 1.5 asks `PeerAuthentication` first (MT-9.5).
     both: bool,
 }
@@ -31,8 +34,12 @@ impl LegacyPolicies {
         if version.at_least(1, 6) {
             return None;
         }
-        let mut policies =
-            Self { by_host_first: version.at_least(1, 4), both: version.at_least(1, 5), ..Self::default() };
+        let mut policies = Self {
+            by_host_first: version.at_least(1, 4),
+            knows_labels: version.at_least(1, 2),
+            both: version.at_least(1, 5),
+            ..Self::default()
+        };
         policies.mesh =
             snapshot.of_kind(&Kind::LegacyMeshPolicy).find(|one| &*one.id.name == "default").cloned();
         for object in snapshot.of_kind(&Kind::LegacyPolicy) {
@@ -49,46 +56,79 @@ impl LegacyPolicies {
         if self.both && newer.policy.is_some() {
             return newer;
         }
-        let list = self.namespaces.get(&service.namespace).map(Vec::as_slice).unwrap_or_default();
-        let named = self.named(list, service, port);
-        let general = || list.iter().find(|object| targets(object).is_empty());
-        if let Some((object, level)) = named {
-            return demand(object, level);
-        }
-        match (general(), &self.mesh) {
-            (Some(object), _) => demand(object, PolicyLevel::Namespace),
-            (None, Some(object)) => demand(object, PolicyLevel::Mesh),
-            (None, None) => Demand {
-                mode: if self.both { MtlsMode::Permissive } else { MtlsMode::Disable },
-                policy: None,
-                field: Cow::Borrowed(""),
-                level: PolicyLevel::Default,
-            },
-        }
+        self.policy(service, port).unwrap_or(Demand {
+            mode: if self.both { MtlsMode::Permissive } else { MtlsMode::Disable },
+            policy: None,
+            field: Cow::Borrowed(""),
+            level: PolicyLevel::Default,
+        })
     }
 
-    /// The policy that names the service. From 1.4 on one that names the port beats one that names none; before, the
-    /// first found counts.
-    fn named<'a>(
-        &self,
-        list: &'a [Arc<Object>],
-        service: &Service,
-        port: u16,
-    ) -> Option<(&'a Arc<Object>, PolicyLevel)> {
-        let fits = |object: &Arc<Object>| {
-            let targets = targets(object);
-            let mut ports =
-                targets.iter().filter(|one| is_name(one, service)).map(|one| names_port(one, service, port));
-            ports.clone().find(|one| *one == Some(true)).or_else(|| ports.find(Option::is_none))
+    /// What the policy of that time says that applies to a service's port; `None` where none does (MT-9.2).
+    pub fn policy(&self, service: &Service, port: u16) -> Option<Demand> {
+        let list = self.of_namespace(service);
+        if let Some((object, level)) = self.best(&self.named(service, port)) {
+            return Some(demand(object, level));
+        }
+        let general = list.iter().find(|object| targets(object).is_empty());
+        let general = general.map(|object| demand(object, PolicyLevel::Namespace));
+        general.or_else(|| self.mesh.as_ref().map(|object| demand(object, PolicyLevel::Mesh)))
+    }
+
+    /// Policies of which the first found counts, where nothing tells which that is (up to 1.3) and they differ; the
+    /// oldest is taken. `None` where it is no matter.
+    pub fn unsettled_order(&self, service: &Service, port: u16) -> Option<String> {
+        let mut named = self.named(service, port).into_iter().map(|(object, _)| object);
+        let first = named.next().filter(|_| !self.by_host_first)?;
+        let other = named.find(|other| mode(other) != mode(first))?;
+        Some(format!("which of {} and {} is found first", first.id, other.id))
+    }
+
+    /// A policy that selects endpoints of a port by their labels: nothing tells what counts beside it.
+    pub fn unsettled_by_labels(&self, service: &Service, port: u16) -> Option<String> {
+        let selected = |target: &Value| {
+            let labels = target.get("labels").and_then(Value::as_object);
+            labels.is_some_and(|labels| {
+                let has = |endpoint: &Endpoint| {
+                    labels.iter().all(|(key, value)| endpoint.labels.get(key) == value.as_str())
+                };
+                service.endpoints(port).iter().any(has)
+            })
         };
-        let found: Vec<_> = list.iter().filter_map(|object| Some((object, fits(object)?))).collect();
-        let level =
-            |named: Option<bool>| if named == Some(true) { PolicyLevel::Port } else { PolicyLevel::Workload };
-        let best = found
-            .iter()
-            .find(|(_, named)| !self.by_host_first || *named == Some(true))
-            .or_else(|| found.first());
-        best.map(|(object, named)| (*object, level(*named)))
+        let by_labels = self.of_namespace(service).iter().find(|object| targets(object).iter().any(selected));
+        let object = by_labels.filter(|_| self.knows_labels)?;
+        Some(format!("which policy counts beside {}, whose targets select by labels", object.id))
+    }
+
+    fn of_namespace(&self, service: &Service) -> &[Arc<Object>] {
+        self.namespaces.get(&service.namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The policies that name the service, oldest first, each with whether it names the port too.
+    fn named(&self, service: &Service, port: u16) -> Vec<(&Arc<Object>, bool)> {
+        let fits = |object: &Arc<Object>| {
+            let targets = targets(object).iter().filter(|one| self.is_name(one, service));
+            let mut ports = targets.map(|one| names_port(one, service, port));
+            let exact = ports.clone().any(|one| one == Some(true));
+            (exact || ports.any(|one| one.is_none())).then_some(exact)
+        };
+        let list = self.of_namespace(service).iter();
+        list.filter_map(|object| Some((object, fits(object)?))).collect()
+    }
+
+    /// From 1.4 on one that names the port beats one that names none; before, the first counts.
+    fn best<'a>(&self, named: &[(&'a Arc<Object>, bool)]) -> Option<(&'a Arc<Object>, PolicyLevel)> {
+        let exact = named.iter().find(|(_, exact)| *exact).filter(|_| self.by_host_first);
+        let (object, exact) = exact.or_else(|| named.first())?;
+        Some((object, if *exact { PolicyLevel::Port } else { PolicyLevel::Workload }))
+    }
+
+    /// Whether a target is this service. One with labels selects workloads, which nobody passed in when a service was
+    /// asked about (MT-9.2).
+    fn is_name(&self, target: &Value, service: &Service) -> bool {
+        let by_labels = self.knows_labels && target.get("labels").is_some_and(|labels| !labels.is_null());
+        let name = target.get("name").and_then(Value::as_str).filter(|name| !name.is_empty() && !by_labels);
+        name.is_some_and(|name| normalise(name, &service.namespace) == service.host)
     }
 }
 
@@ -96,12 +136,6 @@ fn targets(object: &Object) -> &[Value] {
     let targets =
         object.json.as_ref().and_then(|json| json.pointer("/spec/targets")).and_then(Value::as_array);
     targets.map(Vec::as_slice).unwrap_or_default()
-}
-
-/// A target with labels selects workloads, which nobody passed in when a service was asked about (MT-9.2).
-fn is_name(target: &Value, service: &Service) -> bool {
-    target.get("labels").is_none()
-        && target.get("name").and_then(Value::as_str) == Some(&service.object.id.name)
 }
 
 /// Whether a target's ports have this one; `None` where it lists none.

@@ -9,9 +9,10 @@ use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
+use super::revisions::{self, Other, Revisions};
 use super::rules::{Choice, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
-use super::server_mtls::PeerPolicies;
+use super::server_mtls::{Demand, PeerPolicies};
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
 use crate::model::{Change, Kind, Snapshot};
@@ -43,6 +44,8 @@ pub struct Mesh {
     pub ambient_policies: Arc<AmbientPolicies>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
+    /// The control planes of other revisions.
+    pub revisions: Revisions,
     /// What the user fixed.
     pub options: Options,
 }
@@ -50,28 +53,49 @@ pub struct Mesh {
 impl Mesh {
     /// The mesh that a snapshot describes.
     pub fn new(snapshot: &Snapshot, options: &Options) -> Arc<Self> {
+        let workloads = Arc::new(Workloads::new(snapshot));
         let config = Config::new(snapshot, options);
-        let workloads = Workloads::new(snapshot);
-        let contested = contested(snapshot);
-        let mut mesh = Self {
+        let others = revisions::differing(&config, Config::of_revisions(snapshot, options));
+        let mesh = |config| Self::of(snapshot, &workloads, config, options);
+        let others = others.into_iter().map(|(names, config)| (names, mesh(config))).collect();
+        Arc::new(mesh(config).complete(others, contested(snapshot)))
+    }
+
+    /// The mesh as the control plane with these settings sees it.
+    fn of(snapshot: &Snapshot, workloads: &Arc<Workloads>, config: Config, options: &Options) -> Self {
+        Self {
             other_ages: None,
+            revisions: Revisions::default(),
             legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
-            registry: Arc::new(Registry::new(snapshot, &workloads, &config)),
+            registry: Arc::new(Registry::new(snapshot, workloads, &config)),
             scopes: Arc::new(Scopes::new(snapshot, &config)),
             rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
-            ambient: Arc::new(Ambient::new(snapshot, &workloads, &config)),
+            ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
             options: options.clone(),
-            workloads: Arc::new(workloads),
+            workloads: Arc::clone(workloads),
             config,
-        };
-        if contested {
-            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
-        Arc::new(mesh)
+    }
+
+    /// The same beside those of the other control planes, all with the other order where that may count.
+    fn complete(mut self, mut others: Vec<Other>, contested: bool) -> Self {
+        revisions::introduce(&mut self, &mut others);
+        if contested {
+            let mut first = self.with_other_ages();
+            let mut rest: Vec<Other> =
+                others.iter().map(|(names, mesh)| (names.clone(), mesh.with_other_ages())).collect();
+            revisions::introduce(&mut first, &mut rest);
+            self.other_ages = Some(Arc::new(first));
+            for ((_, mesh), (_, other)) in others.iter_mut().zip(rest) {
+                mesh.other_ages = Some(Arc::new(other));
+            }
+        }
+        self.revisions.keep(others);
+        self
     }
 
     fn with_other_ages(&self) -> Self {
@@ -93,18 +117,22 @@ impl Mesh {
         if !touched.iter().all(|(kind, _)| is_policy(kind)) {
             return Self::clone(&Self::new(&snapshot, &self.options));
         }
-        let of = |wanted: Kind| touched.iter().any(|(kind, _)| *kind == wanted);
-        let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
-        if of(Kind::DestinationRule) {
+        let of = |wanted: &Kind| touched.iter().any(|(kind, _)| kind == wanted);
+        let others = self.revisions.others().into_iter();
+        let others = others.map(|(names, mesh)| (names, mesh.with_kinds(of, &snapshot))).collect();
+        self.with_kinds(of, &snapshot).complete(others, contested(&snapshot))
+    }
+
+    /// The same with what rules and policies of the kinds decide made anew.
+    fn with_kinds(&self, of: impl Fn(&Kind) -> bool, snapshot: &Snapshot) -> Self {
+        let mut mesh = Self { snapshot: snapshot.clone(), other_ages: None, ..self.clone() };
+        if of(&Kind::DestinationRule) {
             mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
         }
-        if of(Kind::PeerAuthentication) {
+        if of(&Kind::PeerAuthentication) {
             let ages = Ages::MissingIsOldest;
             mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
             mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
-        }
-        if contested(&mesh.snapshot) {
-            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
         }
         mesh
     }
@@ -112,15 +140,26 @@ impl Mesh {
     /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
     /// is not in its scope, a definition that stands for it. `None` where no such host was read.
     pub fn target(&self, client: &Workload, host: &str) -> Option<Target<'_>> {
-        if let Some(scoped) = self.scopes.find(&self.registry, client, host) {
+        let mesh = self.of_client(client);
+        if let Some(scoped) = mesh.scopes.find(&mesh.registry, client, host) {
             return Some(Target { service: scoped.service, ports: Some(scoped.ports) });
         }
-        Some(Target { service: self.registry.by_host(host)?, ports: None })
+        Some(Target { service: mesh.registry.by_host(host)?, ports: None })
+    }
+
+    /// What a service's port demands before anything selects workloads, which is what clients go by (MT-4.3). Before 1.6
+    /// the policy of 2019 that applies to the service says it.
+    pub fn hint(&self, service: &Service, port: u16) -> Demand {
+        let demand = self.policies.of_namespace(&service.namespace);
+        match &self.legacy {
+            None => demand,
+            Some(legacy) => legacy.on_port(service, port, demand),
+        }
     }
 
     /// Whether a client has traffic for a service of its own accord: a waypoint has for those that it stands before.
     pub fn calls(&self, client: &Workload, service: &Service) -> bool {
-        client.proxy != ProxyKind::Waypoint || self.ambient.serves(client, service)
+        client.proxy != ProxyKind::Waypoint || self.of_client(client).ambient.serves(client, service)
     }
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.
@@ -131,10 +170,11 @@ impl Mesh {
             return None;
         }
         let service = target.service;
-        let root = &self.config.root_namespace;
-        let found = self.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
+        let mesh = self.of_client(client);
+        let root = &mesh.config.root_namespace;
+        let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
         let selects = client.proxy != ProxyKind::Waypoint;
-        let entry = self.rules.choose(&found, &client.namespace, &client.labels, selects)?;
+        let entry = mesh.rules.choose(&found, &client.namespace, &client.labels, selects)?;
         Some(Choice {
             primary: entry.primary()?,
             contributors: entry.contributors.clone(),

@@ -13,7 +13,7 @@ use super::scope::Ports;
 use super::server_mtls::{Demand, PolicyLevel};
 use super::traffic_policy::{self, EffectivePolicy};
 use super::unread::Answered;
-use super::workload::Workload;
+use super::workload::{REVISION, Workload};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -133,7 +133,7 @@ impl Mesh {
         target: &Target<'_>,
         choice: Option<&Choice>,
     ) -> Vec<Text> {
-        let called = self.scopes.subsets_called(client, &target.service.host);
+        let called = self.of_client(client).scopes.subsets_called(client, &target.service.host);
         let mut subsets = self.subsets(choice);
         subsets.retain(|subset| called.contains(subset));
         subsets
@@ -155,13 +155,14 @@ impl Mesh {
         port: u16,
         subset: Option<&str>,
     ) -> PairTls {
-        let mut pair = self.pair_in_order(client, target, choice, port, subset);
-        let Some(other) = &self.other_ages else { return pair };
+        let mesh = self.of_client(client);
+        let mut pair = mesh.pair_in_order(client, target, choice, port, subset);
+        let Some(other) = &mesh.other_ages else { return pair };
         let choice = other.choice(client, target);
         let second = other.pair_in_order(client, target, choice, port, subset);
         let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());
         if decides(&pair) != decides(&second) && pair.status != Status::Unknown {
-            let (one, two) = (self.outcome(&pair), other.outcome(&second));
+            let (one, two) = (mesh.outcome(&pair), other.outcome(&second));
             pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
             (pair.status, pair.symptom) = (Status::Cond, None);
         }
@@ -206,7 +207,7 @@ impl Mesh {
         let sending = sending.as_ref().unwrap_or(&cluster);
         let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
         let trust = trust(&policy);
-        let endpoints: Vec<_> = service
+        let mut endpoints: Vec<_> = service
             .endpoints(port)
             .iter()
             .filter(|endpoint| selected.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)))
@@ -220,7 +221,10 @@ impl Mesh {
             .collect();
         let effective =
             common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(sending));
-        let mut missing = self.gaps.of_pair(client, service);
+        let mut missing = self.missing(client, target);
+        let sent = endpoints.iter().map(|endpoint| endpoint.sent).chain(effective);
+        missing.extend(self.own_certificates(client, service, sending, sent));
+        missing.extend(self.take_back_demands(service, port, &mut endpoints));
         if !self.options.unread.is_empty() {
             let answered =
                 Answered { mesh: self, client, target, port, cluster: &cluster, endpoints: &endpoints };
@@ -322,19 +326,23 @@ impl Mesh {
             None if service.is_external => (Server::Outside, None),
             // Outside Kubernetes a proxy is known by what the entry claims (MT-3.2).
             None if endpoint.claims_mtls => {
-                self.sidecar(service, port, &endpoint.namespace, &endpoint.labels, endpoint.port)
+                let of_entry = (&*endpoint.namespace, &endpoint.labels, endpoint.port);
+                self.sidecar(service, port, endpoint.labels.get(REVISION).unwrap_or_default(), of_entry)
             }
             None => (Server::NoProxy, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
                 ProxyKind::Ztunnel => {
-                    let demand =
-                        self.ambient_policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
+                    let policies =
+                        self.demands_of(&workload.revision).map(|demands| &demands.ambient_policies);
+                    let policies = policies.unwrap_or(&self.ambient_policies);
+                    let demand = policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
                     (Server::Ambient(demand.demand.mode.clone()), Some(demand.demand))
                 }
                 ProxyKind::Sidecar => {
-                    self.sidecar(service, port, &workload.namespace, &workload.labels, endpoint.port)
+                    let of_pod = (&*workload.namespace, &workload.labels, endpoint.port);
+                    self.sidecar(service, port, &workload.revision, of_pod)
                 }
             },
         };
@@ -356,17 +364,19 @@ impl Mesh {
         }
     }
 
+    /// What a sidecar demands on a port of its own, by the policies of its control plane.
     fn sidecar(
         &self,
         service: &Service,
         port: u16,
-        namespace: &str,
-        labels: &Labels,
-        target: u16,
+        revision: &str,
+        (namespace, labels, target): (&str, &Labels, u16),
     ) -> (Server, Option<Demand>) {
-        let demand = match &self.legacy {
-            None => self.policies.on_port(namespace, labels, target),
-            Some(legacy) => legacy.on_port(service, port, self.policies.of_namespace(namespace)),
+        let own = self.demands_of(revision);
+        let demand = own.map_or(&self.policies, |own| &own.policies).on_port(namespace, labels, target);
+        let demand = match own.map_or(&self.legacy, |own| &own.legacy) {
+            None => demand,
+            Some(legacy) => legacy.on_port(service, port, demand),
         };
         (Server::Sidecar(demand.mode.clone()), Some(demand))
     }
@@ -415,11 +425,7 @@ impl Mesh {
 
     fn server_side(&self, service: &Service, port: u16, endpoints: &[EndpointTls]) -> ServerSide {
         if endpoints.is_empty() {
-            let demand = self.policies.of_namespace(&service.namespace);
-            let demand = match &self.legacy {
-                None => demand,
-                Some(legacy) => legacy.on_port(service, port, demand),
-            };
+            let demand = self.hint(service, port);
             return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
         }
         let word = |endpoint: &EndpointTls| match &endpoint.server {

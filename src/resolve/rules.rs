@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::config::{Ages, Config};
+use super::flags::Flag;
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 
@@ -52,6 +53,8 @@ pub struct Rule {
     pub host: Text,
     /// The export set of DR-4.1, sorted.
     pub exports: Vec<Text>,
+    /// Its `workloadSelector`. Control planes of before 1.14 do not know the field: to them the rule has none.
+    pub selector: Option<Labels>,
 }
 
 impl Rule {
@@ -99,13 +102,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn of(rule: RuleId, body: &DestinationRule, exports: &[Text]) -> Self {
-        let mut entry = Self {
-            contributors: Vec::new(),
-            exports: exports.to_vec(),
-            selector: body.workload_selector.clone(),
-        };
-        entry.merge(rule, body, false);
+    fn of(id: RuleId, rule: &Rule, body: &DestinationRule) -> Self {
+        let mut entry =
+            Self { contributors: Vec::new(), exports: rule.exports.clone(), selector: rule.selector.clone() };
+        entry.merge(id, body, false);
         entry
     }
 
@@ -183,6 +183,15 @@ impl HostTable {
         None
     }
 
+    /// Whether a wildcard matches a host, however exact other matches are.
+    fn has_wildcard_for(&self, host: &str) -> bool {
+        let name = host.strip_prefix('*').unwrap_or(host);
+        self.lengths.iter().any(|length| {
+            let rest = name.len().checked_sub(*length).and_then(|at| name.get(at..));
+            rest.is_some_and(|rest| self.wildcard.contains_key(rest))
+        })
+    }
+
     /// Whether a rule is among the entries of its host.
     pub fn holds(&self, host: &str, index: &RuleIndex, rule: &Rule) -> bool {
         let entries = match host.strip_prefix('*') {
@@ -226,6 +235,8 @@ pub struct RuleIndex {
     local: FxHashMap<Text, HostTable>,
     exported: FxHashMap<Text, HostTable>,
     root_private: HostTable,
+    /// Whether it is not known which of the root namespace's private rules a wildcard finds (up to 1.11).
+    root_wildcards_unsettled: bool,
     /// Rules without wildcard, by host, and those with one.
     by_host: FxHashMap<Text, Vec<RuleId>>,
     wildcards: Vec<RuleId>,
@@ -260,45 +271,50 @@ impl RuleIndex {
             .of_kind(&Kind::DestinationRule)
             .filter_map(|object| Some((object, object.body.destination_rule()?)))
             .collect();
-        // DR-6.1: selector rules first (from 1.22), then by age, name, namespace.
-        let selectors_first = config.version.at_least(1, 22);
+        // The order of DR-6.1 gives the ids, whatever the version: control planes of several revisions must mean the
+        // same rule by one.
         objects.sort_by_cached_key(|(object, body)| {
-            let rank = selectors_first && body.workload_selector.is_none();
-            (rank, ages.place(object), Arc::clone(&object.id.namespace))
+            (body.workload_selector.is_none(), ages.place(object), Arc::clone(&object.id.namespace))
         });
-        let mut index = Self::default();
-        for (object, body) in objects {
-            index.add(object, body, config);
+        let mut index = Self { root_wildcards_unsettled: !config.version.at_least(1, 12), ..Self::default() };
+        let rules: Vec<_> = objects
+            .into_iter()
+            .map(|(object, body)| {
+                let selector = body.workload_selector.clone().filter(|_| config.version.at_least(1, 14));
+                let exports = export_set(body, selector.as_ref(), config);
+                let host = normalise(&body.host, &object.id.namespace);
+                Rule { object: Arc::clone(object), host, exports, selector }
+            })
+            .collect();
+        let mut order: Vec<_> = (0..).map(RuleId).zip(&rules).collect();
+        // Selector rules come first from 1.22 on.
+        if !config.version.at_least(1, 22) {
+            order.sort_by_cached_key(|(_, rule)| {
+                (ages.place(&rule.object), Arc::clone(&rule.object.id.namespace))
+            });
         }
+        for (id, rule) in order {
+            index.place(id, rule, config);
+        }
+        index.rules = rules;
         index
     }
 
-    fn add(&mut self, object: &Arc<Object>, body: &DestinationRule, config: &Config) {
-        let namespace = &object.id.namespace;
-        let mut exports = match &body.workload_selector {
-            Some(_) => vec![Text::from(".")],
-            None => body.export_to.clone(),
-        };
-        if !config.version.at_least(1, 7) {
-            // Up to 1.6 the first entry alone counts: `.` is private, anything else public.
-            exports.truncate(1);
-            exports.retain(|entry| &**entry == ".");
-        }
-        exports.sort();
-        exports.dedup();
-        let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
-        let rule = Rule { object: Arc::clone(object), host: normalise(&body.host, namespace), exports };
+    /// Puts a rule into the pools that it is in.
+    fn place(&mut self, id: RuleId, rule: &Rule, config: &Config) {
+        let namespace = &rule.object.id.namespace;
+        let Some(body) = rule.body() else { return };
         if !rule.host.is_empty() {
             let own = rule.exports_to(".") || rule.exports_to(namespace);
             let private =
                 rule.exports.is_empty() && config.rules_private_by_default || rule.exports.len() == 1 && own;
             if rule.exports.is_empty() || rule.exports_to("*") || own {
-                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
+                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
             }
             if !private {
-                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
+                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
             } else if **namespace == *config.root_namespace && config.version.at_least(1, 8) {
-                insert(&mut self.root_private, id, &rule, body, config);
+                insert(&mut self.root_private, id, rule, body, config);
             }
         }
         if rule.host.starts_with('*') {
@@ -306,7 +322,6 @@ impl RuleIndex {
         } else {
             self.by_host.entry(Arc::clone(&rule.host)).or_default().push(id);
         }
-        self.rules.push(rule);
     }
 
     /// All rules in the order of DR-6.1.
@@ -334,6 +349,13 @@ impl RuleIndex {
     /// Whether a namespace's own rules match a host.
     pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
         self.local.get(namespace).is_some_and(|table| table.best(host).is_some())
+    }
+
+    /// Whether a client of the root namespace may use a private rule there that nothing tells: from 1.8 on they are
+    /// honoured, and only from 1.12 on the most specific of them. Before, an exact host that no wildcard stands beside
+    /// is certain and nothing else is.
+    pub fn is_unsettled_in_root(&self, host: &str) -> bool {
+        self.root_wildcards_unsettled && self.root_private.has_wildcard_for(host)
     }
 
     /// The rules whose host matches a service's host, in the order of DR-6.1.
@@ -419,7 +441,7 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
     let entries = table.slot(&rule.host);
     let mut append = true;
     for entry in entries.iter_mut() {
-        if config.enhanced_merge {
+        if config.flags.is_on(Flag::EnhancedMerge) {
             let contains = || entry.exports.iter().all(|one| rule.exports.contains(one));
             if entry.exports == rule.exports {
                 append = false;
@@ -430,7 +452,7 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
                 continue;
             }
         }
-        match (&entry.selector, &body.workload_selector) {
+        match (&entry.selector, &rule.selector) {
             (Some(old), Some(new)) if old != new => {
                 append = true;
                 continue;
@@ -442,6 +464,20 @@ fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule
         entry.merge(id, body, has_policy);
     }
     if append {
-        entries.push(Entry::of(id, body, &rule.exports));
+        entries.push(Entry::of(id, rule, body));
     }
+}
+
+/// The export set of DR-4.1, sorted. Up to 1.6 the first entry alone counts: `.` is private, anything else public.
+fn export_set(body: &DestinationRule, selector: Option<&Labels>, config: &Config) -> Vec<Text> {
+    let mut exports = match (selector, body.export_to.first()) {
+        (Some(_), _) => vec![Text::from(".")],
+        (None, Some(first)) if !config.version.at_least(1, 7) => {
+            vec![if **first == *"." { Arc::clone(first) } else { "*".into() }]
+        }
+        (None, _) => body.export_to.clone(),
+    };
+    exports.sort();
+    exports.dedup();
+    exports
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::config::Config;
+use super::flags::Flag;
 use super::registry::{Registry, Service, exported, exports_or_default};
 use super::rules::normalise;
 use super::workload::Workload;
@@ -70,6 +71,18 @@ pub struct Scopes {
     root: Option<Arc<Object>>,
     routes: Vec<Route>,
     by_destination: FxHashMap<Text, Vec<usize>>,
+    rules: ScopeRules,
+}
+
+/// What version and flags decide about scopes.
+#[derive(Debug, Clone, Copy, Default)]
+struct ScopeRules {
+    /// Whether `~ns/host` takes out (from 1.31); before, it names a namespace that there is not.
+    excludes: bool,
+    /// Whether the best of several definitions is imported, and not that of the first namespace (DR-7.5).
+    picks_best: bool,
+    /// The same for what routes bring in.
+    picks_best_of_routes: bool,
 }
 
 /// An entry `NAMESPACE/HOST` of an egress listener.
@@ -81,10 +94,10 @@ struct Pattern<'a> {
 
 impl<'a> Pattern<'a> {
     /// `.` is the namespace of the proxy; `~` in front takes out (DR-7.3, DR-7.12).
-    fn new(text: &'a str, own: &'a str) -> Self {
+    fn new(text: &'a str, own: &'a str, rules: ScopeRules) -> Self {
         let (namespace, host) = text.split_once('/').unwrap_or(("*", text));
-        let (excludes, namespace) =
-            namespace.strip_prefix('~').map_or((false, namespace), |rest| (true, rest));
+        let taken_out = namespace.strip_prefix('~').filter(|_| rules.excludes);
+        let (excludes, namespace) = taken_out.map_or((false, namespace), |rest| (true, rest));
         Self { excludes, namespace: if namespace == "." { own } else { namespace }, host }
     }
 
@@ -113,7 +126,12 @@ fn is_subset(host: &str, pattern: &str) -> bool {
 impl Scopes {
     /// The sidecars and routes of a snapshot.
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
-        let mut scopes = Self::default();
+        let rules = ScopeRules {
+            excludes: config.version.at_least(1, 31),
+            picks_best: config.flags.is_on(Flag::UnifiedSidecarScope),
+            picks_best_of_routes: config.flags.is_on(Flag::BestServiceNamespace),
+        };
+        let mut scopes = Self { rules, ..Self::default() };
         for object in snapshot.of_kind(&Kind::Sidecar) {
             if object.body.sidecar().is_some() {
                 scopes.sidecars.entry(Arc::clone(&object.id.namespace)).or_default().push(Arc::clone(object));
@@ -208,15 +226,15 @@ impl Scopes {
         let listeners = listeners.unwrap_or(&everything);
         let mut found: Option<Scoped<'a>> = None;
         for listener in listeners {
-            append(&mut found, imported(registry, client, host, listener));
+            append(&mut found, imported(registry, client, host, listener, self.rules));
         }
         // What routes bring in never takes the place of what a listener asked for (DR-7.4).
         for listener in listeners {
             for at in self.by_destination.get(host).into_iter().flatten() {
-                let route = self.routes.get(*at).filter(|route| counts(route, client, listener));
+                let route = self.routes.get(*at).filter(|route| counts(route, client, listener, self.rules));
                 append(
                     &mut found,
-                    route.and_then(|route| brought_in(registry, client, host, listener, route)),
+                    route.and_then(|route| brought_in(registry, client, host, (listener, self.rules), route)),
                 );
             }
         }
@@ -232,15 +250,19 @@ impl Scopes {
         let own = &*client.namespace;
         let listeners = listeners.unwrap_or(&everything).iter();
         listeners.filter(|listener| listener.port.is_none_or(|one| one == port)).any(|listener| {
-            let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own)).collect();
+            let patterns: Vec<_> =
+                listener.hosts.iter().map(|text| Pattern::new(text, own, self.rules)).collect();
             let covers = |one: &Pattern<'_>| {
                 one.is_of(namespace) && (one.is_everything() || is_subset(host, one.host))
             };
             let imports = patterns.iter().any(|one| !one.excludes && covers(one))
                 && !patterns.iter().any(|one| one.excludes && covers(one));
             let routes = self.by_destination.get(host).into_iter().flatten();
-            let brought =
-                || routes.filter_map(|at| self.routes.get(*at)).any(|route| counts(route, client, listener));
+            let brought = || {
+                routes
+                    .filter_map(|at| self.routes.get(*at))
+                    .any(|route| counts(route, client, listener, self.rules))
+            };
             imports || brought()
         })
     }
@@ -251,7 +273,7 @@ impl Scopes {
         let hosts =
             sidecar.into_iter().flat_map(|sidecar| &sidecar.egress).flat_map(|listener| &listener.hosts);
         hosts
-            .map(|text| Pattern::new(text, &client.namespace))
+            .map(|text| Pattern::new(text, &client.namespace, self.rules))
             .filter(|one| !one.excludes)
             .map(|one| one.namespace)
     }
@@ -263,7 +285,7 @@ impl Scopes {
         let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).filter(|egress| !egress.is_empty());
         let mut found = None;
         for listener in listeners.unwrap_or(&everything) {
-            append(&mut found, imported(registry, client, host, listener));
+            append(&mut found, imported(registry, client, host, listener, self.rules));
         }
         found.is_some_and(|scoped| scoped.ports == Ports::All)
     }
@@ -280,9 +302,9 @@ impl Scopes {
                 return exported(&route.exports, &route.namespace, &client.namespace);
             }
             if listeners.is_empty() {
-                counts(route, client, &everything)
+                counts(route, client, &everything, self.rules)
             } else {
-                listeners.iter().any(|listener| counts(route, client, listener))
+                listeners.iter().any(|listener| counts(route, client, listener, self.rules))
             }
         });
         let destinations = in_force.filter_map(|route| route.destinations.get(host)).flatten();
@@ -311,9 +333,10 @@ fn imported<'a>(
     client: &Workload,
     host: &str,
     listener: &EgressListener,
+    rules: ScopeRules,
 ) -> Option<Scoped<'a>> {
     let own = &*client.namespace;
-    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own)).collect();
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own, rules)).collect();
     let is_imported = |service: &&Service| {
         service.is_visible_to(own)
             && listener.port.is_none_or(|port| service.port(port).is_some())
@@ -321,20 +344,25 @@ fn imported<'a>(
             && !patterns.iter().any(|pattern| pattern.excludes && pattern.imports(service))
     };
     let candidates = || registry.definitions(host).filter(is_imported);
-    let service = candidates()
-        .find(|one| &*one.namespace == own)
-        .or_else(|| candidates().find(|one| one.is_kubernetes))
-        .or_else(|| candidates().next())?;
+    let service = if rules.picks_best {
+        candidates()
+            .find(|one| &*one.namespace == own)
+            .or_else(|| candidates().find(|one| one.is_kubernetes))
+            .or_else(|| candidates().next())?
+    } else {
+        candidates().min_by_key(|one| &one.namespace)?
+    };
     let ports = listener.port.map_or(Ports::All, |port| Ports::Only([port].into()));
     Some(Scoped { service, ports })
 }
 
 /// Whether a route counts for a listener (DR-7.14).
-fn counts(route: &Route, client: &Workload, listener: &EgressListener) -> bool {
+fn counts(route: &Route, client: &Workload, listener: &EgressListener, rules: ScopeRules) -> bool {
     if !route.is_for_mesh || !exported(&route.exports, &route.namespace, &client.namespace) {
         return false;
     }
-    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, &client.namespace)).collect();
+    let own = &*client.namespace;
+    let patterns: Vec<_> = listener.hosts.iter().map(|text| Pattern::new(text, own, rules)).collect();
     let overlaps =
         |host: &Text, pattern: &Pattern<'_>| is_subset(host, pattern.host) || is_subset(pattern.host, host);
     let applies = |pattern: &&Pattern<'_>| pattern.is_of(&route.namespace);
@@ -356,7 +384,7 @@ fn brought_in<'a>(
     registry: &'a Registry,
     client: &Workload,
     host: &str,
-    listener: &EgressListener,
+    (listener, rules): (&EgressListener, ScopeRules),
     route: &Route,
 ) -> Option<Scoped<'a>> {
     let own = &*client.namespace;
@@ -365,11 +393,15 @@ fn brought_in<'a>(
         return None;
     }
     let visible = || registry.definitions(host).filter(|one| one.is_visible_to(own));
-    let service = registry
-        .definitions(host)
-        .find(|one| &*one.namespace == own)
-        .or_else(|| visible().find(|one| one.is_kubernetes))
-        .or_else(|| visible().next())?;
+    let service = if rules.picks_best_of_routes {
+        registry
+            .definitions(host)
+            .find(|one| &*one.namespace == own)
+            .or_else(|| visible().find(|one| one.is_kubernetes))
+            .or_else(|| visible().next())?
+    } else {
+        visible().min_by_key(|one| &one.namespace)?
+    };
     let named: Option<BTreeSet<u16>> = destinations.iter().map(|one| one.port).collect();
     let ports = match (listener.port, named) {
         (Some(port), _) => Some(BTreeSet::from([port])),

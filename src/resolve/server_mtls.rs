@@ -65,6 +65,10 @@ impl PeerPolicies {
         let mut sorted: Vec<_> = snapshot.of_kind(&Kind::PeerAuthentication).collect();
         sorted.sort_by_cached_key(|object| ages.place(object));
         let mut policies = Self::default();
+        // The kind came with 1.5 (MT-9.5).
+        if !config.version.at_least(1, 5) {
+            return policies;
+        }
         for object in sorted {
             let Some(policy) = object.body.peer_authentication() else { continue };
             let namespace = &object.id.namespace;
@@ -98,6 +102,11 @@ impl PeerPolicies {
             },
             Some(_) | None => workload,
         }
+    }
+
+    /// Whether a namespace, or the mesh, has a policy that selects no workloads, whatever it says.
+    pub fn are_of_namespace(&self, namespace: &str) -> bool {
+        self.mesh.is_some() || self.namespaces.contains_key(namespace)
     }
 
     /// The mode of a namespace, without policies that select workloads (MT-4.3).

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::ambient;
-use super::workload::Workload;
+use super::workload::{NamespaceRevisions, Workload};
 use crate::model::pod::ProxyKind;
 use crate::model::workload::PodTemplate;
 use crate::model::{Kind, Labels, Snapshot};
@@ -14,6 +14,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
     let kinds =
         [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::ReplicaSet, Kind::Job, Kind::CronJob];
     let mut found = Vec::new();
+    let mut namespaces = NamespaceRevisions::new(snapshot);
     for object in kinds.iter().flat_map(|kind| snapshot.of_kind(kind)) {
         let Some(body) = object.body.workload().filter(|body| body.controller.is_none()) else { continue };
         let Some(template) = &body.template else { continue };
@@ -25,6 +26,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
             kind: object.id.kind.name().into(),
             labels: labels(template, proxy),
             proxy,
+            revision: namespaces.revision(&object.id.namespace, &template.labels, &template.pod),
             object: Arc::clone(object),
         });
     }

@@ -9,7 +9,7 @@ use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
 use super::pair::EndpointTls;
 use super::registry::{EndpointsFrom, Service};
-use super::workload::Workload;
+use super::workload::{REVISION, Workload};
 use crate::model::Kind;
 use crate::model::pod::ProxyKind;
 
@@ -132,7 +132,12 @@ impl Answered<'_> {
                 service.endpoints_from == EndpointsFrom::Nothing && !service.is_alias()
             }
             Kind::EnvoyFilter => is_envoy || !self.endpoints.is_empty(),
-            Kind::Namespace => proxy == ProxyKind::Ztunnel,
+            // Of several control planes it may name the one of a client that does not name it itself.
+            Kind::Namespace => {
+                let names = self.client.labels.get(REVISION).is_some()
+                    || self.client.body().is_some_and(|pod| pod.injected_by.is_some());
+                proxy == ProxyKind::Ztunnel || is_envoy && !names && self.mesh.is_one_of_several()
+            }
             Kind::Deployment
             | Kind::StatefulSet
             | Kind::DaemonSet

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::ambient;
 use crate::model::pod::{Controller, Pod, ProxyKind};
 use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 
@@ -22,6 +23,8 @@ pub struct Workload {
     pub labels: Labels,
     /// What policy sees of it.
     pub proxy: ProxyKind,
+    /// The revision of its control plane; empty for the one without a name.
+    pub revision: Text,
     /// The object it was read from.
     pub object: Arc<Object>,
 }
@@ -78,6 +81,7 @@ impl Workloads {
             return Self::of_templates(snapshot);
         }
         let mut workloads = Self::default();
+        let mut namespaces = NamespaceRevisions::new(snapshot);
         for object in snapshot.of_kind(&Kind::Pod) {
             let Some(pod) = object.body.pod() else { continue };
             if pod.ended {
@@ -103,6 +107,7 @@ impl Workloads {
                 kind,
                 labels: object.meta.labels.clone(),
                 proxy,
+                revision: namespaces.revision(&object.id.namespace, &object.meta.labels, pod),
                 object: Arc::clone(object),
             });
         }
@@ -153,6 +158,37 @@ impl Workloads {
     /// The indices of a namespace's pods.
     pub fn in_namespace(&self, namespace: &str) -> &[usize] {
         self.by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The label that names the control plane.
+pub(super) const REVISION: &str = "istio.io/rev";
+
+/// The revision that a label or annotation names; `default` is the name of the one without a name.
+fn named_revision(name: &str) -> Text {
+    if name == "default" { Text::default() } else { name.into() }
+}
+
+/// The revisions that namespaces ask for, each looked up once.
+pub(super) struct NamespaceRevisions<'a> {
+    snapshot: &'a Snapshot,
+    known: FxHashMap<Text, Text>,
+}
+
+impl<'a> NamespaceRevisions<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, known: FxHashMap::default() }
+    }
+
+    /// The revision of a pod: as its label says, else as injection wrote it down, else as its namespace asks for.
+    pub(super) fn revision(&mut self, namespace: &Text, labels: &Labels, pod: &Pod) -> Text {
+        if let Some(own) = labels.get(REVISION).or(pod.injected_by.as_deref()) {
+            return named_revision(own);
+        }
+        let of_namespace = |snapshot| ambient::namespace_labels(snapshot, namespace)?.get(REVISION);
+        let snapshot = self.snapshot;
+        let known = self.known.entry(Arc::clone(namespace));
+        Arc::clone(known.or_insert_with(|| of_namespace(snapshot).map(named_revision).unwrap_or_default()))
     }
 }
 

@@ -51,7 +51,13 @@ impl Session {
         for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLORTERM"] {
             command.env_remove(name);
         }
-        for (name, value) in [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")].iter().chain(environment) {
+        // Whoever runs the tests may have a configuration of their own; in the tests' folder there is none.
+        let fixed = [
+            ("TERM", "xterm-256color"),
+            ("LC_ALL", "C.UTF-8"),
+            ("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")),
+        ];
+        for (name, value) in fixed.iter().chain(environment) {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).unwrap();

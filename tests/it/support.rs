@@ -35,6 +35,8 @@ pub(crate) fn meshscope_with(folder: &Path, arguments: &[&str], input: impl Into
         .current_dir(folder)
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
+        // Whoever runs the tests may have a configuration of their own.
+        .env("XDG_CONFIG_HOME", folder.join(".config"))
         .stdin(input)
         .output()
         .expect("the program starts");

@@ -334,7 +334,30 @@ fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Int
             .map(|port| (interner.text(&port.name), port.container_port))
             .collect(),
         controller: None,
+        own_certificates: proxy.is_some_and(|proxy| {
+            proxy.env.iter().any(|variable| variable.name.starts_with("ISTIO_META_TLS_CLIENT_"))
+        }),
+        istiod: None,
+        injected_by: None,
     }
+}
+
+/// What injection writes down about itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct InjectionWire {
+    #[serde(deserialize_with = "nullable")]
+    revision: String,
+}
+
+/// What the container `discovery` tells, where the labels say that this is istiod.
+fn istiod_of(labels: &BTreeMap<String, String>, spec: &PodSpecWire) -> Option<Istiod> {
+    labels.get("app").filter(|app| *app == "istiod")?;
+    let container = spec.containers.iter().find(|one| one.name == "discovery")?;
+    Some(Istiod {
+        version: version_of_image(&container.image),
+        environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
+    })
 }
 
 /// A pod.
@@ -342,6 +365,11 @@ pub(super) fn pod<'de, D: Deserializer<'de>>(d: D, interner: &mut Interner) -> R
     let wire = Parts::<PodSpecWire, PodStatusWire>::deserialize(d)?;
     let mut pod = pod_of(&wire.spec, Some(&wire.status), interner);
     pod.controller = wire.metadata.controller(interner);
+    let injection = wire.metadata.annotations.get("sidecar.istio.io/status");
+    let injection = injection.and_then(|text| serde_json::from_str::<InjectionWire>(text).ok());
+    let revision = injection.map(|injection| injection.revision).filter(|revision| !revision.is_empty());
+    pod.injected_by = revision.map(|revision| interner.text(&revision));
+    pod.istiod = istiod_of(&wire.metadata.labels, &wire.spec).map(Box::new);
     Ok((wire.metadata, Body::Pod(Box::new(pod))))
 }
 
@@ -378,14 +406,7 @@ pub(super) fn workload<'de, D: Deserializer<'de>>(
     let wire = Parts::<WorkloadSpecWire, Skipped>::deserialize(d)?;
     let controller = wire.metadata.controller(interner);
     let template = wire.spec.template.or_else(|| wire.spec.job_template.and_then(|job| job.spec.template));
-    let istiod =
-        template.as_ref().filter(|_| wire.metadata.labels.get("app").is_some_and(|app| app == "istiod"));
-    let istiod =
-        istiod.and_then(|template| template.spec.containers.iter().find(|one| one.name == "discovery"));
-    let istiod = istiod.map(|container| Istiod {
-        version: version_of_image(&container.image),
-        environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
-    });
+    let istiod = template.as_ref().and_then(|template| istiod_of(&wire.metadata.labels, &template.spec));
     let template = template.map(|template| {
         let pod = pod_of(&template.spec, None, interner);
         let meta = template.metadata.into_metadata(interner);
@@ -398,9 +419,9 @@ pub(super) fn workload<'de, D: Deserializer<'de>>(
 fn version_of_image(image: &str) -> Option<String> {
     let (_, tag) = image.split_once('@').map_or(image, |(name, _)| name).rsplit_once(':')?;
     let version = tag.split(['-', '_']).next()?;
-    let mut parts = version.split('.');
-    let numeric = |part: Option<&str>| part.is_some_and(|part| part.parse::<u32>().is_ok());
-    (numeric(parts.next()) && numeric(parts.next())).then(|| version.to_owned())
+    // A tag such as 20240501.3 is a date; every release of Istio so far is a 1.x.
+    let minor = version.strip_prefix("1.").and_then(|rest| rest.split('.').next());
+    minor.is_some_and(|minor| minor.parse::<u32>().is_ok()).then(|| version.to_owned())
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,0 +1,131 @@
+//! Control planes of several revisions: which one a workload is of, and the mesh as each sees it.
+//!
+//! A client is answered with the mesh configuration, flags and version of its own control plane; what a server demands
+//! is decided by the server's. There is one mesh for each set of settings that differs, and none but the first where
+//! there is one control plane.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::ambient::policies::AmbientPolicies;
+use super::config::Config;
+use super::legacy::LegacyPolicies;
+use super::mesh::Mesh;
+use super::server_mtls::PeerPolicies;
+use super::workload::Workload;
+use crate::model::Text;
+
+/// What the mesh of one control plane knows of the others; nothing where there is one.
+#[derive(Debug, Clone, Default)]
+pub struct Revisions {
+    /// By revision, where its settings are not those of the first mesh. Only the first mesh has any.
+    meshes: BTreeMap<Text, Arc<Mesh>>,
+    /// What the servers of each demand, the first mesh's under the empty revision.
+    demands: Option<Arc<FxHashMap<Text, Demands>>>,
+}
+
+/// The policies by which servers of a control plane demand TLS.
+#[derive(Debug, Clone)]
+pub struct Demands {
+    /// `PeerAuthentications`.
+    pub policies: Arc<PeerPolicies>,
+    /// The policies of before 1.6, for those versions.
+    pub legacy: Option<Arc<LegacyPolicies>>,
+    /// What captured workloads demand.
+    pub ambient_policies: Arc<AmbientPolicies>,
+}
+
+/// A control plane besides the first: its revisions, and the mesh as it sees it.
+pub(super) type Other = (Vec<Text>, Mesh);
+
+/// Configurations that differ from the first and from each other, each with the revisions that have it.
+pub(super) fn differing(first: &Config, all: Vec<(Text, Config)>) -> Vec<(Vec<Text>, Config)> {
+    let mut found: Vec<(Vec<Text>, Config)> = Vec::new();
+    for (revision, config) in all.into_iter().filter(|(_, config)| config != first) {
+        match found.iter_mut().find(|(_, known)| *known == config) {
+            Some((revisions, _)) => revisions.push(revision),
+            None => found.push((vec![revision], config)),
+        }
+    }
+    found
+}
+
+/// Tells the meshes of all control planes what the servers of each other demand.
+pub(super) fn introduce(first: &mut Mesh, others: &mut [Other]) {
+    if others.is_empty() {
+        return;
+    }
+    let mut demands = FxHashMap::default();
+    demands.insert(Text::default(), Demands::of(first));
+    for (revisions, mesh) in others.iter() {
+        demands.extend(revisions.iter().map(|revision| (Arc::clone(revision), Demands::of(mesh))));
+    }
+    let demands = Some(Arc::new(demands));
+    for mesh in std::iter::once(first).chain(others.iter_mut().map(|(_, mesh)| mesh)) {
+        mesh.revisions = Revisions { meshes: BTreeMap::new(), demands: demands.clone() };
+    }
+}
+
+impl Demands {
+    fn of(mesh: &Mesh) -> Self {
+        Self {
+            policies: Arc::clone(&mesh.policies),
+            legacy: mesh.legacy.clone(),
+            ambient_policies: Arc::clone(&mesh.ambient_policies),
+        }
+    }
+}
+
+impl Revisions {
+    /// The meshes of the others, each with all of its revisions.
+    pub(super) fn others(&self) -> Vec<Other> {
+        let mut found: Vec<(Vec<Text>, &Arc<Mesh>)> = Vec::new();
+        for (revision, mesh) in &self.meshes {
+            match found.iter_mut().find(|(_, known)| Arc::ptr_eq(known, mesh)) {
+                Some((revisions, _)) => revisions.push(Arc::clone(revision)),
+                None => found.push((vec![Arc::clone(revision)], mesh)),
+            }
+        }
+        found.into_iter().map(|(revisions, mesh)| (revisions, Mesh::clone(mesh))).collect()
+    }
+
+    /// Keeps the meshes of the others.
+    pub(super) fn keep(&mut self, others: Vec<Other>) {
+        for (revisions, mesh) in others {
+            let mesh = Arc::new(mesh);
+            self.meshes.extend(revisions.into_iter().map(|revision| (revision, Arc::clone(&mesh))));
+        }
+    }
+}
+
+impl Mesh {
+    /// The mesh as a client's control plane sees it, with whose settings it is answered.
+    pub fn of_client(&self, client: &Workload) -> &Self {
+        self.revisions.meshes.get(&client.revision).map_or(self, |mesh| mesh)
+    }
+
+    /// Whether a namespace is the root namespace of any control plane.
+    pub fn is_a_root(&self, namespace: &str) -> bool {
+        let mut meshes = std::iter::once(self).chain(self.revisions.meshes.values().map(|mesh| &**mesh));
+        meshes.any(|mesh| mesh.config.root_namespace == namespace)
+    }
+
+    /// The revision of a client, where its control plane has settings of its own.
+    pub fn revision_of<'a>(&self, client: &'a Workload) -> Option<&'a Text> {
+        self.revisions.meshes.contains_key(&client.revision).then_some(&client.revision)
+    }
+
+    /// Whether there are control planes with other settings.
+    pub(super) fn is_one_of_several(&self) -> bool {
+        self.revisions.demands.is_some()
+    }
+
+    /// What the servers of a revision's control plane demand by, those of the first where it is not known; `None` where
+    /// there is one control plane, whose policies are this mesh's.
+    pub(super) fn demands_of(&self, revision: &str) -> Option<&Demands> {
+        let demands = self.revisions.demands.as_ref()?;
+        demands.get(revision).or_else(|| demands.get(""))
+    }
+}

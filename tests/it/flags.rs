@@ -1,0 +1,349 @@
+//! istiod's flags: where they are read, and what each changes.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use meshscope::bundle::{self, Request};
+use meshscope::resolve::{Flag, Mesh, Options, PairTls, Status};
+
+use crate::support::meshscope;
+
+fn mesh(objects: &str, options: &Options) -> Arc<Mesh> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, objects.as_bytes()).unwrap();
+    let paths = vec![bundle::Path::File(file.path().to_owned())];
+    let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
+    assert!(read.problems.is_empty(), "{:?}", read.problems);
+    Mesh::new(&read.snapshot, options)
+}
+
+fn at_version(version: &str) -> Options {
+    Options { istio_version: Some(version.to_owned()), ..Options::default() }
+}
+
+fn pod(path: &str, address: u8, proxy: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    format!(
+        "---
+apiVersion: v1
+kind: Pod
+metadata: {{namespace: {namespace}, name: {name}, labels: {{app: {name}, security.istio.io/tlsMode: istio}}}}
+spec: {{containers: [{{name: app}}, {{name: istio-proxy, {proxy}}}]}}
+status: {{phase: Running, podIP: 10.0.0.{address}, conditions: [{{type: Ready, status: \"True\"}}]}}
+"
+    )
+}
+
+const SIDECAR: &str = "args: [proxy, sidecar]";
+
+fn service(path: &str, more: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    format!(
+        "---
+apiVersion: v1
+kind: Service
+metadata: {{namespace: {namespace}, name: {name}}}
+spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80}}]{more}}}
+"
+    )
+}
+
+fn object(kind: &str, path: &str, spec: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    let group = if kind == "PeerAuthentication" { "security" } else { "networking" };
+    format!(
+        "---
+apiVersion: {group}.istio.io/v1beta1
+kind: {kind}
+metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2024-01-01T00:00:00Z\"}}
+spec: {spec}
+"
+    )
+}
+
+/// istiod with a variable of its environment, as a Deployment or as a Pod.
+fn istiod(kind: &str, tag: &str, variable: &str) -> String {
+    let container = format!("{{name: discovery, image: \"istio/pilot:{tag}\", env: [{variable}]}}");
+    let spec = match kind {
+        "Deployment" => {
+            format!("apiVersion: apps/v1\nspec: {{template: {{spec: {{containers: [{container}]}}}}}}")
+        }
+        _ => format!("apiVersion: v1\nspec: {{containers: [{container}]}}\nstatus: {{phase: {kind}}}"),
+    };
+    let kind = if kind == "Deployment" { "Deployment" } else { "Pod" };
+    format!(
+        "---
+kind: {kind}
+metadata: {{namespace: istio-system, name: istiod-{}, labels: {{app: istiod}}}}
+{spec}
+",
+        tag.replace('.', "-")
+    )
+}
+
+fn pair(mesh: &Mesh, host: &str) -> PairTls {
+    let client = mesh.workloads.get(mesh.workloads.by_pod("web", "client").unwrap()).unwrap();
+    mesh.pair(client, host, 80, None).unwrap()
+}
+
+#[test]
+fn flags_are_those_of_the_environment_as_istiod_reads_it() {
+    let name = "PILOT_UNIFIED_SIDECAR_SCOPE";
+    for (value, wanted) in [
+        ("\"false\"", false),
+        ("\"0\"", false),
+        ("\"F\"", false),
+        ("\"True\"", true),
+        ("\"fAlse\"", true),
+        ("\"off\"", true),
+        ("\"\"", true),
+    ] {
+        let variable = format!("{{name: {name}, value: {value}}}");
+        for kind in ["Deployment", "Running"] {
+            let mesh = mesh(&istiod(kind, "1.30.0", &variable), &Options::default());
+            assert_eq!(mesh.config.flags.is_on(Flag::UnifiedSidecarScope), wanted, "{value} of a {kind}");
+            assert_eq!(mesh.config.version.value, "1.30.0", "{kind}");
+        }
+    }
+}
+
+#[test]
+fn what_runs_counts_and_not_what_will_or_what_did() {
+    let off = format!("{{name: {}, value: \"false\"}}", Flag::EnhancedMerge.name());
+    let newer = istiod("Deployment", "1.31.0", "");
+    let running = istiod("Running", "1.30.0", &off);
+    let ended = istiod("Succeeded", "1.29.0", &off);
+    let version = |objects: &str| {
+        let mesh = mesh(objects, &Options::default());
+        (mesh.config.version.value.clone(), mesh.config.flags.is_on(Flag::EnhancedMerge))
+    };
+    assert_eq!(version(&(newer.clone() + &running)), ("1.30.0".to_owned(), false));
+    assert_eq!(version(&(newer + &ended)), ("1.31.0".to_owned(), true));
+}
+
+#[test]
+fn a_flag_is_on_only_in_versions_that_have_it() {
+    for (flag, version, wanted) in [
+        (Flag::EnhancedMerge, "1.23", false),
+        (Flag::EnhancedMerge, "1.24", true),
+        (Flag::RuleTlsForExternal, "1.23", false),
+        (Flag::RuleTlsForExternal, "1.24", true),
+        (Flag::RuleInheritance, "1.9", false),
+        (Flag::RuleInheritance, "1.10", true),
+        (Flag::RuleInheritance, "1.19", true),
+        (Flag::RuleInheritance, "1.20", false),
+    ] {
+        let options = Options { flags: vec![(flag, true)], ..at_version(version) };
+        assert_eq!(
+            mesh(&pod("web/client", 1, SIDECAR), &options).config.flags.is_on(flag),
+            wanted,
+            "{version}"
+        );
+    }
+    let options = at_version("1.12");
+    assert!(!mesh(&pod("web/client", 1, SIDECAR), &options).config.flags.is_on(Flag::RuleInheritance));
+}
+
+#[test]
+fn without_the_flag_a_host_is_that_of_the_first_namespace() {
+    let entry = |namespace: &str| {
+        let spec = "{hosts: [api.test], resolution: STATIC, location: MESH_INTERNAL, \
+                    ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.9.9.9}]}";
+        object("ServiceEntry", &format!("{namespace}/{namespace}"), spec)
+    };
+    let route = object(
+        "VirtualService",
+        "web/r",
+        "{hosts: [other.test], http: [{route: [{destination: {host: api.test}}]}]}",
+    );
+    let narrow = object("Sidecar", "web/s", "{egress: [{hosts: [\"./*\", web/other.test]}]}");
+    let imported = entry("aaa") + &entry("web") + &pod("web/client", 1, SIDECAR);
+    // The client's own definition comes first but for the flag; a route's likewise, by a flag of its own.
+    let elsewhere = entry("aaa") + &entry("zzz") + &pod("web/client", 1, SIDECAR) + &route + &narrow;
+    let own_by_route = entry("aaa")
+        + &object(
+            "ServiceEntry",
+            "web/web",
+            "{hosts: [api.test], exportTo: [.], resolution: STATIC, location: MESH_INTERNAL, \
+             ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 10.9.9.9}]}",
+        )
+        + &pod("web/client", 1, SIDECAR)
+        + &route
+        + &object("Sidecar", "web/s", "{egress: [{hosts: [web/other.test]}]}");
+    for (objects, flags, wanted) in [
+        (&imported, vec![], "web"),
+        (&imported, vec![(Flag::UnifiedSidecarScope, false)], "aaa"),
+        (&imported, vec![(Flag::BestServiceNamespace, false)], "web"),
+        (&elsewhere, vec![(Flag::BestServiceNamespace, false)], "aaa"),
+        (&own_by_route, vec![], "web"),
+        (&own_by_route, vec![(Flag::BestServiceNamespace, false)], "aaa"),
+        (&own_by_route, vec![(Flag::UnifiedSidecarScope, false)], "web"),
+    ] {
+        let mesh = mesh(objects, &Options { flags: flags.clone(), ..Options::default() });
+        let client = mesh.workloads.get(mesh.workloads.by_pod("web", "client").unwrap()).unwrap();
+        let target = mesh.target(client, "api.test").unwrap();
+        assert!(target.is_in_scope(), "{flags:?}");
+        assert_eq!(*target.service.namespace, *wanted, "{flags:?}");
+    }
+}
+
+/// C20 and C4 of the rules, with and without the flag: per endpoint, but only after the all-or-nothing test.
+#[test]
+fn headless_services_with_listed_endpoints_choose_for_each_after_the_test_of_all() {
+    let headless = service("shop/db", ", clusterIP: None");
+    let pods = pod("web/client", 1, SIDECAR) + &pod("shop/db", 2, SIDECAR);
+    let disable =
+        object("PeerAuthentication", "shop/w", "{selector: {matchLabels: {app: db}}, mtls: {mode: DISABLE}}");
+    let bare = pod("shop/bare", 3, SIDECAR)
+        .replace("app: bare, security.istio.io/tlsMode: istio", "app: db")
+        .replace(", {name: istio-proxy, args: [proxy, sidecar]}", "");
+    for (objects, on, wanted) in [
+        (headless.clone() + &pods + &disable, false, "istio-mutual"),
+        (headless.clone() + &pods + &disable, true, "plaintext"),
+        (headless.clone() + &pods + &bare, false, "plaintext"),
+        (headless.clone() + &pods + &bare, true, "plaintext"),
+        (headless + &pods, true, "istio-mutual"),
+    ] {
+        let options = Options { flags: vec![(Flag::EdsForHeadless, on)], ..Options::default() };
+        let pair = pair(&mesh(&objects, &options), "db.shop.svc.cluster.local");
+        let sent: Vec<_> = pair.endpoints.iter().map(|endpoint| endpoint.sent.word()).collect();
+        assert!(!sent.is_empty() && sent.iter().all(|one| *one == wanted), "{on}: {sent:?}, not {wanted}");
+    }
+}
+
+#[test]
+fn rules_that_others_inherit_leave_open_what_they_can_touch() {
+    let objects = |namespace: &str| {
+        service("shop/reviews", "")
+            + &pod("shop/reviews", 1, SIDECAR)
+            + &pod("web/client", 2, SIDECAR)
+            + &object(
+                "DestinationRule",
+                &format!("{namespace}/inherited"),
+                "{trafficPolicy: {tls: {mode: SIMPLE}}}",
+            )
+    };
+    for (namespace, version, on, wanted) in [
+        ("istio-system", "1.9", true, false),
+        ("istio-system", "1.10", true, true),
+        ("istio-system", "1.19", true, true),
+        ("istio-system", "1.19", false, false),
+        ("istio-system", "1.20", true, false),
+        ("shop", "1.12", true, true),
+        ("web", "1.12", true, true),
+        ("other", "1.12", true, false),
+    ] {
+        let options = Options { flags: vec![(Flag::RuleInheritance, on)], ..at_version(version) };
+        let pair = pair(&mesh(&objects(namespace), &options), "reviews.shop.svc.cluster.local");
+        assert_eq!(pair.status == Status::Unknown, wanted, "{namespace} {version} {on}");
+        assert_eq!(pair.missing.is_empty(), !wanted);
+    }
+}
+
+#[test]
+fn a_proxy_with_certificates_of_its_own_leaves_open_what_it_presents() {
+    let own = format!("{SIDECAR}, env: [{{name: ISTIO_META_TLS_CLIENT_CERT_CHAIN, value: /etc/own.pem}}]");
+    let inside = |proxy: &str, mode: &str| {
+        let rule = if mode.is_empty() {
+            String::new()
+        } else {
+            object(
+                "DestinationRule",
+                "shop/r",
+                &format!("{{host: reviews, trafficPolicy: {{tls: {{mode: {mode}}}}}}}"),
+            )
+        };
+        service("shop/reviews", "") + &pod("shop/reviews", 1, SIDECAR) + &pod("web/client", 2, proxy) + &rule
+    };
+    for (proxy, mode, wanted) in [
+        (own.as_str(), "", true),
+        (own.as_str(), "ISTIO_MUTUAL", true),
+        (own.as_str(), "MUTUAL", true),
+        (own.as_str(), "SIMPLE", false),
+        (own.as_str(), "DISABLE", false),
+        (SIDECAR, "", false),
+        (SIDECAR, "ISTIO_MUTUAL", false),
+    ] {
+        let pair = pair(&mesh(&inside(proxy, mode), &Options::default()), "reviews.shop.svc.cluster.local");
+        assert_eq!(pair.status == Status::Unknown, wanted, "{proxy} {mode}");
+    }
+    let outside = pod("web/client", 1, &own)
+        + &object(
+            "ServiceEntry",
+            "web/api",
+            "{hosts: [api.test], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}",
+        )
+        + &object("DestinationRule", "web/r", "{host: api.test, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}}");
+    for (version, on, wanted) in [("1.23", true, true), ("1.24", true, false), ("1.24", false, true)] {
+        let options = Options { flags: vec![(Flag::RuleTlsForExternal, on)], ..at_version(version) };
+        let pair = pair(&mesh(&outside, &options), "api.test");
+        assert_eq!(pair.status == Status::Unknown, wanted, "{version} {on}");
+    }
+}
+
+/// Two clients that only their certificates tell apart are not answered as one.
+#[test]
+fn certificates_of_its_own_set_a_client_apart() {
+    let own = format!("{SIDECAR}, env: [{{name: ISTIO_META_TLS_CLIENT_CERT_CHAIN, value: /etc/own.pem}}]");
+    let folder = tempfile::tempdir().unwrap();
+    let objects = service("shop/reviews", "")
+        + &pod("shop/reviews", 1, SIDECAR)
+        + &pod("web/client", 2, SIDECAR)
+        + &pod("web/other", 3, &own);
+    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
+    let rows = meshscope(folder.path(), &["tls-check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let rows: Vec<_> = rows["rows"].as_array().unwrap().iter().collect();
+    let unknown: Vec<_> = rows.iter().filter(|row| row["status"] == "UNKNOWN").collect();
+    assert_eq!((rows.len() > 1, unknown.len()), (true, 1), "{rows:?}");
+    assert_eq!(unknown[0]["client"]["pod"], "other");
+}
+
+#[test]
+fn the_default_configuration_is_printed_and_can_be_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = meshscope(folder.path(), &["config", "default"]);
+    assert_eq!((printed.code, printed.err.as_str()), (0, ""));
+    let configuration = folder.path().join(".config/meshscope/config.toml");
+    std::fs::create_dir_all(configuration.parent().unwrap()).unwrap();
+    std::fs::write(&configuration, printed.out).unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), pod("web/client", 1, SIDECAR)).unwrap();
+    let ran = meshscope(folder.path(), &["check", "-f", "mesh.yaml"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn the_configuration_file_sets_flags_whatever_istiod_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let off = "{name: PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES, value: \"false\"}";
+    let objects = service("shop/db", ", clusterIP: None")
+        + &pod("web/client", 1, SIDECAR)
+        + &pod("shop/db", 2, SIDECAR)
+        + &object(
+            "PeerAuthentication",
+            "shop/w",
+            "{selector: {matchLabels: {app: db}}, mtls: {mode: DISABLE}}",
+        )
+        + &istiod("Deployment", "1.30.0", off);
+    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
+    let sent = || {
+        let arguments = ["tls-check", "-f", "mesh.yaml", "client.web", "svc/db.shop", "-o", "json"];
+        let ran = meshscope(folder.path(), &arguments);
+        (ran.json()["rows"][0]["clientTls"]["effective"].clone(), ran.err)
+    };
+    assert_eq!(sent(), ("istio-mutual".into(), String::new()));
+
+    let configuration = folder.path().join(".config/meshscope/config.toml");
+    std::fs::create_dir_all(configuration.parent().unwrap()).unwrap();
+    std::fs::write(&configuration, "[istiod.flags]\nPILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES = true\n")
+        .unwrap();
+    assert_eq!(sent(), ("plaintext".into(), String::new()));
+
+    let mut wrong = String::from("[istiod.flags]\nPILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES = true\n");
+    writeln!(wrong, "PILOT_UNIFIED_SIDECAR_SCOPE = \"off\"\n\"\\u001b[31m\" = true").unwrap();
+    std::fs::write(&configuration, wrong).unwrap();
+    let (answer, message) = sent();
+    assert_eq!(answer, "plaintext");
+    let problem = "3: istiod.flags.PILOT_UNIFIED_SIDECAR_SCOPE: expected true or false, found string";
+    assert!(message.contains("config.toml") && message.contains(problem), "{message}");
+    assert!(message.contains("4: istiod.flags.") && !message.contains('\u{1b}'), "{message}");
+}

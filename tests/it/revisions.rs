@@ -1,0 +1,336 @@
+//! Control planes of several revisions: each client is answered by its own, each server demands by its own.
+
+use std::sync::Arc;
+
+use meshscope::bundle::{self, Request};
+use meshscope::model::Kind;
+use meshscope::resolve::candidates::{self, Which};
+use meshscope::resolve::unread::Why;
+use meshscope::resolve::{Mesh, Options, PairTls, Workload};
+
+use crate::support::meshscope;
+
+const HOST: &str = "reviews.shop.svc.cluster.local";
+
+fn mesh(objects: &str) -> Arc<Mesh> {
+    mesh_with(objects, &Options::default())
+}
+
+fn mesh_with(objects: &str, options: &Options) -> Arc<Mesh> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut file, objects.as_bytes()).unwrap();
+    let paths = vec![bundle::Path::File(file.path().to_owned())];
+    let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
+    assert!(read.problems.is_empty(), "{:?}", read.problems);
+    Mesh::new(&read.snapshot, options)
+}
+
+/// A pod with a sidecar; labels and annotations as they stand in YAML.
+fn pod(path: &str, address: u8, labels: &str, annotations: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    format!(
+        "---
+apiVersion: v1
+kind: Pod
+metadata:
+  namespace: {namespace}
+  name: {name}
+  labels: {{app: {name}, security.istio.io/tlsMode: istio{labels}}}
+  annotations: {{{annotations}}}
+spec: {{containers: [{{name: app}}, {{name: istio-proxy, args: [proxy, sidecar]}}]}}
+status: {{phase: Running, podIP: 10.0.0.{address}, conditions: [{{type: Ready, status: \"True\"}}]}}
+"
+    )
+}
+
+fn reviews(labels: &str) -> String {
+    "---
+apiVersion: v1
+kind: Service
+metadata: {namespace: shop, name: reviews}
+spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
+"
+    .to_owned()
+        + &pod("shop/reviews", 1, labels, "")
+}
+
+const CANARY: &str = ", istio.io/rev: canary";
+
+fn mesh_config(name: &str, text: &str) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{namespace: istio-system, name: {name}}}
+data: {{mesh: '{text}'}}
+"
+    )
+}
+
+fn istiod(revision: &str, tag: &str, variables: &str) -> String {
+    let label = if revision.is_empty() { String::new() } else { format!(", istio.io/rev: {revision}") };
+    format!(
+        "---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{namespace: istio-system, name: istiod-{revision}, labels: {{app: istiod{label}}}}}
+spec: {{template: {{spec: {{containers: [{{name: discovery, image: \"istio/pilot:{tag}\", env: [{variables}]}}]}}}}}}
+"
+    )
+}
+
+fn object(kind: &str, path: &str, age: u8, spec: &str) -> String {
+    let (namespace, name) = path.split_once('/').unwrap();
+    let group = if kind == "PeerAuthentication" { "security" } else { "networking" };
+    format!(
+        "---
+apiVersion: {group}.istio.io/v1beta1
+kind: {kind}
+metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2024-01-01T00:00:{age:02}Z\"}}
+spec: {spec}
+"
+    )
+}
+
+fn client<'a>(mesh: &'a Mesh, path: &str) -> &'a Workload {
+    let (namespace, name) = path.split_once('/').unwrap();
+    mesh.workloads.get(mesh.workloads.by_pod(namespace, name).unwrap()).unwrap()
+}
+
+fn pair(mesh: &Mesh, path: &str) -> PairTls {
+    mesh.pair(client(mesh, path), HOST, 80, None).unwrap()
+}
+
+fn sent(mesh: &Mesh, path: &str) -> &'static str {
+    pair(mesh, path).effective.unwrap().word()
+}
+
+#[test]
+fn a_client_is_of_the_revision_of_its_label_annotation_or_namespace() {
+    let status = |revision: &str| {
+        format!("sidecar.istio.io/status: '{{\"containers\":[\"istio-proxy\"],\"revision\":\"{revision}\"}}'")
+    };
+    let namespace = "---
+apiVersion: v1
+kind: Namespace
+metadata: {name: asks, labels: {istio.io/rev: canary}}
+";
+    let objects = reviews("")
+        + namespace
+        + &mesh_config("istio", "enableAutoMtls: true")
+        + &mesh_config("istio-canary", "enableAutoMtls: false")
+        + &pod("web/plain", 2, "", "")
+        + &pod("web/label", 3, CANARY, "")
+        + &pod("web/default", 4, ", istio.io/rev: default", &status("canary"))
+        + &pod("web/annotation", 5, "", &status("canary"))
+        + &pod("web/unknown", 6, ", istio.io/rev: gone", "")
+        + &pod("web/broken", 7, "", "sidecar.istio.io/status: '{'")
+        + &pod("asks/plain", 8, "", "")
+        + &pod("asks/label", 9, ", istio.io/rev: default", "");
+    let mesh = mesh(&objects);
+    for (path, wanted) in [
+        ("web/plain", "istio-mutual"),
+        ("web/label", "plaintext"),
+        ("web/default", "istio-mutual"),
+        ("web/annotation", "plaintext"),
+        ("web/unknown", "istio-mutual"),
+        ("web/broken", "istio-mutual"),
+        ("asks/plain", "plaintext"),
+        ("asks/label", "istio-mutual"),
+    ] {
+        assert_eq!(sent(&mesh, path), wanted, "{path}");
+    }
+}
+
+/// M4 and M6 of the rules: what merges is decided by each client's own version.
+#[test]
+fn version_and_flags_are_those_of_the_clients_control_plane() {
+    let rule = |name: &str, age: u8, exports: &str| {
+        let policy = "trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}";
+        object(
+            "DestinationRule",
+            &format!("shop/{name}"),
+            age,
+            &format!("{{host: reviews, exportTo: [{exports}], {policy}}}"),
+        )
+    };
+    let off = "{name: ENABLE_ENHANCED_DESTINATIONRULE_MERGE, value: \"false\"}";
+    let objects = reviews("")
+        + &rule("a", 1, ".")
+        + &rule("b", 2, "\"*\"")
+        + &object(
+            "DestinationRule",
+            "shop/c",
+            3,
+            "{host: reviews, workloadSelector: {matchLabels: {app: none}}}",
+        )
+        + &istiod("", "1.30.1", "")
+        + &istiod("old", "1.13.0", "")
+        + &istiod("flag", "1.31.0", off)
+        + &pod("shop/first", 2, "", "")
+        + &pod("shop/old", 3, ", istio.io/rev: old", "")
+        + &pod("shop/flag", 4, ", istio.io/rev: flag", "");
+    let mesh = mesh(&objects);
+    assert_eq!(mesh.config.version.value, "1.30.1");
+    for (path, wanted) in [
+        ("shop/first", &["b"][..]),
+        // Before 1.14 the selector is not known, and the rule merges as any other.
+        ("shop/old", &["a", "b", "c"]),
+        ("shop/flag", &["a", "b"]),
+    ] {
+        let client = client(&mesh, path);
+        let target = mesh.target(client, HOST).unwrap();
+        let choice = mesh.choice(client, &target).unwrap();
+        let names: Vec<_> = choice
+            .contributors
+            .iter()
+            .map(|one| mesh.rules.get(one.rule).unwrap().object.id.name.to_string())
+            .collect();
+        assert_eq!(names, wanted, "{path}");
+        let found = candidates::candidates(&mesh, client, &target, Which::Near);
+        let outcome = |name: &str| {
+            let one = found.iter().find(|one| *one.object.id.name == *name).unwrap();
+            one.outcome.word()
+        };
+        // With export sets compared, `a` goes into the rule with the selector and is not kept (W1b).
+        let first = if path == "shop/first" { "merged-not-used" } else { "used" };
+        assert_eq!((outcome("a"), outcome(wanted[0])), (first, "used"), "{path}");
+    }
+}
+
+#[test]
+fn a_server_demands_by_the_root_namespace_of_its_own_control_plane() {
+    let strict = object("PeerAuthentication", "canary-system/default", 1, "{mtls: {mode: STRICT}}");
+    let objects = |labels: &str| {
+        reviews(labels)
+            + &strict
+            + &mesh_config("istio", "enableAutoMtls: false")
+            + &mesh_config("istio-canary", "{enableAutoMtls: false, rootNamespace: canary-system}")
+            + &pod("web/first", 2, "", "")
+            + &pod("web/canary", 3, CANARY, "")
+    };
+    for (labels, wanted) in [("", "PERMISSIVE"), (CANARY, "STRICT")] {
+        let mesh = mesh(&objects(labels));
+        assert!(mesh.is_a_root("istio-system") && mesh.is_a_root("canary-system") && !mesh.is_a_root("shop"));
+        for path in ["web/first", "web/canary"] {
+            let pair = pair(&mesh, path);
+            assert_eq!(pair.server.mode, wanted, "{path} to a server of {labels:?}");
+            assert_eq!(pair.status.word() == "CONFLICT", wanted == "STRICT", "{path}");
+        }
+    }
+}
+
+#[test]
+fn clients_of_different_control_planes_are_not_answered_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = reviews("")
+        + &mesh_config("istio", "enableAutoMtls: true")
+        + &mesh_config("istio-canary", "{enableAutoMtls: false, trustDomain: canary.local}")
+        + &mesh_config("istio-third", "{enableAutoMtls: true, trustDomain: third.local}")
+        + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
+        + &pod("web/first", 2, "", "")
+        + &pod("web/canary", 3, CANARY, "")
+        + &pod("web/third", 4, ", istio.io/rev: third", "")
+        + &pod("api/canary", 5, CANARY, "");
+    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
+    let answer = meshscope(folder.path(), &["tls-check", "-f", "mesh.yaml", "-o", "json"]);
+    assert_eq!(answer.code, 79);
+    let document = answer.json();
+    let rows = document["rows"].as_array().unwrap();
+    let of = |name: &str| {
+        let names = |row: &&serde_json::Value| {
+            let one = std::iter::once(&row["client"]);
+            one.chain(row["clients"]["examples"].as_array().unwrap()).any(|client| client["name"] == name)
+        };
+        let row = rows.iter().find(names).unwrap();
+        let name =
+            row["clientTls"]["subjectAltNames"][0].as_str().map(|name| name.split('/').nth(2).unwrap());
+        (row["status"].as_str().unwrap(), name)
+    };
+    assert_eq!(of("first"), ("OK", Some("cluster.local")));
+    assert_eq!(of("canary"), ("CONFLICT", None));
+    assert_eq!(of("third"), ("OK", Some("third.local")));
+    let check = meshscope(folder.path(), &["check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let edges = &check["findings"][0]["edges"];
+    let names: Vec<_> = edges.as_array().unwrap().iter().map(|edge| &edge["client"]["name"]).collect();
+    assert_eq!(names, ["canary", "canary"], "{check}");
+}
+
+#[test]
+fn a_remedy_is_tried_with_every_control_plane() {
+    let folder = tempfile::tempdir().unwrap();
+    let disable = "{host: reviews, trafficPolicy: {tls: {mode: DISABLE}}}";
+    let objects = reviews("")
+        + &mesh_config("istio", "{}")
+        + &mesh_config("istio-canary", "enableAutoMtls: false")
+        + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
+        + &object("DestinationRule", "shop/r", 1, disable)
+        + &pod("web/first", 2, "", "")
+        + &pod("web/canary", 3, CANARY, "");
+    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
+    let check = meshscope(folder.path(), &["check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let remedies = check["findings"][0]["remedies"].as_array().unwrap();
+    let patches: Vec<_> = remedies.iter().map(|one| &one["patch"]["spec"]["trafficPolicy"]["tls"]).collect();
+    assert!(patches.contains(&&serde_json::json!({"mode": "ISTIO_MUTUAL"})), "{check}");
+    // Without the block the client whose control plane has no automatic mTLS would still send plaintext.
+    assert!(!patches.contains(&&serde_json::Value::Null), "{check}");
+}
+
+#[test]
+fn age_that_is_not_known_leaves_the_answer_of_every_control_plane_open() {
+    let without = |text: String| text.replace(", creationTimestamp: \"2024-01-01T00:00:01Z\"", "");
+    let objects = reviews("")
+        + &mesh_config("istio", "enableAutoMtls: false")
+        + &mesh_config("istio-canary", "{enableAutoMtls: false, trustDomain: canary.local}")
+        + &without(object("PeerAuthentication", "shop/a", 1, "{mtls: {mode: STRICT}}"))
+        + &without(object("PeerAuthentication", "shop/b", 1, "{mtls: {mode: DISABLE}}"))
+        + &pod("web/first", 2, "", "")
+        + &pod("web/canary", 3, CANARY, "");
+    let mesh = mesh(&objects);
+    for path in ["web/first", "web/canary"] {
+        let pair = pair(&mesh, path);
+        assert_eq!(pair.status.word(), "COND", "{path}");
+        assert!(pair.undecided.is_some());
+    }
+}
+
+#[test]
+fn of_two_configurations_of_one_name_the_one_beside_istiod_counts() {
+    let elsewhere = mesh_config("istio", "trustDomain: old.local").replace("istio-system", "backup");
+    let beside = mesh_config("istio", "trustDomain: own.local");
+    let mesh = mesh(&(reviews("") + &elsewhere + &beside + &istiod("", "1.30.0", "")));
+    assert_eq!(mesh.config.trust_domain, "own.local");
+}
+
+#[test]
+fn control_planes_with_the_same_settings_are_one() {
+    let canary = pod("web/canary", 3, CANARY, "");
+    for (objects, wanted) in [
+        (mesh_config("istio", "{}") + &mesh_config("istio-canary", "{}"), false),
+        (istiod("", "1.30.0", "") + &istiod("canary", "1.30.0", ""), false),
+        (mesh_config("istio-canary", "enableAutoMtls: false"), false),
+        (istiod("", "1.30.0", "") + &istiod("canary", "1.31.0", ""), true),
+        (mesh_config("istio", "{}") + &mesh_config("istio-canary", "trustDomain: x.local"), true),
+    ] {
+        let mesh = mesh(&(reviews("") + &canary + &objects));
+        assert_eq!(mesh.revision_of(client(&mesh, "web/canary")).is_some(), wanted, "{objects}");
+    }
+}
+
+#[test]
+fn without_namespaces_the_revision_is_open_for_clients_that_do_not_name_it() {
+    let objects = reviews("")
+        + &mesh_config("istio", "{}")
+        + &mesh_config("istio-canary", "enableAutoMtls: false")
+        + &pod("web/plain", 2, "", "")
+        + &pod("web/label", 3, CANARY, "");
+    let unread = [(Kind::Namespace, Why::Forbidden)];
+    for (several, path, wanted) in
+        [(true, "web/plain", true), (true, "web/label", false), (false, "web/plain", false)]
+    {
+        let objects = if several { objects.clone() } else { objects.replace("enableAutoMtls: false", "{}") };
+        let options = Options { unread: unread.iter().cloned().collect(), ..Options::default() };
+        let mesh = mesh_with(&objects, &options);
+        assert_eq!(pair(&mesh, path).status.word() == "UNKNOWN", wanted, "{several} {path}");
+    }
+}
