@@ -4,6 +4,7 @@
 //! pods by address, so an answer costs a few look-ups and no loop over all rules; clients that no rule tells apart
 //! share one answer ([`clients`]). Nothing here judges whether an answer is bad: that is `diagnose`.
 
+pub mod answers;
 pub mod candidates;
 pub mod client_tls;
 pub mod clients;
@@ -22,6 +23,7 @@ mod template;
 pub mod traffic_policy;
 pub mod workload;
 
+pub use answers::Answers;
 pub use clients::{ClientClass, Group};
 pub use config::{Config, IstioVersion, Options};
 pub use gaps::Missing;

@@ -177,7 +177,7 @@ impl<'a> Asked<'a> {
                 .would_win_if(format!("it stood in {}", self.service.namespace));
         }
         let Some((level, best)) = self.place(rule) else { return self.not_exported(rule) };
-        if *best != *rule.host {
+        if **best != *rule.host {
             let reason = format!("host {best} of the same pool is more specific than {}", rule.host);
             return because(Outcome::LessSpecific, reason);
         }
@@ -196,7 +196,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The first pool in which the client finds the rule, and the host that answers there.
-    fn place(&self, rule: &Rule) -> Option<(Level, String)> {
+    fn place(&self, rule: &Rule) -> Option<(Level, &Text)> {
         let root = self.mesh.config.root_namespace.as_str();
         let pools = self.mesh.rules.pools(&self.client.namespace, &self.service.namespace, root);
         pools.into_iter().find_map(|(level, table)| {
@@ -207,7 +207,7 @@ impl<'a> Asked<'a> {
             };
             let seen = of_pool && (level == Level::Client || rule.is_visible_to(&self.client.namespace));
             let holds = seen && table.holds(&rule.host, &self.mesh.rules, rule);
-            holds.then(|| table.best(&self.service.host).map(|(host, _)| (level, host))).flatten()
+            holds.then(|| table.best(&self.service.host).map(|found| (level, &found.host))).flatten()
         })
     }
 
@@ -216,7 +216,7 @@ impl<'a> Asked<'a> {
         let root = self.mesh.config.root_namespace.as_str();
         let pools = self.mesh.rules.pools(&self.client.namespace, &self.service.namespace, root);
         let (_, table) = pools.into_iter().find(|(one, _)| *one == level)?;
-        let (_, entries) = table.best(&self.service.host)?;
+        let entries = &table.best(&self.service.host)?.entries;
         let holds = |entry: &&Entry| entry.contributors.iter().any(|one| one.rule == id);
         let seen = |entry: &Entry| level == Level::Client || entry.is_visible_to(&self.client.namespace);
         if entries.iter().filter(holds).any(seen) {

@@ -3,7 +3,7 @@
 //! An answer depends on the client through its proxy's kind, its `Sidecar`, the selector rules that select it, and
 //! whatever names its namespace: rules of its own, export lists, routes (spec/performance.md). Clients alike in all of
 //! these are one class. For one host even fewer tell them apart: a namespace whose own rules do not match it is like
-//! any other ([`groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
+//! any other ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
 use std::collections::BTreeMap;
 
@@ -80,26 +80,65 @@ impl Group<'_> {
     }
 }
 
-/// The groups that a host's answers fall into, in the order of the classes.
-pub fn groups<'a>(mesh: &Mesh, classes: &'a [ClientClass], host: &str) -> Vec<Group<'a>> {
-    let named = named_for(mesh, host);
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut ordinary: [Option<usize>; 5] = [None; 5];
-    for class in classes {
-        let namespace = class.namespace.as_deref();
-        let apart = class.is_special
-            || namespace.is_some_and(|own| named.contains(own) || mesh.rules.own_pool_matches(own, host));
-        let slot = class.representative(mesh).and_then(|client| ordinary.get_mut(client.proxy as usize));
-        match slot.filter(|_| !apart) {
-            Some(Some(at)) => groups.get_mut(*at).into_iter().for_each(|group| group.classes.push(class)),
-            Some(empty) => {
-                *empty = Some(groups.len());
-                groups.push(Group { classes: vec![class] });
+/// Classes, ready to be grouped for one host after another.
+#[derive(Debug, Clone, Default)]
+pub struct Classes {
+    all: Vec<ClientClass>,
+    /// Places of those that are a group of their own for every host.
+    special: Vec<usize>,
+    /// Places of the others, by their proxies.
+    ordinary: [Vec<usize>; 5],
+    /// Places of those of them that are of one namespace.
+    by_namespace: FxHashMap<Text, Vec<usize>>,
+}
+
+impl Classes {
+    /// These classes, in their order.
+    pub fn new(mesh: &Mesh, all: Vec<ClientClass>) -> Self {
+        let mut classes = Self::default();
+        for (at, class) in all.iter().enumerate() {
+            let client = class.representative(mesh).filter(|_| !class.is_special);
+            let Some(slot) = client.and_then(|client| classes.ordinary.get_mut(client.proxy as usize)) else {
+                classes.special.push(at);
+                continue;
+            };
+            slot.push(at);
+            if let Some(namespace) = &class.namespace {
+                classes.by_namespace.entry(namespace.clone()).or_default().push(at);
             }
-            None => groups.push(Group { classes: vec![class] }),
         }
+        classes.all = all;
+        classes
     }
-    groups
+
+    /// The classes.
+    pub fn all(&self) -> &[ClientClass] {
+        &self.all
+    }
+
+    /// The groups that a host's answers fall into, in the order of the classes.
+    pub fn groups(&self, mesh: &Mesh, host: &str) -> Vec<Group<'_>> {
+        let mut named = named_for(mesh, host);
+        named.extend(mesh.rules.own_pools_matching(host).map(|namespace| &**namespace));
+        let of_namespace = named.into_iter().filter_map(|namespace| self.by_namespace.get(namespace));
+        let mut apart: Vec<_> = of_namespace.flatten().chain(&self.special).copied().collect();
+        apart.sort_unstable();
+        let mut groups: Vec<_> = apart.iter().map(|at| (*at, vec![*at])).collect();
+        for places in &self.ordinary {
+            let mut skipped = apart.iter().copied().peekable();
+            let rest = places.iter().copied().filter(|at| {
+                while skipped.next_if(|one| one < at).is_some() {}
+                skipped.peek() != Some(at)
+            });
+            let rest: Vec<_> = rest.collect();
+            groups.extend(rest.first().copied().map(|first| (first, rest)));
+        }
+        groups.sort_unstable_by_key(|(first, _)| *first);
+        let group = |places: Vec<usize>| Group {
+            classes: places.into_iter().filter_map(|at| self.all.get(at)).collect(),
+        };
+        groups.into_iter().map(|(_, places)| group(places)).collect()
+    }
 }
 
 /// The namespaces whose clients something sets apart for a host: its owners, and those that the export lists of its

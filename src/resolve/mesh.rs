@@ -1,13 +1,13 @@
 //! Everything that answers are made from, built once from a snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
-use super::rules::{Choice, Level, RuleIndex};
+use super::rules::{Choice, HostRules, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
@@ -76,12 +76,14 @@ impl Mesh {
     /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
     #[must_use]
     pub fn with_object(&self, object: Object) -> Self {
-        let kind = object.id.kind.clone();
+        let id = object.id.clone();
         let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
         let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
-        if kind == Kind::DestinationRule {
-            mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
-        } else if kind == Kind::PeerAuthentication {
+        if id.kind == Kind::DestinationRule {
+            let changed = BTreeSet::from([&id]);
+            let ages = Ages::MissingIsOldest;
+            mesh.rules = Arc::new(self.rules.with_changes(&mesh.snapshot, &mesh.config, ages, &changed));
+        } else if id.kind == Kind::PeerAuthentication {
             mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
         }
         if self.other_ages.is_some() {
@@ -101,20 +103,29 @@ impl Mesh {
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.
     pub fn choice(&self, client: &Workload, target: &Target<'_>) -> Option<Choice> {
+        self.choice_of(client, target, &self.rules_for(target.service))
+    }
+
+    /// What the pools of rules hold for a service's host.
+    pub fn rules_for<'a>(&'a self, service: &'a Service) -> HostRules<'a> {
+        self.rules.for_host(&service.namespace, &service.host, &self.config.root_namespace)
+    }
+
+    /// The rule that a client uses, where what the pools hold for the service is known already.
+    pub fn choice_of(&self, client: &Workload, target: &Target<'_>, rules: &HostRules<'_>) -> Option<Choice> {
         let uses_rules =
             matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint);
         if !uses_rules || !target.is_in_scope() {
             return None;
         }
-        let service = target.service;
-        let root = &self.config.root_namespace;
-        let found = self.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
+        let found = rules.found(&client.namespace).next()?;
         let selects = client.proxy != ProxyKind::Waypoint;
         let entry = self.rules.choose(&found, &client.namespace, &client.labels, selects)?;
+        let own = client.namespace == target.service.namespace;
         Some(Choice {
             primary: entry.primary()?,
-            contributors: entry.contributors.clone(),
-            level: if client.namespace == service.namespace { Level::Client } else { found.level },
+            contributors: Arc::clone(&entry.contributors),
+            level: if own { Level::Client } else { found.level },
         })
     }
 }

@@ -1,16 +1,21 @@
 //! `DestinationRules` by pool and host: normalisation, export sets, merging, look-up (destination-rules.md 2 to 6, 12).
 
+mod build;
+mod pool;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::{Ages, Config};
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
-use crate::model::{Kind, Labels, Object, Snapshot, Text};
+use crate::model::{Labels, Object, Text};
 
-/// A rule, by its place in the order of DR-6.1.
+use pool::ByHost;
+pub use pool::{HostTable, Hosted};
+
+/// A rule. Ids follow the order of DR-6.1; what else they are means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuleId(u32);
+pub struct RuleId(u64);
 
 /// The pool that gave an answer (spec/cli.md, `destinationRule.level`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +51,8 @@ impl Level {
 /// A rule and what the index made of it.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    /// What the index calls it.
+    pub id: RuleId,
     /// The object.
     pub object: Arc<Object>,
     /// `spec.host` after DR-2.1.
@@ -87,7 +94,7 @@ pub struct Contributor {
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The rules, the primary first.
-    pub contributors: Vec<Contributor>,
+    pub contributors: Arc<Vec<Contributor>>,
     exports: Vec<Text>,
     selector: Option<Labels>,
 }
@@ -95,7 +102,7 @@ pub struct Entry {
 impl Entry {
     fn of(rule: RuleId, body: &DestinationRule, exports: &[Text]) -> Self {
         let mut entry = Self {
-            contributors: Vec::new(),
+            contributors: Arc::default(),
             exports: exports.to_vec(),
             selector: body.workload_selector.clone(),
         };
@@ -121,7 +128,8 @@ impl Entry {
             if twice { &mut dropped } else { &mut subsets }.push(Arc::clone(&subset.name));
         }
         let gives_policy = body.traffic_policy.is_some() && !has_policy;
-        self.contributors.push(Contributor { rule, gives_policy, subsets, dropped });
+        let one = Contributor { rule, gives_policy, subsets, dropped };
+        Arc::make_mut(&mut self.contributors).push(one);
     }
 
     fn has_policy(&self) -> bool {
@@ -132,65 +140,6 @@ impl Entry {
     pub fn is_visible_to(&self, namespace: &str) -> bool {
         let has = |wanted: &str| self.exports.iter().any(|export| &**export == wanted);
         self.exports.is_empty() || has("*") || has(namespace)
-    }
-}
-
-/// Entries by host: exact hosts, and wildcards by what follows the `*`.
-#[derive(Debug, Clone, Default)]
-pub struct HostTable {
-    exact: FxHashMap<Text, Vec<Entry>>,
-    wildcard: FxHashMap<Text, Vec<Entry>>,
-    /// The lengths of the wildcards' rests, longest first.
-    lengths: Vec<usize>,
-}
-
-impl HostTable {
-    fn slot(&mut self, host: &Text) -> &mut Vec<Entry> {
-        match host.strip_prefix('*') {
-            None => self.exact.entry(Arc::clone(host)).or_default(),
-            Some(rest) => {
-                if let Err(at) = self.lengths.binary_search_by(|length| rest.len().cmp(length)) {
-                    self.lengths.insert(at, rest.len());
-                }
-                self.wildcard.entry(rest.into()).or_default()
-            }
-        }
-    }
-
-    /// The most specific host that matches, and its entries (DR-3.2 to DR-3.5).
-    pub fn best(&self, host: &str) -> Option<(String, &[Entry])> {
-        let name = match host.strip_prefix('*') {
-            None => {
-                if let Some(entries) = self.exact.get(host) {
-                    return Some((host.to_owned(), entries));
-                }
-                host
-            }
-            Some(rest) => rest,
-        };
-        for length in &self.lengths {
-            let Some(rest) = name.len().checked_sub(*length).and_then(|at| name.get(at..)) else { continue };
-            if let Some(entries) = self.wildcard.get(rest) {
-                return Some((format!("*{rest}"), entries));
-            }
-        }
-        None
-    }
-
-    /// Whether a rule is among the entries of its host.
-    pub fn holds(&self, host: &str, index: &RuleIndex, rule: &Rule) -> bool {
-        let entries = match host.strip_prefix('*') {
-            None => self.exact.get(host),
-            Some(rest) => self.wildcard.get(rest),
-        };
-        let is = |one: &Contributor| {
-            index.get(one.rule).is_some_and(|known| Arc::ptr_eq(&known.object, &rule.object))
-        };
-        entries.into_iter().flatten().any(|entry| entry.contributors.iter().any(is))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.wildcard.is_empty()
     }
 }
 
@@ -213,16 +162,26 @@ pub fn normalise(host: &str, namespace: &str) -> Text {
     }
 }
 
-/// All rules, in their pools.
+/// The pools that a namespace's rules are in, and the rules.
 #[derive(Debug, Default)]
+struct Pools {
+    /// What clients of the namespace find first (DR-4.2).
+    local: HostTable,
+    /// What the namespace exports (DR-4.3).
+    exported: HostTable,
+    /// The private rules of the root namespace (DR-4.5).
+    private: HostTable,
+    rules: Vec<RuleId>,
+}
+
+/// All rules, in their pools.
+#[derive(Debug, Clone, Default)]
 pub struct RuleIndex {
+    /// In the order of DR-6.1.
     rules: Vec<Rule>,
-    local: FxHashMap<Text, HostTable>,
-    exported: FxHashMap<Text, HostTable>,
-    root_private: HostTable,
-    /// Rules without wildcard, by host, and those with one.
-    by_host: FxHashMap<Text, Vec<RuleId>>,
-    wildcards: Vec<RuleId>,
+    /// By the namespace of the rules.
+    pools: FxHashMap<Text, Arc<Pools>>,
+    by_host: ByHost,
 }
 
 /// The answer of a look-up: the entry that counts, and how it was found.
@@ -231,7 +190,7 @@ pub struct Found<'a> {
     /// The pool that answered.
     pub level: Level,
     /// The host in that pool.
-    pub host: String,
+    pub host: &'a Text,
     /// The entries of the host that the client may see.
     pub entries: Vec<&'a Entry>,
 }
@@ -242,126 +201,82 @@ pub struct Choice {
     /// The rule that names the entry.
     pub primary: RuleId,
     /// All rules in it, the primary first.
-    pub contributors: Vec<Contributor>,
+    pub contributors: Arc<Vec<Contributor>>,
     /// The pool it is from.
     pub level: Level,
 }
 
 impl RuleIndex {
-    /// The rules of a snapshot.
-    pub fn new(snapshot: &Snapshot, config: &Config, ages: Ages) -> Self {
-        let mut objects: Vec<_> = snapshot
-            .of_kind(&Kind::DestinationRule)
-            .filter_map(|object| Some((object, object.body.destination_rule()?)))
-            .collect();
-        // DR-6.1: selector rules first (from 1.22), then by age, name, namespace.
-        let selectors_first = config.version.at_least(1, 22);
-        objects.sort_by_cached_key(|(object, body)| {
-            let rank = selectors_first && body.workload_selector.is_none();
-            (rank, ages.place(object), Arc::clone(&object.id.namespace))
-        });
-        let mut index = Self::default();
-        for (object, body) in objects {
-            index.add(object, body, config);
-        }
-        index
-    }
-
-    fn add(&mut self, object: &Arc<Object>, body: &DestinationRule, config: &Config) {
-        let namespace = &object.id.namespace;
-        let mut exports = match &body.workload_selector {
-            Some(_) => vec![Text::from(".")],
-            None => body.export_to.clone(),
-        };
-        if !config.version.at_least(1, 7) {
-            // Up to 1.6 the first entry alone counts: `.` is private, anything else public.
-            exports.truncate(1);
-            exports.retain(|entry| &**entry == ".");
-        }
-        exports.sort();
-        exports.dedup();
-        let id = RuleId(u32::try_from(self.rules.len()).unwrap_or(u32::MAX));
-        let rule = Rule { object: Arc::clone(object), host: normalise(&body.host, namespace), exports };
-        if !rule.host.is_empty() {
-            let own = rule.exports_to(".") || rule.exports_to(namespace);
-            let private =
-                rule.exports.is_empty() && config.rules_private_by_default || rule.exports.len() == 1 && own;
-            if rule.exports.is_empty() || rule.exports_to("*") || own {
-                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
-            }
-            if !private {
-                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, &rule, body, config);
-            } else if **namespace == *config.root_namespace && config.version.at_least(1, 8) {
-                insert(&mut self.root_private, id, &rule, body, config);
-            }
-        }
-        if rule.host.starts_with('*') {
-            self.wildcards.push(id);
-        } else {
-            self.by_host.entry(Arc::clone(&rule.host)).or_default().push(id);
-        }
-        self.rules.push(rule);
-    }
-
     /// All rules in the order of DR-6.1.
     pub fn all(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
-        (0..).map(RuleId).zip(&self.rules)
+        self.rules.iter().map(|rule| (rule.id, rule))
     }
 
     /// The rule with this id.
     pub fn get(&self, id: RuleId) -> Option<&Rule> {
-        self.rules.get(id.0 as usize)
+        let at = self.rules.binary_search_by_key(&id, |rule| rule.id).ok()?;
+        self.rules.get(at)
+    }
+
+    fn exported(&self, namespace: &str) -> Option<&HostTable> {
+        self.pools.get(namespace).map(|pools| &pools.exported)
     }
 
     /// Whether a namespace has rules of its own that its clients see first.
     pub fn is_own_pool(&self, namespace: &str) -> bool {
-        self.local.get(namespace).is_some_and(|table| !table.is_empty())
+        self.pools.get(namespace).is_some_and(|pools| !pools.local.is_empty())
     }
 
     /// The namespaces that the export lists name of what a namespace exports for a host.
     pub fn named_for(&self, namespace: &str, host: &str) -> impl Iterator<Item = &str> {
-        let found = self.exported.get(namespace).and_then(|table| table.best(host));
-        let entries = found.map(|(_, entries)| entries).unwrap_or_default();
+        let found = self.exported(namespace).and_then(|table| table.best(host));
+        let entries = found.map(|found| found.entries.as_slice()).unwrap_or_default();
         entries.iter().flat_map(|entry| &entry.exports).map(|export| &**export)
     }
 
-    /// Whether a namespace's own rules match a host.
-    pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
-        self.local.get(namespace).is_some_and(|table| table.best(host).is_some())
+    /// The namespaces whose clients find rules of their own for a host; one may come more than once.
+    pub fn own_pools_matching<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Text> {
+        let rules = self.by_host.matching(host).filter_map(|id| self.get(id));
+        rules.filter(|rule| rule.is_local()).map(|rule| &rule.object.id.namespace)
     }
 
     /// The rules whose host matches a service's host, in the order of DR-6.1.
     pub fn matching(&self, host: &str) -> Vec<RuleId> {
-        let exact = self.by_host.get(host).into_iter().flatten();
-        let wildcard =
-            self.wildcards.iter().filter(|id| self.get(**id).is_some_and(|rule| matches(&rule.host, host)));
-        let mut found: Vec<_> = exact.chain(wildcard).copied().collect();
+        let mut found: Vec<_> = self.by_host.matching(host).collect();
         found.sort_unstable();
         found
     }
 
     /// The pools that a client asks for a service, in order (DR-5.1).
     pub fn pools(&self, client: &str, service: &str, root: &str) -> Vec<(Level, &HostTable)> {
-        let first = if client == root { Some(&self.root_private) } else { self.local.get(client) };
         let steps = [
-            (Level::Client, first),
-            (Level::Service, self.exported.get(service)),
-            (Level::Root, self.exported.get(root)),
+            (Level::Client, self.first_pool(client, root)),
+            (Level::Service, self.exported(service)),
+            (Level::Root, self.exported(root)),
         ];
         steps.into_iter().filter_map(|(level, table)| Some((level, table?))).collect()
     }
 
+    fn first_pool(&self, client: &str, root: &str) -> Option<&HostTable> {
+        self.pools.get(client).map(|pools| if client == root { &pools.private } else { &pools.local })
+    }
+
+    /// What the pools hold for a host of a service's namespace, whatever the client.
+    pub fn for_host<'a>(&'a self, service: &str, host: &'a str, root: &'a str) -> HostRules<'a> {
+        let best = |namespace: &str| self.exported(namespace).and_then(|table| table.best(host));
+        HostRules { index: self, host, root, of_service: best(service), of_root: best(root) }
+    }
+
     /// The first pool that answers (DR-5.1 to DR-5.7).
-    pub fn look_up(&self, client: &str, service: &str, host: &str, root: &str) -> Option<Found<'_>> {
-        for (level, table) in self.pools(client, service, root) {
-            let Some((host, entries)) = table.best(host) else { continue };
-            let seen = |entry: &&Entry| level == Level::Client || entry.is_visible_to(client);
-            let entries: Vec<_> = entries.iter().filter(seen).collect();
-            if !entries.is_empty() {
-                return Some(Found { level, host, entries });
-            }
-        }
-        None
+    pub fn look_up<'a>(
+        &'a self,
+        client: &str,
+        service: &str,
+        host: &'a str,
+        root: &'a str,
+    ) -> Option<Found<'a>> {
+        let rules = self.for_host(service, host, root);
+        rules.found(client).next()
     }
 
     /// The entry of a look-up that a client uses (DR-6.8). `selects` is false for waypoints and on the server side,
@@ -374,10 +289,11 @@ impl RuleIndex {
         selects: bool,
     ) -> Option<&'a Entry> {
         let of_client = |entry: &&&Entry| {
-            let namespace = entry.primary().and_then(|id| self.get(id)).map(|rule| &rule.object.id.namespace);
+            let namespace =
+                || entry.primary().and_then(|id| self.get(id)).map(|rule| &rule.object.id.namespace);
             selects
-                && namespace.is_some_and(|namespace| &**namespace == client)
                 && entry.selector.as_ref().is_some_and(|selector| selector.is_subset_of(labels))
+                && namespace().is_some_and(|namespace| &**namespace == client)
         };
         found
             .entries
@@ -408,34 +324,26 @@ impl RuleIndex {
     }
 }
 
-/// Adds a rule to a pool (DR-6.3), with its own comparison of export sets where enhanced merging is on.
-fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule, config: &Config) {
-    let entries = table.slot(&rule.host);
-    let mut append = true;
-    for entry in entries.iter_mut() {
-        if config.enhanced_merge {
-            let contains = || entry.exports.iter().all(|one| rule.exports.contains(one));
-            if entry.exports == rule.exports {
-                append = false;
-            } else if !entry.exports.is_empty() && contains() {
-                append = true;
-            } else {
-                append = true;
-                continue;
-            }
-        }
-        match (&entry.selector, &body.workload_selector) {
-            (Some(old), Some(new)) if old != new => {
-                append = true;
-                continue;
-            }
-            (Some(_), Some(_)) | (None, None) => append = false,
-            (Some(_), None) | (None, Some(_)) => {}
-        }
-        let has_policy = entry.has_policy();
-        entry.merge(id, body, has_policy);
-    }
-    if append {
-        entries.push(Entry::of(id, body, &rule.exports));
+/// What the pools hold for one host, so that only the first pool is asked anew for each client.
+#[derive(Debug, Clone, Copy)]
+pub struct HostRules<'a> {
+    index: &'a RuleIndex,
+    host: &'a str,
+    root: &'a str,
+    of_service: Option<&'a Hosted>,
+    of_root: Option<&'a Hosted>,
+}
+
+impl<'a> HostRules<'a> {
+    /// What clients of a namespace find, in the order of the pools (DR-5.1 to DR-5.7): the first counts.
+    pub fn found<'s>(&'s self, client: &'s str) -> impl Iterator<Item = Found<'a>> + use<'a, 's> {
+        let first = self.index.first_pool(client, self.root).and_then(|table| table.best(self.host));
+        let steps = [(Level::Client, first), (Level::Service, self.of_service), (Level::Root, self.of_root)];
+        steps.into_iter().filter_map(move |(level, hosted)| {
+            let hosted = hosted?;
+            let seen = |entry: &&Entry| level == Level::Client || entry.is_visible_to(client);
+            let entries: Vec<_> = hosted.entries.iter().filter(seen).collect();
+            (!entries.is_empty()).then_some(Found { level, host: &hosted.host, entries })
+        })
     }
 }

@@ -1,0 +1,166 @@
+//! Answers for one client after another: what they have in common is made once.
+//!
+//! A rule's policy for a port is the same for all clients that use the rule, and what comes of a service's endpoints
+//! for all that send the same. What is left to do for a pair is to find its rule.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::client_tls::{self, ClusterTls, Sent};
+use super::conflict::ClientTrust;
+use super::mesh::{Mesh, Target};
+use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
+use super::registry::Service;
+use super::rules::Choice;
+use super::traffic_policy::{self, EffectivePolicy};
+use super::workload::Workload;
+use crate::model::{Labels, Text};
+
+/// Makes answers and keeps what the next one may need.
+#[derive(Debug)]
+pub struct Answers<'a> {
+    mesh: &'a Mesh,
+    /// The mesh with the other order of ages.
+    other: Option<Box<Self>>,
+    /// By the address of the choice's list of rules, which is held so that the address stays its own.
+    policies: FxHashMap<PolicyOf, (Option<Choice>, Arc<EffectivePolicy>)>,
+    /// The service that the ends are of, by its address in the mesh, and the ends.
+    service: usize,
+    ends: Vec<(EndsOf, Ends)>,
+}
+
+/// What decides on a rule's policy: the list of rules, the port and the subset.
+type PolicyOf = (usize, u16, Option<Text>);
+
+/// What decides on what comes of a service's endpoints.
+#[derive(Debug, PartialEq)]
+struct EndsOf {
+    port: u16,
+    labels: Option<Labels>,
+    cluster: ClusterTls,
+    trust: ClientTrust,
+}
+
+/// What comes of a service's endpoints.
+#[derive(Debug, Clone)]
+struct Ends {
+    all: Arc<[EndpointTls]>,
+    server: Arc<ServerSide>,
+    effective: Option<Sent>,
+    status: Status,
+    symptom: Option<&'static str>,
+}
+
+impl<'a> Answers<'a> {
+    /// For the clients of a mesh.
+    pub fn new(mesh: &'a Mesh) -> Self {
+        let other = mesh.other_ages.as_ref().map(|other| Box::new(Self::new(other)));
+        Self { mesh, other, policies: FxHashMap::default(), service: 0, ends: Vec::new() }
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> &'a Mesh {
+        self.mesh
+    }
+
+    /// The answer for a client, its rule, a port and a subset.
+    pub fn pair(
+        &mut self,
+        client: &Workload,
+        target: &Target<'_>,
+        choice: Option<Choice>,
+        port: u16,
+        subset: Option<&str>,
+    ) -> PairTls {
+        let mut pair = self.in_order(client, target, choice, port, subset);
+        let Some(other) = &mut self.other else { return pair };
+        let choice = other.mesh.choice(client, target);
+        let second = other.in_order(client, target, choice, port, subset);
+        let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());
+        if decides(&pair) != decides(&second) && pair.status != Status::Unknown {
+            let (one, two) = (self.mesh.outcome(&pair), other.mesh.outcome(&second));
+            pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
+            (pair.status, pair.symptom) = (Status::Cond, None);
+        }
+        pair
+    }
+
+    fn in_order(
+        &mut self,
+        client: &Workload,
+        target: &Target<'_>,
+        choice: Option<Choice>,
+        port: u16,
+        subset: Option<&str>,
+    ) -> PairTls {
+        let (mesh, service) = (self.mesh, target.service);
+        let choice = choice.filter(|_| target.has(port));
+        let policy = self.policy(choice.as_ref(), port, subset);
+        let cluster = mesh.cluster_tls(client, target, port, choice.as_ref(), &policy);
+        let labels = subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name));
+        let trust = trust(&policy);
+        let ends = self.ends(service, EndsOf { port, labels, cluster: cluster.clone(), trust });
+        let mut missing = mesh.gaps.of_pair(client, service);
+        let (mut status, mut symptom) = (ends.status, ends.symptom);
+        if !missing.is_empty() {
+            (status, symptom) = (Status::Unknown, None);
+        } else if status == Status::Unknown {
+            missing = mesh.unknown(service, choice.as_ref(), &cluster, &ends.all);
+        }
+        PairTls {
+            port,
+            subset: subset.map(Text::from),
+            status,
+            server: ends.server,
+            choice,
+            policy,
+            cluster,
+            effective: ends.effective,
+            endpoints: ends.all,
+            symptom,
+            missing,
+            undecided: None,
+            assumed: mesh.assumed(service),
+        }
+    }
+
+    fn policy(&mut self, choice: Option<&Choice>, port: u16, subset: Option<&str>) -> Arc<EffectivePolicy> {
+        let rules = choice.map_or(0, |choice| Arc::as_ptr(&choice.contributors).addr());
+        let mesh = self.mesh;
+        let (_, policy) = self.policies.entry((rules, port, subset.map(Text::from))).or_insert_with(|| {
+            let policy = traffic_policy::effective(&mesh.rules, choice, port, subset, &mesh.config);
+            (choice.cloned(), Arc::new(policy))
+        });
+        Arc::clone(policy)
+    }
+
+    fn ends(&mut self, service: &Service, of: EndsOf) -> Ends {
+        let address = std::ptr::from_ref(service).addr();
+        if self.service != address {
+            self.service = address;
+            self.ends.clear();
+        }
+        if let Some((_, known)) = self.ends.iter().find(|(known, _)| *known == of) {
+            return known.clone();
+        }
+        let mesh = self.mesh;
+        let selected = service
+            .endpoints(of.port)
+            .iter()
+            .filter(|endpoint| of.labels.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)));
+        let all: Arc<[EndpointTls]> = selected
+            .map(|endpoint| mesh.endpoint(&of.cluster, (service, of.port), endpoint, of.trust))
+            .collect();
+        let (status, symptom) = overall(&all);
+        let ends = Ends {
+            server: Arc::new(mesh.server_side(service, of.port, &all)),
+            effective: common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.cluster)),
+            status,
+            symptom,
+            all,
+        };
+        self.ends.push((of, ends.clone()));
+        ends
+    }
+}
