@@ -43,6 +43,8 @@ pub(super) enum FailOn {
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let read = source::read(common)?;
     let mut report = check::check(&read);
+    // Nothing else is asked, and the process ends soon: giving back every object of a large mesh would only cost time.
+    std::mem::forget(read);
     show(common, &mut report);
     let ignored: Vec<_> = flags.ignore.iter().map(|text| Ignored::read(text)).collect::<Result<_, _>>()?;
     report.findings.retain(|finding| !ignored.iter().any(|one| one.takes(finding)));

@@ -167,11 +167,11 @@ impl Uses {
     fn same_list(&mut self, visit: &Visit<'_>, found: &Found<'_>, chosen: &[Contributor]) {
         let Some(winner) = chosen.first() else { return };
         let by_selector =
-            found.entries.iter().any(|entry| entry.primary() == Some(winner.rule) && entry.has_selector());
+            found.entries().any(|entry| entry.primary() == Some(winner.rule) && entry.has_selector());
         if by_selector {
             return;
         }
-        for entry in found.entries.iter().filter(|entry| !entry.has_selector()) {
+        for entry in found.entries().filter(|entry| !entry.has_selector()) {
             for one in entry.contributors.iter().filter(|one| !is_in(chosen, one.rule)) {
                 self.lose(Pool::Apart, visit, (one.rule, &entry.contributors), chosen, Some(winner.rule));
             }
@@ -189,12 +189,12 @@ impl Uses {
         let (mesh, client) = (visit.mesh, visit.client);
         let selects = client.proxy != ProxyKind::Waypoint;
         let Some(entry) = mesh.rules.choose(here, &client.namespace, &client.labels, selects) else { return };
-        let in_first = |rule: RuleId| first.entries.iter().any(|entry| is_in(&entry.contributors, rule));
+        let in_first = |rule: RuleId| first.entries().any(|entry| is_in(&entry.contributors, rule));
         for one in entry.contributors.iter().filter(|one| !is_in(chosen, one.rule) && !in_first(one.rule)) {
             if let Some(winner) = chosen.first() {
                 self.lose(Pool::Hidden, visit, (one.rule, &entry.contributors), chosen, Some(winner.rule));
             } else {
-                let stops = first.entries.iter().find(|entry| entry.has_selector());
+                let stops = first.entries().find(|entry| entry.has_selector());
                 let stops = stops.and_then(|entry| entry.primary());
                 self.lose(Pool::Stopped, visit, (one.rule, &entry.contributors), chosen, stops);
             }
@@ -210,9 +210,7 @@ impl Uses {
         winner: Option<RuleId>,
     ) {
         let what = self.comparisons.what(visit, self.here.side, (loser, losing), chosen);
-        if what.is_nothing() {
-            return;
-        }
+        let Some(what) = what else { return };
         let losses = match pool {
             Pool::Hidden => &mut self.hidden,
             Pool::Apart => &mut self.apart,

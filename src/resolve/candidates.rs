@@ -257,7 +257,7 @@ impl<'a> Asked<'a> {
     }
 
     fn shadowed(&self, found: &Found<'_>) -> Verdict {
-        let winner = self.chosen.or_else(|| found.entries.first().copied());
+        let winner = self.chosen.or_else(|| found.entries().next());
         let winner = winner.and_then(Entry::primary).and_then(|id| self.mesh.rules.get(id));
         let name = winner.map(|rule| rule.object.id.path()).unwrap_or_default();
         let mut reason = format!("{name} in {} matches first", found.level.place());
@@ -289,7 +289,7 @@ impl<'a> Asked<'a> {
         if self.chosen.is_some_and(Entry::has_selector) && selects.is_none() {
             return because(Outcome::SelectorPreferred, format!("{name} selects this client by its labels"));
         }
-        if !found.entries.iter().any(|entry| part(entry) == Some(0)) {
+        if !found.entries().any(|entry| part(entry) == Some(0)) {
             return because(Outcome::MergedNotUsed, "it was merged into a rule that is not chosen");
         }
         if winner.is_some_and(|winner| winner < id) {

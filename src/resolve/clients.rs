@@ -123,6 +123,7 @@ impl Classes {
         let of_namespace = named.into_iter().filter_map(|namespace| self.by_namespace.get(namespace));
         let mut apart: Vec<_> = of_namespace.flatten().chain(&self.special).copied().collect();
         apart.sort_unstable();
+        apart.dedup();
         let mut groups: Vec<_> = apart.iter().map(|at| (*at, vec![*at])).collect();
         for places in &self.ordinary {
             let mut skipped = apart.iter().copied().peekable();
@@ -141,14 +142,14 @@ impl Classes {
     }
 }
 
-/// The namespaces whose clients something sets apart for a host: its owners, and those that the export lists of its
+/// The namespaces whose clients something sets apart for a host, some more than once: its owners, and those that the export lists of its
 /// definitions, of the rules found for it and of the routes to it name.
-fn named_for<'a>(mesh: &'a Mesh, host: &str) -> FxHashSet<&'a str> {
-    let mut named: FxHashSet<&str> = mesh.scopes.named_for(host).collect();
+fn named_for<'a>(mesh: &'a Mesh, host: &str) -> Vec<&'a str> {
+    let mut named: Vec<&str> = mesh.scopes.named_for(host).collect();
     let root = mesh.config.root_namespace.as_str();
     named.extend(mesh.rules.named_for(root, host));
     for service in mesh.registry.definitions(host) {
-        named.insert(&*service.namespace);
+        named.push(&*service.namespace);
         named.extend(service.exported_to());
         named.extend(mesh.rules.named_for(&service.namespace, host));
     }

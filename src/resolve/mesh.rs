@@ -112,7 +112,12 @@ impl Mesh {
     }
 
     /// The rule that a client uses, where what the pools hold for the service is known already.
-    pub fn choice_of(&self, client: &Workload, target: &Target<'_>, rules: &HostRules<'_>) -> Option<Choice> {
+    pub fn choice_of<'a>(
+        &'a self,
+        client: &'a Workload,
+        target: &Target<'_>,
+        rules: &HostRules<'a>,
+    ) -> Option<Choice> {
         let uses_rules =
             matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint);
         if !uses_rules || !target.is_in_scope() {

@@ -184,15 +184,28 @@ pub struct RuleIndex {
     by_host: ByHost,
 }
 
-/// The answer of a look-up: the entry that counts, and how it was found.
-#[derive(Debug, Clone)]
+/// The answer of a look-up: the entries that the client may see, and how they were found.
+#[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     /// The pool that answered.
     pub level: Level,
     /// The host in that pool.
     pub host: &'a Text,
-    /// The entries of the host that the client may see.
-    pub entries: Vec<&'a Entry>,
+    all: &'a [Entry],
+    client: &'a str,
+}
+
+impl<'a> Found<'a> {
+    fn new(level: Level, hosted: &'a Hosted, client: &'a str) -> Option<Self> {
+        let found = Self { level, host: &hosted.host, all: &hosted.entries, client };
+        found.entries().next().is_some().then_some(found)
+    }
+
+    /// The entries of the host that the client may see; at least one.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &'a Entry> + use<'a> {
+        let Self { level, client, .. } = *self;
+        self.all.iter().filter(move |entry| level == Level::Client || entry.is_visible_to(client))
+    }
 }
 
 /// The rules that a client uses for a service.
@@ -214,8 +227,13 @@ impl RuleIndex {
 
     /// The rule with this id.
     pub fn get(&self, id: RuleId) -> Option<&Rule> {
-        let at = self.rules.binary_search_by_key(&id, |rule| rule.id).ok()?;
-        self.rules.get(at)
+        // Ids that were given all at once tell the place.
+        let likely =
+            usize::try_from(id.0 / build::GAP).ok().and_then(|at| self.rules.get(at.checked_sub(1)?));
+        likely.filter(|rule| rule.id == id).or_else(|| {
+            let at = self.rules.binary_search_by_key(&id, |rule| rule.id).ok()?;
+            self.rules.get(at)
+        })
     }
 
     fn exported(&self, namespace: &str) -> Option<&HostTable> {
@@ -270,13 +288,12 @@ impl RuleIndex {
     /// The first pool that answers (DR-5.1 to DR-5.7).
     pub fn look_up<'a>(
         &'a self,
-        client: &str,
+        client: &'a str,
         service: &str,
         host: &'a str,
         root: &'a str,
     ) -> Option<Found<'a>> {
-        let rules = self.for_host(service, host, root);
-        rules.found(client).next()
+        self.for_host(service, host, root).found(client).next()
     }
 
     /// The entry of a look-up that a client uses (DR-6.8). `selects` is false for waypoints and on the server side,
@@ -288,19 +305,14 @@ impl RuleIndex {
         labels: &Labels,
         selects: bool,
     ) -> Option<&'a Entry> {
-        let of_client = |entry: &&&Entry| {
+        let of_client = |entry: &&Entry| {
             let namespace =
                 || entry.primary().and_then(|id| self.get(id)).map(|rule| &rule.object.id.namespace);
             selects
                 && entry.selector.as_ref().is_some_and(|selector| selector.is_subset_of(labels))
                 && namespace().is_some_and(|namespace| &**namespace == client)
         };
-        found
-            .entries
-            .iter()
-            .find(of_client)
-            .or_else(|| found.entries.iter().rev().find(|entry| !entry.has_selector()))
-            .copied()
+        found.entries().find(of_client).or_else(|| found.entries().rev().find(|entry| !entry.has_selector()))
     }
 
     /// The policy that an entry has, and the rule it is from.
@@ -336,14 +348,9 @@ pub struct HostRules<'a> {
 
 impl<'a> HostRules<'a> {
     /// What clients of a namespace find, in the order of the pools (DR-5.1 to DR-5.7): the first counts.
-    pub fn found<'s>(&'s self, client: &'s str) -> impl Iterator<Item = Found<'a>> + use<'a, 's> {
+    pub fn found(&self, client: &'a str) -> impl Iterator<Item = Found<'a>> + use<'a> {
         let first = self.index.first_pool(client, self.root).and_then(|table| table.best(self.host));
         let steps = [(Level::Client, first), (Level::Service, self.of_service), (Level::Root, self.of_root)];
-        steps.into_iter().filter_map(move |(level, hosted)| {
-            let hosted = hosted?;
-            let seen = |entry: &&Entry| level == Level::Client || entry.is_visible_to(client);
-            let entries: Vec<_> = hosted.entries.iter().filter(seen).collect();
-            (!entries.is_empty()).then_some(Found { level, host: &hosted.host, entries })
-        })
+        steps.into_iter().filter_map(move |(level, hosted)| Found::new(level, hosted?, client))
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Visit;
 use super::lost::What;
+use crate::model::Text;
 use crate::model::destination_rule::{TlsMode, TrafficPolicy};
 use crate::resolve::rules::Contributor;
 use crate::resolve::traffic_policy::effective;
@@ -59,35 +60,42 @@ impl Comparisons {
         Side { ports, automatic: mesh.config.auto_mtls && !service.is_external }
     }
 
-    /// What the rule `loser` gives in the entry `losing`, and `chosen` does not.
+    /// What the rule `loser` gives in the entry `losing`, and `chosen` does not; `None` where that is nothing.
     pub(super) fn what(
         &mut self,
         visit: &Visit<'_>,
         side: Side,
         (loser, losing): (RuleId, &[Contributor]),
         chosen: &[Contributor],
-    ) -> Arc<What> {
-        let Some(own) = losing.iter().find(|one| one.rule == loser) else { return Arc::default() };
-        let given = |name: &&crate::model::Text| chosen.iter().any(|one| one.subsets.contains(name));
+    ) -> Option<Arc<What>> {
+        let own = losing.iter().find(|one| one.rule == loser)?;
+        let blocks = self.blocks(visit, side, own, (losing, chosen)).filter(|what| !what.is_nothing());
+        let given = |name: &&Text| chosen.iter().any(|one| one.subsets.contains(name));
         let mut subsets = own.subsets.iter().filter(|name| !given(name)).peekable();
-        let blocks = self.policies.get(&loser).copied().filter(|_| own.gives_policy).map(|losing_policy| {
-            let of_chosen = visit.mesh.rules.policy_of(chosen).and_then(|(id, _)| self.policies.get(&id));
-            let key = Key {
-                losing: losing_policy,
-                chosen: of_chosen.copied(),
-                ports: side.ports,
-                automatic: side.automatic,
-            };
-            let made = self.made.entry(key);
-            Arc::clone(made.or_insert_with(|| Arc::new(compare(visit, side.automatic, losing, chosen))))
-        });
-        let blocks = blocks.unwrap_or_default();
         if subsets.peek().is_none() {
-            return blocks;
+            return blocks.map(Arc::clone);
         }
-        let mut what = (*blocks).clone();
+        let mut what = blocks.map(|blocks| (**blocks).clone()).unwrap_or_default();
         what.subsets = subsets.cloned().collect();
-        Arc::new(what)
+        Some(Arc::new(what))
+    }
+
+    /// The blocks that a rule of the entry `losing` gives to it.
+    fn blocks(
+        &mut self,
+        visit: &Visit<'_>,
+        side: Side,
+        own: &Contributor,
+        (losing, chosen): (&[Contributor], &[Contributor]),
+    ) -> Option<&Arc<What>> {
+        let policies = &self.policies;
+        let number = |one: &Contributor| policies.get(&one.rule).copied();
+        let losing_policy = number(own).filter(|_| own.gives_policy)?;
+        let chosen_policy = chosen.iter().find(|one| one.gives_policy).and_then(number);
+        let Side { ports, automatic } = side;
+        let key = Key { losing: losing_policy, chosen: chosen_policy, ports, automatic };
+        let made = self.made.entry(key);
+        Some(made.or_insert_with(|| Arc::new(compare(visit, automatic, losing, chosen))))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::{Kind, Object, ObjectId, Snapshot, Text};
 use crate::resolve::config::{Ages, Config, Place};
 
 /// What lies between the ids of two rules when all are made at once: room for some thirty halvings.
-const GAP: u64 = 1 << 32;
+pub(super) const GAP: u64 = 1 << 32;
 
 /// The place of a rule in the order of DR-6.1: selector rules first (from 1.22), then by age, name, namespace.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
