@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::finding::ClientName;
 use crate::model::Text;
 use crate::model::pod::ProxyKind;
-use crate::resolve::rules::{Contributor, Found, HostRules, Rule, matches};
+use crate::resolve::rules::{Contributor, Entry, Found, HostRules, Rule, matches};
 use crate::resolve::{Choice, Group, Level, Mesh, RuleId, Service, Target, Workload};
 
 use compare::{Comparisons, Side};
@@ -195,7 +195,7 @@ impl Uses {
                 self.lose(Pool::Hidden, visit, (one.rule, &entry.contributors), chosen, Some(winner.rule));
             } else {
                 let stops = first.entries().find(|entry| entry.has_selector());
-                let stops = stops.and_then(|entry| entry.primary());
+                let stops = stops.and_then(Entry::primary);
                 self.lose(Pool::Stopped, visit, (one.rule, &entry.contributors), chosen, stops);
             }
         }
