@@ -4,6 +4,7 @@
 //! pods by address, so an answer costs a few look-ups and no loop over all rules; clients that no rule tells apart
 //! share one answer ([`clients`]). Nothing here judges whether an answer is bad: that is `diagnose`.
 
+pub mod ambient;
 pub mod answers;
 pub mod candidates;
 pub mod client_tls;

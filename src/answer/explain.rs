@@ -33,6 +33,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0102", include_str!("../../assets/explain/MS0102.md")),
     ("MS0103", include_str!("../../assets/explain/MS0103.md")),
     ("MS0104", include_str!("../../assets/explain/MS0104.md")),
+    ("MS0105", include_str!("../../assets/explain/MS0105.md")),
     ("MS0106", include_str!("../../assets/explain/MS0106.md")),
     ("MS0107", include_str!("../../assets/explain/MS0107.md")),
     ("MS0108", include_str!("../../assets/explain/MS0108.md")),
@@ -43,6 +44,9 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0113", include_str!("../../assets/explain/MS0113.md")),
     ("MS0114", include_str!("../../assets/explain/MS0114.md")),
     ("MS0115", include_str!("../../assets/explain/MS0115.md")),
+    ("MS0116", include_str!("../../assets/explain/MS0116.md")),
+    ("MS0117", include_str!("../../assets/explain/MS0117.md")),
+    ("MS0118", include_str!("../../assets/explain/MS0118.md")),
     ("MS0201", include_str!("../../assets/explain/MS0201.md")),
     ("MS0202", include_str!("../../assets/explain/MS0202.md")),
     ("MS0203", include_str!("../../assets/explain/MS0203.md")),
@@ -331,9 +335,29 @@ mod tests {
                     "{name}: {other}"
                 );
             }
-            assert!(!is_code(name) || source.contains("\nElsewhere: "), "{name}");
         }
         assert!(PAGES.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn the_page_of_a_finding_has_all_its_parts() {
+        for (name, source) in PAGES.iter().filter(|(name, _)| is_code(name)) {
+            let parts: [&[&str]; 4] = [
+                &["How it is decided"],
+                &["ook-alikes", "\nHow to tell"],
+                &["\nWhat to do"],
+                &["\nElsewhere: no other tool checks this", "\nElsewhere: istioctl", "\nElsewhere: Kiali"],
+            ];
+            for words in parts {
+                assert!(words.iter().any(|word| source.contains(word)), "{name} has none of {words:?}");
+            }
+            let page = Page::of(source);
+            assert!(!page.text.starts_with("How it is decided"), "{name}: what it means comes first");
+            assert!(
+                Code::of(name).is_some_and(|code| code.name() == page.title),
+                "{name} is in the catalogue"
+            );
+        }
     }
 
     #[test]

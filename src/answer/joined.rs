@@ -25,8 +25,9 @@ impl Joined {
         let locator = Locator::new(&read.mesh);
         let causes = correlate::causes(&locator, &read.logs);
         let traffic = correlate::merge::traffic(&locator, &read.logs);
-        let (findings, seen) =
-            correlate::findings(&locator, read.diagnosis.findings.clone(), &causes, &traffic);
+        let mut found = read.diagnosis.findings.clone();
+        found.extend(correlate::incomplete::findings(&read.logs));
+        let (findings, seen) = correlate::findings(&locator, found, &causes, &traffic);
         Self { findings, causes, seen, traffic }
     }
 }

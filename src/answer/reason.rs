@@ -50,6 +50,9 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
         },
         Status::Warn => format!("works, but unencrypted: the server accepts plaintext too ({client})"),
         Status::Ok => match tls.effective {
+            Some(Sent::Hbone { .. }) => {
+                "the client sends through a tunnel (HBONE), which is mutual TLS".to_owned()
+            }
             Some(Sent::IstioMutual) => format!("client and server agree on mutual TLS ({client})"),
             Some(Sent::Plaintext) => {
                 format!("the client sends plaintext, and nothing better is accepted ({client})")
@@ -65,6 +68,8 @@ fn what_is_sent(sent: Sent) -> &'static str {
         Sent::Simple => "one-way TLS",
         Sent::Mutual => "TLS with a certificate of its own",
         Sent::IstioMutual => "Istio's mutual TLS",
+        Sent::Hbone { tls_inside: false } => "a tunnel (HBONE)",
+        Sent::Hbone { tls_inside: true } => "TLS inside a tunnel (HBONE)",
         Sent::Unknown => "what cannot be told",
     }
 }
@@ -81,9 +86,14 @@ fn server_side(endpoint: &EndpointTls) -> String {
             "DISABLE" => format!("takes plaintext only{by}"),
             _ => format!("does not take it{by}"),
         },
+        Server::NoProxy if !endpoint.condition.is_empty() => format!("cannot end it: {}", endpoint.condition),
         Server::NoProxy => "has no proxy that could end it".to_owned(),
         Server::Outside => "is outside the mesh and has no certificate of it".to_owned(),
-        Server::OwnListeners | Server::Ambient | Server::Unknown => "does not take it".to_owned(),
+        Server::Ambient(mode) => match mode.word() {
+            "STRICT" => format!("is in ambient mode and lets in nobody without a mesh identity{by}"),
+            _ => "is in ambient mode, whose ztunnel ends tunnels (HBONE) only".to_owned(),
+        },
+        Server::OwnListeners | Server::Unknown => "does not take it".to_owned(),
     }
 }
 

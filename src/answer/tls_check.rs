@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Read;
 use super::common::{API_VERSION, Clients, MissingRef, ObjectRef, WorkloadRef};
 use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::resolve::client_tls::{self, Sent};
 use crate::resolve::clients::{self, Classes, ClientClass};
@@ -153,7 +154,10 @@ pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
         for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
-            let Some(target) = mesh.target(client, host) else { continue };
+            // Who is asked about by name is answered, whatever it calls.
+            let is_called =
+                |target: &Target<'_>| query.clients.is_some() || mesh.calls(client, target.service);
+            let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
             for tls in pairs(&mut answers, client, &target, query.port) {
                 let proxy = client.proxy.word();
                 let same = |known: &&mut Distinct<'_>| known.tls == tls && known.proxy == proxy;
@@ -307,9 +311,11 @@ fn endpoint_ref(mesh: &Mesh, endpoint: &EndpointTls) -> EndpointRef {
         target_port: endpoint.port,
         tls_mode: if endpoint.claims_mtls { "istio" } else { "disabled" }.to_owned(),
         server_mode: match &endpoint.server {
-            Server::Sidecar(mode) => mode.word().to_owned(),
+            Server::Sidecar(MtlsMode::Other(_)) | Server::Ambient(MtlsMode::Other(_)) | Server::Unknown => {
+                "UNKNOWN".to_owned()
+            }
+            Server::Sidecar(mode) | Server::Ambient(mode) => mode.word().to_owned(),
             Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
-            Server::Ambient | Server::Unknown => "UNKNOWN".to_owned(),
         },
         sent: endpoint.sent.word().to_owned(),
         result: endpoint.result.word().to_owned(),

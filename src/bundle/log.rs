@@ -31,9 +31,9 @@ pub(super) fn look_through(input: Input) -> Whole {
             || memchr::memmem::find(line, b"\"apiVersion\"").is_some();
     });
     match (read, log, objects) {
-        (Ok(()), true, _) => Whole::Log,
-        (Ok(()), false, true) => Whole::Objects,
-        (Ok(()), false, false) | (Err(_), _, _) => Whole::Neither,
+        (Ok(_), true, _) => Whole::Log,
+        (Ok(_), false, true) => Whole::Objects,
+        (Ok(_), false, false) | (Err(_), _, _) => Whole::Neither,
     }
 }
 
@@ -44,17 +44,28 @@ pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) 
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
-    let read = lines(input.text, |number, line| logs.add_line(source, number, line));
-    let any = logs.lines().parsed > before;
-    if let Err(error) = read {
-        let origin = Origin { file, line: 1 };
-        bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
+    let mut before_last = before;
+    let read = lines(input.text, |number, line| {
+        before_last = logs.lines().parsed;
+        logs.add_line(source, number, line);
+    });
+    let parsed = logs.lines().parsed;
+    let any = parsed > before;
+    match read {
+        // A last line without its end that is whole all the same is one that is still to be ended.
+        Ok(Some(number)) if any && parsed == before_last => logs.add_cut(source, number),
+        Ok(_) => {}
+        Err(error) => {
+            let origin = Origin { file, line: 1 };
+            bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
+        }
     }
     any
 }
 
-/// Hands on each line with its number, from 1, without its line end.
-pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> std::io::Result<()> {
+/// Hands on each line with its number, from 1, without its line end. The number of the last is returned where it has
+/// no line end.
+pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> std::io::Result<Option<u64>> {
     let mut buffer = vec![0; BLOCK];
     let mut filled = 0;
     let mut number = 0;
@@ -77,10 +88,11 @@ pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> st
             begin = newline + 1;
         }
         if read == 0 {
-            if begin < end && !skipping {
-                each(number + 1, seen.get(begin..).unwrap_or_default());
+            let unfinished = (begin < end && !skipping).then_some(number + 1);
+            if let Some(number) = unfinished {
+                each(number, seen.get(begin..).unwrap_or_default());
             }
-            return Ok(());
+            return Ok(unfinished);
         }
         buffer.copy_within(begin..end, 0);
         filled = end - begin;

@@ -84,7 +84,7 @@ struct Ignored {
 impl Ignored {
     fn read(text: &str) -> anyhow::Result<Self> {
         let (code, object) = text.split_once('=').map_or((text, None), |(code, object)| (code, Some(object)));
-        let known = Code::ALL.iter().any(|one| one.code().eq_ignore_ascii_case(code));
+        let known = Code::of(code).is_some();
         let object = match object {
             None => None,
             Some(object) => match object.split_once('/') {

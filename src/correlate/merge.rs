@@ -8,8 +8,10 @@ use super::locate::Locator;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
+use crate::model::peer_authentication::MtlsMode;
+use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
-use crate::resolve::{Service, Workload};
+use crate::resolve::{Service, Status, Workload};
 
 /// The pair that lines belong to: client workload (namespace, name), host, port.
 pub type PairKey = (Text, Text, Text, u16);
@@ -187,6 +189,7 @@ impl<'a> Alone<'a> {
     fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
         let code = match cause.label {
             // Lines alone, against a sound configuration, make no mTLS finding.
+            Label::PlaintextToStrict if is_without_proxy(locator, cause) => Code::ClientWithoutProxyToStrict,
             label if label.is_mtls() && cause.server_proof && cause.confidence == Confidence::Certain => {
                 Code::MtlsFailureInTraffic
             }
@@ -202,6 +205,9 @@ impl<'a> Alone<'a> {
         let caller = cause.place.client.filter(|_| cause.place.host.is_none());
         let server = locator.workload(cause.place.server.or(caller));
         let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
+        // There it is the client that is to be changed.
+        let bare = locator.workload(cause.place.client).filter(|_| code == Code::ClientWithoutProxyToStrict);
+        let object = bare.map(|client| &client.object).or(object);
         let id = object.map_or_else(|| not_read(cause), |object| object.id.clone());
         self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
     }
@@ -214,6 +220,23 @@ impl<'a> Alone<'a> {
             })
             .collect()
     }
+}
+
+/// Whether a client without proxy was refused by a server that accepts mutual TLS only, as it must be (F17).
+fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
+    let mesh = locator.mesh();
+    let (Some(client), Some(server)) =
+        (locator.workload(cause.place.client), locator.workload(cause.place.server))
+    else {
+        return false;
+    };
+    // A port that is not known is judged as any other: by the mode of the workload (MT-2.3).
+    let by_pair = || mesh.pair(client, cause.place.host.as_deref()?, cause.place.port?, None);
+    let strict = || mesh.policies.on_port(&server.namespace, &server.labels, 0).mode == MtlsMode::Strict;
+    cause.server_proof
+        && client.proxy == ProxyKind::None
+        && server.proxy == ProxyKind::Sidecar
+        && by_pair().map_or_else(strict, |pair| pair.status == Status::Conflict)
 }
 
 /// What lines are about, where no such object was read: the service that their host names, or the host itself.
@@ -295,6 +318,13 @@ fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, c
         format!(
             "{name}: the application closed {count} connections before it answered; not mTLS: the server has no \
              proxy, and the client sends it plaintext"
+        )
+    } else if code == Code::ClientWithoutProxyToStrict {
+        let server = causes.iter().find_map(|cause| locator.workload(cause.place.server));
+        let server = server.map(Workload::path).unwrap_or_default();
+        format!(
+            "{name} has no proxy and sends plaintext, and {server} accepts mutual TLS only: its proxy refused {count} \
+             connections"
         )
     } else if code == Code::MtlsFailureInTraffic {
         format!(
@@ -389,6 +419,19 @@ mod tests {
         assert_eq!(said(&strict, &failed, &refused), [format!("MS0101 certain {rule} 2")]);
         assert_eq!(said(&strict, &(failed.clone() + &ok(5)), ""), [format!("MS0101 certain {rule} 2")]);
         assert_eq!(said(&strict, &(failed + &ok(30)), ""), [format!("MS0101 likely {rule} 2")]);
+    }
+
+    #[test]
+    fn a_client_without_proxy_is_told_from_one_whose_proxy_fails() {
+        let strict = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let bare = strict.replace("{name: istio-proxy, args: [proxy, sidecar]}", "PROXY");
+        let bare = bare
+            .replacen("PROXY", "{name: helper}", 1)
+            .replace("PROXY", "{name: istio-proxy, args: [proxy, sidecar]}");
+        let refused = refusal(10, "-", "10.8.1.8");
+        let said = said(&bare, "", &refused);
+        assert!(said.iter().any(|line| line.starts_with("MS0105 certain Pod")), "{said:?}");
+        assert!(!said.iter().any(|line| line.starts_with("MS0301")), "{said:?}");
     }
 
     #[test]

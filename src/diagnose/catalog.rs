@@ -25,11 +25,11 @@ impl Severity {
 }
 
 macro_rules! catalog {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, $severity:ident;)*) => {
+    ($(#[doc = $doc:literal] $variant:ident = $code:literal, $name:literal, $severity:ident;)*) => {
         /// A finding's code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $(#[doc = $doc] $variant,)*
         }
 
         impl Code {
@@ -44,6 +44,11 @@ macro_rules! catalog {
             /// Its name, such as `plaintext-to-strict`.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it says, in one sentence.
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $doc.trim_ascii_start(),)* }
             }
 
             /// How bad it is, where nothing makes it better or worse.
@@ -63,6 +68,8 @@ catalog! {
     OneWayTlsToStrict = "MS0103", "one-way-tls-to-strict", Error;
     /// TLS that is not Istio's to an HTTP port of a sidecar, which ends Istio's only.
     ForeignTlsToSidecar = "MS0104", "foreign-tls-to-sidecar", Error;
+    /// A client without proxy calls an endpoint that accepts mutual TLS only.
+    ClientWithoutProxyToStrict = "MS0105", "client-without-proxy-to-strict", Warning;
     /// Istio's mutual TLS towards a host outside the mesh.
     MtlsToExternal = "MS0106", "mtls-to-external", Error;
     /// A DISABLE of the namespace or mesh hides a stricter policy from automatic mTLS.
@@ -83,6 +90,12 @@ catalog! {
     CredentialIgnored = "MS0114", "simple-credential-ignored-on-sidecar", Warning;
     /// Plain HTTP to a TLS port outside the mesh.
     MissingTlsOrigination = "MS0115", "missing-tls-origination", Warning;
+    /// A probe of the kubelet that goes straight to a port that accepts mutual TLS only.
+    ProbeNotRewritten = "MS0116", "probe-not-rewritten", Warning;
+    /// A port of an ambient workload that should be strict, and at which nothing is enforced.
+    AmbientStrictPortNotEnforced = "MS0117", "ambient-strict-port-not-enforced", Error;
+    /// A port of an ambient workload that should take plaintext, and stays strict.
+    AmbientPortExceptionLost = "MS0118", "ambient-port-exception-lost", Warning;
     /// A rule that is in force for nobody.
     RuleNeverUsed = "MS0201", "rule-never-used", Warning;
     /// A rule that another pool's rule hides.
@@ -113,6 +126,13 @@ catalog! {
     EvidenceIncomplete = "MS0903", "evidence-incomplete", Info;
     /// The same object read twice with different content.
     TwoOrigins = "MS0904", "two-origins", Warning;
+}
+
+impl Code {
+    /// The code that is written so.
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.code().eq_ignore_ascii_case(code))
+    }
 }
 
 impl fmt::Display for Code {

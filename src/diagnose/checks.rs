@@ -1,10 +1,12 @@
 //! The checks, one a file: the function, and its examples beside it.
 
+pub mod ambient_ports;
 pub mod conflicts;
 pub mod host_matches_nothing;
 pub mod not_readable;
 pub mod not_understood;
 pub mod peer_policies;
+pub mod probes;
 pub mod reasons;
 pub mod rule_never_used;
 pub mod rules_lost;
@@ -13,7 +15,7 @@ pub mod tls_origination;
 pub mod two_origins;
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
 mod root;
 
 use crate::model::{Body, Kind};

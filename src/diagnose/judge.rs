@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
-    host_matches_nothing, not_readable, not_understood, peer_policies, rule_never_used, rules_lost, subsets,
-    tls_origination, two_origins,
+    ambient_ports, host_matches_nothing, not_readable, not_understood, peer_policies, probes,
+    rule_never_used, rules_lost, subsets, tls_origination, two_origins,
 };
 use super::finding::{ClientName, Finding};
 use super::uses::{Uses, Visit};
 use crate::model::Origin;
 use crate::resolve::clients::{self, Classes};
 use crate::resolve::rules::HostRules;
-use crate::resolve::{Answers, Group, Mesh, Missing, PairTls, Service, Status, Workload};
+use crate::resolve::{Answers, Group, Mesh, Missing, PairTls, Service, Status, Target, Workload};
 
 /// What came of judging the configuration.
 #[derive(Debug, Clone, Default)]
@@ -72,9 +72,9 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
         let mut rules: Option<(&Service, HostRules<'_>)> = None;
         for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
-            let Some(target) = mesh.target(client, host).filter(|target| !target.service.is_alias()) else {
-                continue;
-            };
+            let is_called =
+                |target: &Target<'_>| !target.service.is_alias() && mesh.calls(client, target.service);
+            let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
             let known = match rules {
                 Some((service, known)) if std::ptr::eq(service, target.service) => known,
                 Some(_) | None => mesh.rules_for(target.service),
@@ -118,6 +118,8 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings.extend(plain.findings());
     diagnosis.findings.extend(peer_policies::ignored(mesh));
     diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(ambient_ports::check(mesh));
+    diagnosis.findings.extend(probes::check(mesh));
     diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));

@@ -164,6 +164,8 @@ pub struct Aggregate {
     other_groups: u64,
     duration_budget: usize,
     joins: Joins,
+    /// Sources that end within a line, with its number.
+    cut: Vec<(SourceId, u64)>,
 }
 
 impl Default for Aggregate {
@@ -189,7 +191,18 @@ impl Aggregate {
             other_groups: 0,
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
+            cut: Vec::new(),
         }
+    }
+
+    /// Notes that a source ends within a line that could not be read.
+    pub fn add_cut(&mut self, source: SourceId, line: u64) {
+        self.cut.push((source, line));
+    }
+
+    /// The sources that end within a line, with its number.
+    pub fn cut(&self) -> impl Iterator<Item = (&SourceName, u64)> {
+        self.cut.iter().filter_map(|(source, line)| Some((self.source(*source)?, *line)))
     }
 
     /// Adds a source of lines.

@@ -48,6 +48,8 @@ impl MtlsMode {
 pub struct PeerAuthentication {
     /// `selector.matchLabels`; an absent selector and one without labels are the same (MT-1.1).
     pub selector: Labels,
+    /// Whether `selector` is there at all, with labels or without: ambient mode tells the two apart (MT-6.6).
+    pub has_selector: bool,
     /// `mtls.mode`.
     pub mode: MtlsMode,
     /// `portLevelMtls`, by the workload's port (MT-1.6).

@@ -32,6 +32,7 @@ impl ProxyKind {
 
 /// What a pod says that can change an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the pod's own facts, each by its name")]
 pub struct Pod {
     /// Its addresses; one where it has one family.
     pub addresses: Vec<Text>,
@@ -45,8 +46,39 @@ pub struct Pod {
     pub ended: bool,
     /// Named container ports.
     pub ports: Vec<(Text, u16)>,
+    /// Whether the proxy's own settings keep it from tunnelling (`DISABLE_HBONE_SEND`, MT-6.3).
+    pub hbone_send_off: bool,
+    /// `hostNetwork`: such a pod is never captured by ambient mode.
+    pub host_network: bool,
+    /// Probes that go to the pod's own ports and not through the proxy, of pods with a sidecar.
+    pub probes: Vec<Probe>,
     /// Its controller, as the pod names it.
     pub controller: Option<Controller>,
+}
+
+/// An HTTP or TCP probe of the kubelet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Its place below the pod's `spec`, such as `containers[0].readinessProbe`.
+    pub field: Text,
+    /// The port: its number, or else the name of a container port.
+    pub port: Result<u16, Text>,
+    /// The path of an HTTP probe; `None` for TCP.
+    pub path: Option<Text>,
+}
+
+impl Probe {
+    /// What it asks for, in words.
+    pub fn said(&self) -> String {
+        let port = match &self.port {
+            Ok(number) => number.to_string(),
+            Err(name) => name.to_string(),
+        };
+        match &self.path {
+            Some(path) => format!("httpGet {path} on port {port}"),
+            None => format!("tcpSocket on port {port}"),
+        }
+    }
 }
 
 /// A reference to a controller.

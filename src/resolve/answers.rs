@@ -11,7 +11,7 @@ use super::client_tls::{self, ClusterTls, Sent};
 use super::conflict::ClientTrust;
 use super::mesh::{Mesh, Target};
 use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
-use super::registry::Service;
+use super::registry::{Endpoint, Service};
 use super::rules::Choice;
 use super::traffic_policy::{self, EffectivePolicy};
 use super::workload::Workload;
@@ -34,11 +34,15 @@ pub struct Answers<'a> {
 type PolicyOf = (usize, u16, Option<Text>);
 
 /// What decides on what comes of a service's endpoints.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct EndsOf {
     port: u16,
+    /// Those of the subset.
     labels: Option<Labels>,
-    cluster: ClusterTls,
+    /// What the client, or the waypoint between, sends.
+    sending: ClusterTls,
+    /// Whether there is a waypoint between of which no pod was read.
+    waypoint_not_read: bool,
     trust: ClientTrust,
 }
 
@@ -50,6 +54,8 @@ struct Ends {
     effective: Option<Sent>,
     status: Status,
     symptom: Option<&'static str>,
+    /// Whether anything goes through a tunnel.
+    tunnelled: bool,
 }
 
 impl<'a> Answers<'a> {
@@ -97,18 +103,28 @@ impl<'a> Answers<'a> {
         let (mesh, service) = (self.mesh, target.service);
         let choice = choice.filter(|_| target.has(port));
         let policy = self.policy(choice.as_ref(), port, subset);
-        let cluster = mesh.cluster_tls(client, target, port, choice.as_ref(), &policy);
-        let labels = subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name));
-        let trust = trust(&policy);
-        let ends = self.ends(service, EndsOf { port, labels, cluster: cluster.clone(), trust });
+        let mut cluster = mesh.cluster_tls(client, target, port, choice.as_ref(), &policy);
+        cluster.tunnel = client_tls::tunnel(mesh, client, target, &cluster);
+        let waypoint = mesh.waypoint_between(client, target);
+        let sending = waypoint.as_ref().and_then(|waypoint| mesh.sent_by(waypoint, service, port, subset));
+        let sending = sending.unwrap_or_else(|| cluster.clone());
+        let of = EndsOf {
+            port,
+            labels: subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name)),
+            sending,
+            waypoint_not_read: waypoint.is_some_and(|waypoint| waypoint.pod.is_none()),
+            trust: trust(&policy),
+        };
+        let ends = self.ends(service, &of);
         let mut missing = mesh.gaps.of_pair(client, service);
         let (mut status, mut symptom) = (ends.status, ends.symptom);
         if !missing.is_empty() {
             (status, symptom) = (Status::Unknown, None);
         } else if status == Status::Unknown {
-            missing = mesh.unknown(service, choice.as_ref(), &cluster, &ends.all);
+            missing = mesh.unknown(service, choice.as_ref(), &of.sending, &ends.all);
         }
         PairTls {
+            assumed: mesh.assumed(service, &cluster, ends.tunnelled),
             port,
             subset: subset.map(Text::from),
             status,
@@ -121,7 +137,6 @@ impl<'a> Answers<'a> {
             symptom,
             missing,
             undecided: None,
-            assumed: mesh.assumed(service),
         }
     }
 
@@ -135,32 +150,43 @@ impl<'a> Answers<'a> {
         Arc::clone(policy)
     }
 
-    fn ends(&mut self, service: &Service, of: EndsOf) -> Ends {
+    fn ends(&mut self, service: &Service, of: &EndsOf) -> Ends {
         let address = std::ptr::from_ref(service).addr();
         if self.service != address {
             self.service = address;
             self.ends.clear();
         }
-        if let Some((_, known)) = self.ends.iter().find(|(known, _)| *known == of) {
+        if let Some((_, known)) = self.ends.iter().find(|(known, _)| known == of) {
             return known.clone();
         }
-        let mesh = self.mesh;
+        let ends = Ends::new(self.mesh, service, of);
+        self.ends.push((of.clone(), ends.clone()));
+        ends
+    }
+}
+
+impl Ends {
+    fn new(mesh: &Mesh, service: &Service, of: &EndsOf) -> Self {
         let selected = service
             .endpoints(of.port)
             .iter()
             .filter(|endpoint| of.labels.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)));
-        let all: Arc<[EndpointTls]> = selected
-            .map(|endpoint| mesh.endpoint(&of.cluster, (service, of.port), endpoint, of.trust))
-            .collect();
+        let endpoint = |endpoint: &Endpoint| {
+            let mut tls = mesh.endpoint(&of.sending, (service, of.port), endpoint, of.trust);
+            if of.waypoint_not_read {
+                tls.depends_on_waypoint();
+            }
+            tls
+        };
+        let all: Arc<[EndpointTls]> = selected.map(endpoint).collect();
         let (status, symptom) = overall(&all);
-        let ends = Ends {
+        Self {
             server: Arc::new(mesh.server_side(service, of.port, &all)),
-            effective: common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.cluster)),
+            effective: common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending)),
             status,
             symptom,
+            tunnelled: all.iter().any(|endpoint| matches!(endpoint.sent, Sent::Hbone { .. })),
             all,
-        };
-        self.ends.push((of, ends.clone()));
-        ends
+        }
     }
 }

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::mesh::Mesh;
+use super::ambient::Sending;
+use super::mesh::{Mesh, Target};
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
 use super::server_mtls::Demand;
@@ -24,6 +25,11 @@ pub enum Sent {
     Mutual,
     /// Istio's mutual TLS.
     IstioMutual,
+    /// A tunnel with mutual TLS of its own (ambient mode), with TLS of the rule inside or without (MT-6.3).
+    Hbone {
+        /// Whether the rule's SIMPLE or MUTUAL goes inside.
+        tls_inside: bool,
+    },
     /// Cannot be told.
     Unknown,
 }
@@ -36,6 +42,7 @@ impl Sent {
             Self::Simple => "simple",
             Self::Mutual => "mutual",
             Self::IstioMutual => "istio-mutual",
+            Self::Hbone { .. } => "hbone",
             Self::Unknown => "UNKNOWN",
         }
     }
@@ -101,12 +108,57 @@ pub struct ClusterTls {
     pub downgrade: Option<Downgrade>,
     /// The mark on endpoints, where each decides.
     mark: Option<TlsMode>,
+    /// Whether the client tunnels to endpoints that take it.
+    pub tunnel: Tunnel,
 }
 
 impl ClusterTls {
     /// The same for every endpoint, without a rule that says so.
     pub fn fixed_at(source: Source, sent: Sent) -> Self {
-        Self { declared: None, source, fixed: Some(sent), downgrade: None, mark: None }
+        Self { declared: None, source, fixed: Some(sent), downgrade: None, mark: None, tunnel: Tunnel::Never }
+    }
+}
+
+/// When a client sends through a tunnel to an endpoint that takes it (MT-6.3, MT-6.4, MT-6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tunnel {
+    /// It does not.
+    Never,
+    /// Always.
+    Always,
+    /// Unless the endpoint speaks Istio's mutual TLS.
+    UnlessMutual,
+    /// No document says; what would have to be known.
+    Unknown(&'static str),
+    /// Always, and what takes no tunnel gets what no document says.
+    Only(&'static str),
+}
+
+/// Whether a client tunnels.
+pub fn tunnel(mesh: &Mesh, client: &Workload, target: &Target<'_>, cluster: &ClusterTls) -> Tunnel {
+    let service = target.service;
+    let through_proxy = |original: bool| {
+        if mesh.ambient.sending == Sending::Off || client.body().is_some_and(|pod| pod.hbone_send_off) {
+            Tunnel::Never
+        } else if original {
+            Tunnel::Unknown("whether proxies tunnel to the original address of a headless service")
+        } else if mesh.ambient.prefers_tunnel {
+            Tunnel::Always
+        } else {
+            Tunnel::UnlessMutual
+        }
+    };
+    match client.proxy {
+        ProxyKind::None => Tunnel::Never,
+        ProxyKind::Sidecar | ProxyKind::Gateway if cluster.source == Source::NotInScope => Tunnel::Never,
+        ProxyKind::Sidecar => through_proxy(service.is_headless()),
+        ProxyKind::Gateway => through_proxy(false),
+        ProxyKind::Ztunnel if target.is_in_scope() => Tunnel::Always,
+        ProxyKind::Ztunnel => {
+            Tunnel::Unknown("whether ztunnel knows a service that is not exported to the client")
+        }
+        ProxyKind::Waypoint if service.is_external => Tunnel::Always,
+        ProxyKind::Waypoint => Tunnel::Only("what a waypoint sends to an endpoint that takes no tunnel"),
     }
 }
 
@@ -123,7 +175,13 @@ pub fn cluster(
         let declared = TlsMode::of_block(block);
         let (fixed, downgrade) = declared_mode(mesh, client, choice, &declared, block);
         let source = policy.tls_from.map_or(Source::None, |(part, _)| Source::Rule(part));
-        return ClusterTls { declared: Some(declared), source, fixed: Some(fixed), downgrade, mark: None };
+        let fixed = Some(fixed);
+        return ClusterTls {
+            declared: Some(declared),
+            fixed,
+            downgrade,
+            ..ClusterTls::fixed_at(source, Sent::Unknown)
+        };
     }
     let auto = |fixed, downgrade| ClusterTls {
         declared: None,
@@ -131,6 +189,7 @@ pub fn cluster(
         fixed,
         downgrade,
         mark: policy.endpoint_mode.clone(),
+        tunnel: Tunnel::Never,
     };
     if !mesh.config.auto_mtls {
         return auto(Some(Sent::Plaintext), Some(Downgrade::AutoMtlsOff));
@@ -190,6 +249,15 @@ fn declared_mode(
 
 /// What is sent to one endpoint (MT-4.6), and why plaintext, where nothing says so outright.
 pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (Sent, Option<Downgrade>) {
+    // The tunnel takes the place of what a rule says, but for TLS that the rule originates (MT-6.3).
+    let tunnelled = Sent::Hbone { tls_inside: matches!(cluster.fixed, Some(Sent::Simple | Sent::Mutual)) };
+    match (cluster.tunnel, endpoint.takes_tunnel) {
+        (Tunnel::Always | Tunnel::Only(_), true) => return (tunnelled, None),
+        (Tunnel::UnlessMutual, true) if !endpoint.claims_mtls => return (tunnelled, None),
+        (Tunnel::Unknown(_), true) if !endpoint.claims_mtls => return (Sent::Unknown, None),
+        (Tunnel::Only(_), false) => return (Sent::Unknown, None),
+        (Tunnel::Never | Tunnel::Always | Tunnel::UnlessMutual | Tunnel::Unknown(_), _) => {}
+    }
     if let Some(fixed) = cluster.fixed {
         return (fixed, cluster.downgrade.clone());
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::ambient::gateway_name;
 use super::mesh::Mesh;
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
@@ -166,6 +167,10 @@ struct Key<'a> {
     selected_by: Vec<usize>,
     /// The `Sidecar` that limits its scope.
     sidecar: Option<&'a ObjectId>,
+    /// The gateway of a waypoint: waypoints stand before different services.
+    waypoint: Option<Text>,
+    /// Whether its proxy never tunnels.
+    hbone_send_off: bool,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -187,6 +192,8 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
             workloads: names.len() as u64,
             is_special: !key.selected_by.is_empty()
                 || key.sidecar.is_some()
+                || key.waypoint.is_some()
+                || key.hbone_send_off
                 || key.namespace.is_some_and(|namespace| distinct.is_special(namespace)),
             namespace: key.namespace.cloned(),
             pods,
@@ -234,10 +241,13 @@ impl<'a> Distinct<'a> {
             || self.named.contains(&**namespace)
             || self.is_special(namespace);
         let selectors = self.selectors.get(&**namespace).into_iter().flatten();
+        let is_waypoint = workload.proxy == ProxyKind::Waypoint;
         Key {
+            waypoint: is_waypoint.then(|| gateway_name(workload)),
+            hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
-            namespace: spoken_of.then_some(namespace),
+            namespace: (spoken_of || is_waypoint).then_some(namespace),
             selected_by: selectors
                 .filter(|(_, selector)| selector.is_subset_of(&workload.labels))
                 .map(|(at, _)| *at)

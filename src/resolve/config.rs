@@ -90,6 +90,10 @@ pub struct Config {
     pub registry_only: bool,
     /// `ENABLE_ENHANCED_DESTINATIONRULE_MERGE` (DR-6.3).
     pub enhanced_merge: bool,
+    /// Whether sidecars and gateways send through tunnels (MT-6.2); `None` where istiod was not read.
+    pub sends_hbone: Option<bool>,
+    /// `PILOT_PREFER_SENDING_HBONE`: also to endpoints that speak Istio's mutual TLS (MT-6.3).
+    pub prefers_hbone: bool,
     /// The version and where it is from.
     pub version: IstioVersion,
 }
@@ -119,6 +123,10 @@ impl Config {
             default_virtual_service_export_to: mesh.default_virtual_service_export_to,
             default_traffic_policy: mesh.default_traffic_policy.filter(|_| version.at_least(1, 31)),
             registry_only: mesh.outbound_traffic_policy.is_some_and(|mode| mode == "REGISTRY_ONLY"),
+            sends_hbone: istiod
+                .is_some()
+                .then(|| flag("PILOT_ENABLE_AMBIENT", false) && flag("PILOT_ENABLE_SENDING_HBONE", true)),
+            prefers_hbone: flag("PILOT_PREFER_SENDING_HBONE", false),
             enhanced_merge: version.at_least(1, 24) && flag("ENABLE_ENHANCED_DESTINATIONRULE_MERGE", true),
             version,
         }

@@ -41,8 +41,8 @@ pub enum Server {
     NoProxy,
     /// A gateway or waypoint, whose own listeners decide (MT-2.6, MT-2.7).
     OwnListeners,
-    /// A pod of ambient mode.
-    Ambient,
+    /// A pod of ambient mode, with what its ztunnel enforces: STRICT or PERMISSIVE.
+    Ambient(MtlsMode),
     /// A host outside the mesh.
     Outside,
     /// Not known: the pod was not read.
@@ -79,7 +79,10 @@ pub struct ClientTrust {
 pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientTrust) -> Verdict {
     let mode = match server {
         Server::Unknown => return verdict(Status::Unknown, "the pod of this endpoint was not read"),
-        Server::Ambient => return verdict(Status::Unknown, "ambient mode is not evaluated"),
+        Server::Ambient(mode) => return ambient(sent, mode),
+        Server::OwnListeners if sent == (Sent::Hbone { tls_inside: false }) => {
+            return verdict(Status::Ok, "");
+        }
         Server::OwnListeners => {
             return verdict(Status::Cond, "the gateway's own listeners decide what it accepts");
         }
@@ -91,6 +94,9 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
         Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),
         Sent::Plaintext => plaintext(mode),
         Sent::IstioMutual => istio_mutual(mode, protocol),
+        // The tunnel is mutual TLS whatever the policies say (MT-6.5); nothing takes it where there is no proxy (MT-6.11).
+        Sent::Hbone { tls_inside } if mode.is_some() => inside_tunnel(tls_inside),
+        Sent::Hbone { .. } => Verdict { status: Status::Conflict, symptom: None, condition: NO_TUNNEL },
         Sent::Simple => simple(mode, protocol, trust),
         Sent::Mutual => match mode {
             Some(MtlsMode::Strict) => verdict(
@@ -108,12 +114,34 @@ fn outside(sent: Sent) -> Verdict {
         Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),
         Sent::Plaintext => verdict(Status::Ok, ""),
         Sent::IstioMutual => conflict("X4"),
-        Sent::Simple | Sent::Mutual => verdict(
+        Sent::Simple | Sent::Mutual | Sent::Hbone { .. } => verdict(
             Status::Cond,
             "the server outside must serve TLS with a certificate that the client accepts",
         ),
     }
 }
+
+/// MT-5.2. ztunnel ends tunnels and nothing else: all other bytes are plaintext to it.
+fn ambient(sent: Sent, mode: &MtlsMode) -> Verdict {
+    match (sent, mode) {
+        (Sent::Hbone { tls_inside }, _) => inside_tunnel(tls_inside),
+        (Sent::Unknown, _) => verdict(Status::Unknown, "what the client sends cannot be told"),
+        (_, MtlsMode::Other(_)) => unknown_mode(),
+        (_, MtlsMode::Strict) => conflict("X6"),
+        (Sent::Plaintext, _) => verdict(Status::Warn, ""),
+        (Sent::IstioMutual, _) => conflict("X2"),
+        (Sent::Simple | Sent::Mutual, _) => verdict(Status::Cond, SERVES_TLS),
+    }
+}
+
+/// TLS that a rule originates goes through the tunnel to the application (MT-6.3).
+fn inside_tunnel(tls_inside: bool) -> Verdict {
+    if tls_inside { verdict(Status::Cond, SERVES_TLS) } else { verdict(Status::Ok, "") }
+}
+
+const SERVES_TLS: &str = "the application itself must serve TLS with a certificate that the client accepts";
+
+const NO_TUNNEL: &str = "nothing on the pod takes the tunnel that its label announces";
 
 fn unknown_mode() -> Verdict {
     verdict(Status::Unknown, "the server's mode is a word that is not known")
@@ -141,7 +169,6 @@ fn istio_mutual(mode: Option<&MtlsMode>, protocol: PortProtocol) -> Verdict {
 }
 
 fn simple(mode: Option<&MtlsMode>, protocol: PortProtocol, trust: ClientTrust) -> Verdict {
-    let serves_tls = "the application itself must serve TLS with a certificate that the client accepts";
     match (mode, protocol) {
         (Some(MtlsMode::Other(_)), _) => unknown_mode(),
         (Some(MtlsMode::Strict), _) => {
@@ -151,7 +178,7 @@ fn simple(mode: Option<&MtlsMode>, protocol: PortProtocol, trust: ClientTrust) -
         (Some(MtlsMode::Disable), PortProtocol::Http) => conflict("X2"),
         (Some(MtlsMode::Unset | MtlsMode::Permissive), PortProtocol::Http) => conflict("X8"),
         (None | Some(MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable), _) => {
-            verdict(Status::Cond, serves_tls)
+            verdict(Status::Cond, SERVES_TLS)
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ambient::Ambient;
+use super::ambient::policies::AmbientPolicies;
 use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
@@ -35,6 +37,10 @@ pub struct Mesh {
     pub other_ages: Option<Arc<Self>>,
     /// The policies of before 1.6, for those versions.
     pub legacy: Option<Arc<LegacyPolicies>>,
+    /// Ambient mode: switches and waypoints.
+    pub ambient: Arc<Ambient>,
+    /// What captured workloads demand.
+    pub ambient_policies: Arc<AmbientPolicies>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
 }
@@ -52,6 +58,8 @@ impl Mesh {
             scopes: Arc::new(Scopes::new(snapshot, &config)),
             rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
+            ambient: Arc::new(Ambient::new(snapshot, &workloads, &config)),
+            ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
             workloads: Arc::new(workloads),
@@ -68,6 +76,7 @@ impl Mesh {
         Self {
             rules: Arc::new(RuleIndex::new(&self.snapshot, &self.config, ages)),
             policies: Arc::new(PeerPolicies::new(&self.snapshot, &self.config, ages)),
+            ambient_policies: Arc::new(AmbientPolicies::new(&self.snapshot, &self.config, ages)),
             other_ages: None,
             ..self.clone()
         }
@@ -84,7 +93,9 @@ impl Mesh {
             let ages = Ages::MissingIsOldest;
             mesh.rules = Arc::new(self.rules.with_changes(&mesh.snapshot, &mesh.config, ages, &changed));
         } else if id.kind == Kind::PeerAuthentication {
-            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
+            let ages = Ages::MissingIsOldest;
+            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
+            mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
         }
         if self.other_ages.is_some() {
             mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
@@ -99,6 +110,11 @@ impl Mesh {
             return Some(Target { service: scoped.service, ports: Some(scoped.ports) });
         }
         Some(Target { service: self.registry.by_host(host)?, ports: None })
+    }
+
+    /// Whether a client has traffic for a service of its own accord: a waypoint has for those that it stands before.
+    pub fn calls(&self, client: &Workload, service: &Service) -> bool {
+        client.proxy != ProxyKind::Waypoint || self.ambient.serves(client, service)
     }
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use super::ambient::{Sending, Waypoint};
 use super::answers::Answers;
-use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source};
+use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source, Tunnel};
 use super::conflict::{self, ClientTrust, Server};
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
+use super::scope::Ports;
 use super::server_mtls::{Demand, PolicyLevel};
-use super::traffic_policy::EffectivePolicy;
+use super::traffic_policy::{self, EffectivePolicy};
 use super::workload::Workload;
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
@@ -35,7 +37,7 @@ pub struct EndpointTls {
     pub claims_mtls: bool,
     /// What stands there.
     pub server: Server,
-    /// What it demands, where it has a sidecar.
+    /// What it demands, where it has a sidecar or a ztunnel.
     pub demand: Option<Demand>,
     /// What is sent to it.
     pub sent: Sent,
@@ -47,6 +49,16 @@ pub struct EndpointTls {
     pub symptom: Option<&'static str>,
     /// What the result depends on.
     pub condition: &'static str,
+}
+
+impl EndpointTls {
+    /// Requests go to a waypoint first, of which no pod was read: whether there is one decides.
+    pub(super) fn depends_on_waypoint(&mut self) {
+        if self.result != Status::Conflict {
+            self.result = Status::Cond;
+            self.condition = "the service's waypoint takes the requests first, and no pod of it was read";
+        }
+    }
 }
 
 /// The server's side in short.
@@ -132,9 +144,45 @@ impl Mesh {
         format!("{} ({rule}, {sent} to {}{policy})", pair.status.word(), pair.server.mode)
     }
 
-    pub(super) fn assumed(&self, service: &Service) -> Vec<&'static str> {
+    pub(super) fn assumed(
+        &self,
+        service: &Service,
+        cluster: &ClusterTls,
+        tunnelled: bool,
+    ) -> Vec<&'static str> {
         let endpoints = service.endpoints_assumed.then_some("endpoints from selectors");
-        self.workloads.assumed().iter().copied().chain(endpoints).collect()
+        let by_proxy = tunnelled && cluster.tunnel == Tunnel::UnlessMutual;
+        let sending = (by_proxy && self.ambient.sending == Sending::Assumed)
+            .then_some("proxies send through tunnels, since pods are captured (istiod was not read)");
+        self.workloads.assumed().iter().copied().chain(endpoints).chain(sending).collect()
+    }
+
+    /// The waypoint that a client's requests go through: those of ambient mode always, those of gateways where the
+    /// service asks for it; sidecars go past it (MT-6.8).
+    pub(super) fn waypoint_between(&self, client: &Workload, target: &Target<'_>) -> Option<Waypoint> {
+        let goes_through = match client.proxy {
+            ProxyKind::Ztunnel => target.is_in_scope(),
+            ProxyKind::Gateway => self.ambient.ingress_uses_waypoint(target.service),
+            ProxyKind::None | ProxyKind::Sidecar | ProxyKind::Waypoint => false,
+        };
+        goes_through.then(|| self.ambient.waypoint_of(target.service)).flatten()
+    }
+
+    /// What a waypoint sends to the service's endpoints (MT-6.7).
+    pub(super) fn sent_by(
+        &self,
+        waypoint: &Waypoint,
+        service: &Service,
+        port: u16,
+        subset: Option<&str>,
+    ) -> Option<ClusterTls> {
+        let client = self.workloads.get(waypoint.pod?)?;
+        let target = Target { service, ports: Some(Ports::All) };
+        let choice = self.choice(client, &target);
+        let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
+        let mut cluster = self.cluster_tls(client, &target, port, choice.as_ref(), &policy);
+        cluster.tunnel = client_tls::tunnel(self, client, &target, &cluster);
+        Some(cluster)
     }
 
     pub(super) fn cluster_tls(
@@ -153,7 +201,8 @@ impl Mesh {
         };
         match source {
             Some(source) => ClusterTls::plaintext(source),
-            None if client.proxy == ProxyKind::Ztunnel => ClusterTls::unknown(),
+            // ztunnel takes no notice of rules (DR-7.9).
+            None if client.proxy == ProxyKind::Ztunnel => ClusterTls::plaintext(Source::None),
             None => client_tls::cluster(self, client, target.service, port, choice, policy),
         }
     }
@@ -186,7 +235,11 @@ impl Mesh {
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
-                ProxyKind::Ztunnel => (Server::Ambient, None),
+                ProxyKind::Ztunnel => {
+                    let demand =
+                        self.ambient_policies.on_port(&workload.namespace, &workload.labels, endpoint.port);
+                    (Server::Ambient(demand.demand.mode.clone()), Some(demand.demand))
+                }
                 ProxyKind::Sidecar => {
                     self.sidecar(service, port, &workload.namespace, &workload.labels, endpoint.port)
                 }
@@ -250,8 +303,12 @@ impl Mesh {
                     let need = format!("mode {word} of {policy} is no mode that is known");
                     missing.push(Missing::not_collected("PeerAuthentication", need));
                 }
-                (Server::Ambient, _) => {
-                    missing.push(Missing::not_collected("Pod", "ambient mode is not evaluated"));
+                (Server::Ambient(MtlsMode::Other(word)), _) => {
+                    let need = format!("its mode is {word}");
+                    missing.push(Missing::not_collected("PeerAuthentication", need));
+                }
+                _ if endpoint.sent == Sent::Unknown && tunnel_need(cluster).is_some() => {
+                    missing.extend(tunnel_need(cluster).map(|need| Missing::not_collected("Pod", need)));
                 }
                 _ => missing.extend(
                     named.map(|pod| Missing::not_collected("Pod", format!("pod {pod} was not read"))),
@@ -273,8 +330,10 @@ impl Mesh {
             return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
         }
         let word = |endpoint: &EndpointTls| match &endpoint.server {
-            Server::Sidecar(MtlsMode::Other(_)) | Server::Unknown | Server::Ambient => "UNKNOWN".to_owned(),
-            Server::Sidecar(mode) => mode.word().to_owned(),
+            Server::Sidecar(MtlsMode::Other(_)) | Server::Ambient(MtlsMode::Other(_)) | Server::Unknown => {
+                "UNKNOWN".to_owned()
+            }
+            Server::Sidecar(mode) | Server::Ambient(mode) => mode.word().to_owned(),
             Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
         };
         let mode = common(endpoints.iter().map(word), String::new());
@@ -287,9 +346,13 @@ impl ClusterTls {
     fn plaintext(source: Source) -> Self {
         Self::fixed_at(source, Sent::Plaintext)
     }
+}
 
-    fn unknown() -> Self {
-        Self::fixed_at(Source::None, Sent::Unknown)
+/// What would have to be known about the client's tunnels.
+fn tunnel_need(cluster: &ClusterTls) -> Option<&'static str> {
+    match cluster.tunnel {
+        Tunnel::Unknown(need) | Tunnel::Only(need) => Some(need),
+        Tunnel::Never | Tunnel::Always | Tunnel::UnlessMutual => None,
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Endpoint {
     pub labels: Labels,
     /// Whether the registry takes it to speak Istio's mutual TLS (section 3 of the mTLS rules).
     pub claims_mtls: bool,
+    /// Whether it can be reached through a tunnel (MT-6.3).
+    pub takes_tunnel: bool,
     /// Its service account, where it has one.
     pub account: Option<Text>,
     /// `NAMESPACE/POD` of a pod that a slice names but that was not read.

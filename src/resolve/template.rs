@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use super::ambient;
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
 use crate::model::workload::PodTemplate;
-use crate::model::{Kind, Labels, ObjectId, Snapshot};
+use crate::model::{Kind, Labels, Snapshot};
 
 /// The workloads that the templates of a snapshot will make, by kind, namespace and name.
 pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
@@ -39,8 +40,8 @@ fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> ProxyK
     if template.pod.proxy != ProxyKind::None {
         return template.pod.proxy;
     }
-    let object = snapshot.get(&ObjectId::new(Kind::Namespace, "", namespace));
-    let of_namespace = |key: &str| object.and_then(|object| object.meta.labels.get(key));
+    let namespace_labels = ambient::namespace_labels(snapshot, namespace);
+    let of_namespace = |key: &str| namespace_labels.and_then(|labels| labels.get(key));
     let inject = template.labels.get("sidecar.istio.io/inject");
     let inject = inject.or_else(|| template.annotations.get("sidecar.istio.io/inject"));
     let injected = match (of_namespace("istio-injection"), of_namespace("istio.io/rev")) {
@@ -50,7 +51,13 @@ fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> ProxyK
             inject == Some("true") || template.labels.get("istio.io/rev").is_some() && inject != Some("false")
         }
     };
-    if injected { ProxyKind::Sidecar } else { ProxyKind::None }
+    if injected {
+        ProxyKind::Sidecar
+    } else if ambient::will_capture(namespace_labels, &template.labels, template.pod.host_network) {
+        ProxyKind::Ztunnel
+    } else {
+        ProxyKind::None
+    }
 }
 
 /// The labels of the pods: injection adds the one that claims mutual TLS (MT-3.1).

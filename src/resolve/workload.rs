@@ -85,6 +85,7 @@ impl Workloads {
                 continue;
             }
             let (kind, name) = top_controller(snapshot, object, pod);
+            // Of a running pod this tells, and not what its namespace asks for (MT-6.1).
             let ambient = object.meta.annotations.get("ambient.istio.io/redirection") == Some("enabled");
             let proxy = if pod.proxy == ProxyKind::None && ambient { ProxyKind::Ztunnel } else { pod.proxy };
             let at = workloads.all.len();

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, and its settings come from the environment"
 )]
 
+mod ambient;
 mod answer_key;
 mod bad_input;
 mod cases;

@@ -76,8 +76,10 @@ fn code_of(endpoint: &EndpointTls) -> Option<Code> {
         (Sent::Plaintext, _) if endpoint.result == Status::Warn => Some(Code::PlaintextInPermissive),
         (Sent::Plaintext, _) => Some(Code::PlaintextToStrict),
         (Sent::IstioMutual, Server::Outside) => Some(Code::MtlsToExternal),
-        (Sent::IstioMutual, _) => Some(Code::MtlsToPlaintext),
-        (Sent::Simple | Sent::Mutual, Server::Sidecar(MtlsMode::Strict)) => Some(Code::OneWayTlsToStrict),
+        (Sent::IstioMutual | Sent::Hbone { .. }, _) => Some(Code::MtlsToPlaintext),
+        (Sent::Simple | Sent::Mutual, Server::Sidecar(MtlsMode::Strict) | Server::Ambient(_)) => {
+            Some(Code::OneWayTlsToStrict)
+        }
         (Sent::Simple | Sent::Mutual, Server::Sidecar(_)) => Some(Code::ForeignTlsToSidecar),
         (Sent::Simple | Sent::Mutual | Sent::Unknown, _) => None,
     }

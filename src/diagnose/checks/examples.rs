@@ -7,12 +7,17 @@ use crate::resolve::{Mesh, Options};
 
 /// What `check` has to say about a text, without logs.
 pub(crate) fn diagnosis(yaml: &str) -> Diagnosis {
+    diagnose(&Mesh::new(&snapshot(yaml), &Options::default()), &[])
+}
+
+/// The objects of a text.
+pub(crate) fn snapshot(yaml: &str) -> crate::model::Snapshot {
     // The texts of a test run are few and small, and a request wants them for as long as the program lives.
     let text = Box::leak(yaml.to_owned().into_boxed_str());
     let request = Request { paths: vec![Path::Embedded("mesh.yaml", text)], logs: Vec::new() };
     let bundle = read(&request).unwrap();
     assert!(bundle.problems.is_empty(), "{:?}", bundle.problems);
-    diagnose(&Mesh::new(&bundle.snapshot, &Options::default()), &[])
+    bundle.snapshot
 }
 
 /// Code and root object of each finding, in the order of a report.

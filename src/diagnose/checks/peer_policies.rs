@@ -9,8 +9,8 @@ use crate::diagnose::finding::{Confidence, Finding, Role};
 use crate::model::peer_authentication::{MtlsMode, PeerAuthentication};
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, Text};
-use crate::resolve::Mesh;
 use crate::resolve::server_mtls::PolicyLevel;
+use crate::resolve::{Mesh, Workload};
 
 type Policy<'a> = (&'a Arc<Object>, &'a PeerAuthentication);
 
@@ -94,6 +94,11 @@ fn hidden(younger: &Policy<'_>, older: &Policy<'_>, which: &str) -> Finding {
     finding
 }
 
+/// Whether anything at the pod takes notice of policies.
+fn demands(pod: &Workload) -> bool {
+    matches!(pod.proxy, ProxyKind::Sidecar | ProxyKind::Ztunnel)
+}
+
 /// A policy that some pods do not take notice of because an older one selects them as well.
 fn hidden_on_pods(
     mesh: &Mesh,
@@ -102,8 +107,7 @@ fn hidden_on_pods(
     older: &[Policy<'_>],
 ) -> Option<Finding> {
     let pods = mesh.workloads.in_namespace(namespace).iter().filter_map(|at| mesh.workloads.get(*at));
-    let selected =
-        pods.filter(|pod| pod.proxy == ProxyKind::Sidecar && younger.1.selector.is_subset_of(&pod.labels));
+    let selected = pods.filter(|pod| demands(pod) && younger.1.selector.is_subset_of(&pod.labels));
     let (mut all, mut lost, mut by) = (0, 0, None);
     for pod in selected {
         all += 1;

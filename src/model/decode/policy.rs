@@ -92,6 +92,7 @@ pub(super) fn peer_authentication(spec: &Value, interner: &mut Interner, notes: 
     ports.sort_by_key(|(port, _)| *port);
     Body::PeerAuthentication(Box::new(PeerAuthentication {
         selector: labels(spec.pointer("/selector/matchLabels"), interner),
+        has_selector: spec.get("selector").is_some_and(|selector| !selector.is_null()),
         mode: MtlsMode::from_block(spec.get("mtls")),
         ports,
     }))

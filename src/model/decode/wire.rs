@@ -8,17 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Metadata};
-use crate::model::pod::{Controller, Pod, ProxyKind};
+use crate::model::pod::{Controller, Pod, Probe, ProxyKind};
 use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 5] = [
+const ANNOTATIONS: [&str; 8] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
+    "sidecar.istio.io/rewriteAppHTTPProbers",
+    "sidecar.istio.io/status",
     "ambient.istio.io/redirection",
     "networking.istio.io/exportTo",
     "traffic.sidecar.istio.io/excludeInboundPorts",
+    "traffic.sidecar.istio.io/includeInboundPorts",
 ];
 
 /// A field that may be null reads as its default: Kubernetes writes both for "nothing".
@@ -151,6 +154,8 @@ struct PodSpecWire {
     #[serde(deserialize_with = "nullable")]
     service_account_name: String,
     #[serde(deserialize_with = "nullable")]
+    host_network: bool,
+    #[serde(deserialize_with = "nullable")]
     containers: Vec<ContainerWire>,
     #[serde(deserialize_with = "nullable")]
     init_containers: Vec<ContainerWire>,
@@ -171,6 +176,32 @@ struct ContainerWire {
     ports: Vec<ContainerPortWire>,
     #[serde(deserialize_with = "nullable")]
     env: Vec<EnvironmentWire>,
+    #[serde(deserialize_with = "nullable")]
+    liveness_probe: Option<ProbeWire>,
+    #[serde(deserialize_with = "nullable")]
+    readiness_probe: Option<ProbeWire>,
+    #[serde(deserialize_with = "nullable")]
+    startup_probe: Option<ProbeWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ProbeWire {
+    #[serde(deserialize_with = "nullable")]
+    http_get: Option<HandlerWire>,
+    #[serde(deserialize_with = "nullable")]
+    tcp_socket: Option<HandlerWire>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct HandlerWire {
+    #[serde(deserialize_with = "nullable")]
+    host: String,
+    #[serde(deserialize_with = "nullable")]
+    path: String,
+    #[serde(deserialize_with = "nullable")]
+    port: Scalar,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -220,10 +251,14 @@ struct ConditionWire {
     status: String,
 }
 
-/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
-fn proxy_kind(spec: &PodSpecWire) -> ProxyKind {
+/// The container of the proxy, also where it is one that starts first and stays.
+fn proxy_container(spec: &PodSpecWire) -> Option<&ContainerWire> {
     let native = spec.init_containers.iter().filter(|container| container.restart_policy == "Always");
-    let proxy = spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy");
+    spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy")
+}
+
+/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
+fn proxy_kind(proxy: Option<&ContainerWire>) -> ProxyKind {
     match proxy {
         None => ProxyKind::None,
         Some(proxy) if proxy.args.iter().any(|arg| arg == "router") => ProxyKind::Gateway,
@@ -232,7 +267,43 @@ fn proxy_kind(spec: &PodSpecWire) -> ProxyKind {
     }
 }
 
-fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -> Pod {
+/// The probes that go to ports of the pod itself. Injection turns them to port 15020 of the proxy, below
+/// `/app-health/`.
+fn probes(spec: &PodSpecWire, interner: &mut Interner) -> Vec<Probe> {
+    let lists = [("containers", &spec.containers), ("initContainers", &spec.init_containers)];
+    let mut found = Vec::new();
+    for (list, at, container) in
+        lists.iter().flat_map(|(name, list)| list.iter().enumerate().map(move |(at, one)| (*name, at, one)))
+    {
+        let probes = [
+            ("livenessProbe", &container.liveness_probe),
+            ("readinessProbe", &container.readiness_probe),
+            ("startupProbe", &container.startup_probe),
+        ];
+        for (name, probe) in probes.iter().filter_map(|(name, probe)| Some((name, probe.as_ref()?))) {
+            let Some(handler) = probe.http_get.as_ref().or(probe.tcp_socket.as_ref()) else { continue };
+            let rewritten = handler.port.0 == "15020" && handler.path.starts_with("/app-health/");
+            if container.name == "istio-proxy" || !handler.host.is_empty() || rewritten {
+                continue;
+            }
+            found.push(Probe {
+                field: interner.text(&format!("{list}[{at}].{name}")),
+                port: match handler.port.0.parse() {
+                    Ok(number) => Ok(number),
+                    Err(_) => Err(interner.text(&handler.port.0)),
+                },
+                path: probe.http_get.as_ref().map(|handler| interner.text(&handler.path)),
+            });
+        }
+    }
+    found
+}
+
+/// A pod, or with no status the one that a template will make.
+fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Interner) -> Pod {
+    let is_template = status.is_none();
+    let none = PodStatusWire::default();
+    let status = status.unwrap_or(&none);
     let mut addresses: Vec<_> =
         status.pod_ips.iter().filter(|ip| !ip.ip.is_empty()).map(|ip| interner.text(&ip.ip)).collect();
     if addresses.is_empty() && !status.pod_ip.is_empty() {
@@ -240,10 +311,22 @@ fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -
     }
     let ports = spec.containers.iter().chain(&spec.init_containers).flat_map(|container| &container.ports);
     let account = if spec.service_account_name.is_empty() { "default" } else { &spec.service_account_name };
+    let proxy = proxy_container(spec);
+    // Proxy metadata comes as environment with this prefix.
+    let is_off = |one: &EnvironmentWire| one.name == "ISTIO_META_DISABLE_HBONE_SEND" && one.value == "true";
+    // Who has no sidecar has nothing that could refuse a probe; a template will be given one.
+    let probes = if is_template || proxy_kind(proxy) == ProxyKind::Sidecar {
+        probes(spec, interner)
+    } else {
+        Vec::new()
+    };
     Pod {
+        probes,
         addresses,
         service_account: interner.text(account),
-        proxy: proxy_kind(spec),
+        proxy: proxy_kind(proxy),
+        hbone_send_off: proxy.is_some_and(|proxy| proxy.env.iter().any(is_off)),
+        host_network: spec.host_network,
         ready: status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True"),
         ended: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
         ports: ports
@@ -257,7 +340,7 @@ fn pod_of(spec: &PodSpecWire, status: &PodStatusWire, interner: &mut Interner) -
 /// A pod.
 pub(super) fn pod<'de, D: Deserializer<'de>>(d: D, interner: &mut Interner) -> Result<Decoded, D::Error> {
     let wire = Parts::<PodSpecWire, PodStatusWire>::deserialize(d)?;
-    let mut pod = pod_of(&wire.spec, &wire.status, interner);
+    let mut pod = pod_of(&wire.spec, Some(&wire.status), interner);
     pod.controller = wire.metadata.controller(interner);
     Ok((wire.metadata, Body::Pod(Box::new(pod))))
 }
@@ -304,7 +387,7 @@ pub(super) fn workload<'de, D: Deserializer<'de>>(
         environment: container.env.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
     });
     let template = template.map(|template| {
-        let pod = pod_of(&template.spec, &PodStatusWire::default(), interner);
+        let pod = pod_of(&template.spec, None, interner);
         let meta = template.metadata.into_metadata(interner);
         PodTemplate { labels: meta.labels, annotations: meta.annotations, pod }
     });

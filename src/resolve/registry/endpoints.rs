@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Endpoint, Slices};
 use crate::model::service::{self, ServicePort, TargetPort};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
+use crate::resolve::ambient;
 use crate::resolve::workload::{Workload, Workloads};
 
 /// Slices by the namespace and name of their service. Kubernetes mirrors `Endpoints` into slices: where there are
@@ -109,6 +110,7 @@ pub(super) fn bare(address: Text, port: u16, namespace: &Text, ready: bool) -> E
         namespace: Arc::clone(namespace),
         labels: Labels::default(),
         claims_mtls: false,
+        takes_tunnel: false,
         account: None,
         unknown_pod: None,
         ready,
@@ -120,6 +122,7 @@ fn belongs_to(endpoint: &mut Endpoint, at: usize, workload: &Workload) {
     endpoint.namespace = Arc::clone(&workload.namespace);
     endpoint.labels = workload.labels.clone();
     endpoint.claims_mtls = workload.claims_mtls();
+    endpoint.takes_tunnel = ambient::takes_tunnel(workload);
     endpoint.account = workload.body().map(|pod| Arc::clone(&pod.service_account));
 }
 

@@ -6,9 +6,11 @@ use rustc_hash::FxHashMap;
 
 use super::endpoints::{bare, join, of_pod, selected};
 use super::{Addressing, Endpoint, Service, exports_or_default};
+use crate::model::pod::ProxyKind;
 use crate::model::service::{ServicePort, TargetPort};
 use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
+use crate::resolve::ambient;
 use crate::resolve::config::Config;
 use crate::resolve::workload::Workloads;
 
@@ -51,6 +53,9 @@ fn of_entry(entry: &WorkloadEntry, port: u16, namespace: &Text, workloads: &Work
     endpoint.workload = workloads.by_address(&entry.address);
     endpoint.labels = entry.labels.clone();
     endpoint.claims_mtls = entry.claims_mtls();
+    let captured = endpoint.workload.and_then(|at| workloads.get(at));
+    endpoint.takes_tunnel = ambient::announces_tunnel(&entry.labels)
+        || captured.is_some_and(|workload| workload.proxy == ProxyKind::Ztunnel);
     endpoint.account.clone_from(&entry.service_account);
     endpoint
 }

@@ -1,0 +1,62 @@
+//! MS0903 where the logs themselves are not whole: a file that ends within a line, more kinds of lines than are kept.
+
+use crate::diagnose::finding::{Edges, Evidence, Finding, LogEvidence};
+use crate::diagnose::{Code, Confidence};
+use crate::logs::Aggregate;
+use crate::model::{Kind, ObjectId, Origin, Text};
+
+/// The findings, one a file that is cut, and one for all groups that found no room.
+pub fn findings(logs: &Aggregate) -> Vec<Finding> {
+    let cut = logs.cut().map(|(source, line)| {
+        let message = format!(
+            "log {}: ends within line {line}: what came after is not there, and that line is not counted",
+            source.file
+        );
+        let sample = Origin { file: source.file.clone(), line };
+        finding(&source.file, message, 1, "a line that is cut off", vec![sample])
+    });
+    let left = logs.other_groups();
+    let all = "all".into();
+    let message = format!("logs: {left} lines are of more kinds than are kept apart, and count for no pair");
+    let full = (left > 0).then(|| finding(&all, message, left, "lines that are counted only", Vec::new()));
+    cut.chain(full).collect()
+}
+
+fn finding(name: &Text, message: String, count: u64, text: &str, samples: Vec<Origin>) -> Finding {
+    Finding {
+        code: Code::EvidenceIncomplete,
+        severity: Code::EvidenceIncomplete.severity(),
+        confidence: Confidence::Certain,
+        root: (ObjectId::new(Kind::Unrelated("Log".into()), "", name.clone()), "lines".to_owned()),
+        message,
+        because: Vec::new(),
+        objects: Vec::new(),
+        edges: Edges::default(),
+        evidence: vec![Evidence::Log(LogEvidence {
+            count,
+            text: text.to_owned(),
+            samples,
+            ..LogEvidence::default()
+        })],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::{Limits, SourceName};
+
+    #[test]
+    fn a_cut_file_and_lines_without_room_are_told() {
+        let mut logs = Aggregate::with_limits(Limits { groups: 0, ..Limits::default() });
+        assert!(findings(&logs).is_empty());
+        let source = logs.add_source(SourceName { file: "a.log".into(), pod: None });
+        logs.add_cut(source, 7);
+        let line = "[2019-10-07T21:54:37.175Z] \"GET / HTTP/1.1\" 200 - \"-\" 0 95 0 - \"-\" \"curl\" \"id\" \"a:80\" \
+                    \"-\" outbound|80||a.b.svc.cluster.local - 10.0.0.1:80 10.0.0.2:4000 -";
+        logs.add_line(source, 1, line.as_bytes());
+        let said: Vec<_> = findings(&logs).iter().map(|finding| finding.message.clone()).collect();
+        assert!(said[0].starts_with("log a.log: ends within line 7"), "{said:?}");
+        assert!(said[1].starts_with("logs: 1 lines are of more kinds"), "{said:?}");
+    }
+}

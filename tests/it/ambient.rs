@@ -1,0 +1,338 @@
+//! Ambient mode through the command line: who tunnels, what ztunnel enforces, waypoints (mtls.md 5.2 and 6).
+
+use meshscope::model::Labels;
+use meshscope::resolve::{Mesh, Options};
+use serde_json::Value;
+
+use crate::support::meshscope;
+
+/// An object of any kind out of its parts as they stand in YAML.
+fn object(api: &str, kind: &str, metadata: &str, rest: &str) -> String {
+    format!("---\napiVersion: {api}\nkind: {kind}\nmetadata: {{{metadata}}}\n{rest}\n")
+}
+
+/// A ready pod with container arguments of its proxy (empty for none) and more metadata.
+fn pod(namespace: &str, name: &str, address: u8, proxy: &str, metadata: &str) -> String {
+    let container = if proxy.is_empty() {
+        String::new()
+    } else {
+        format!(", {{name: istio-proxy, args: [proxy, {proxy}]}}")
+    };
+    object(
+        "v1",
+        "Pod",
+        &format!("namespace: {namespace}, name: {name}, {metadata}"),
+        &format!(
+            "spec: {{containers: [{{name: app}}{container}]}}\nstatus: {{phase: Running, podIP: 10.0.0.{address}, \
+             conditions: [{{type: Ready, status: \"True\"}}]}}"
+        ),
+    )
+}
+
+const CAPTURED: &str = "annotations: {ambient.istio.io/redirection: enabled}";
+const SIDECAR: &str = "labels: {app: reviews, security.istio.io/tlsMode: istio}";
+
+/// A Service `reviews` in `shop` and the pod behind it.
+fn reviews(server: &str, more: &str) -> String {
+    object(
+        "v1",
+        "Service",
+        &format!("namespace: shop, name: reviews{more}"),
+        "spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: 8080}]}",
+    ) + server
+}
+
+fn ambient_server() -> String {
+    pod("shop", "reviews-1", 1, "", &format!("labels: {{app: reviews}}, {CAPTURED}"))
+}
+
+fn istiod(flags: &str) -> String {
+    object(
+        "apps/v1",
+        "Deployment",
+        "namespace: istio-system, name: istiod, labels: {app: istiod}",
+        &format!(
+            "spec: {{template: {{metadata: {{labels: {{app: istiod}}}}, spec: {{containers: [{{name: discovery, \
+             image: \"istio/pilot:1.30.1\", env: [{flags}]}}]}}}}}}"
+        ),
+    )
+}
+
+fn ambient_istiod() -> String {
+    istiod("{name: PILOT_ENABLE_AMBIENT, value: \"true\"}")
+}
+
+fn mesh_mode(mode: &str) -> String {
+    object(
+        "security.istio.io/v1",
+        "PeerAuthentication",
+        "namespace: istio-system, name: default",
+        &format!("spec: {{mtls: {{mode: {mode}}}}}"),
+    )
+}
+
+fn rule(mode: &str) -> String {
+    object(
+        "networking.istio.io/v1",
+        "DestinationRule",
+        "namespace: shop, name: reviews",
+        &format!("spec: {{host: reviews, trafficPolicy: {{tls: {{mode: {mode}}}}}}}"),
+    )
+}
+
+fn sidecar_client() -> String {
+    pod("web", "client", 9, "sidecar", "labels: {app: client, security.istio.io/tlsMode: istio}")
+}
+
+/// `status`, what is sent, the symptom, and the server's mode for the client `client` of `web`.
+fn answer(mesh: &str) -> (String, String, String, String) {
+    let row = row(mesh, "client.web");
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    (
+        text(&row["status"]),
+        text(&row["clientTls"]["effective"]),
+        text(&row["symptom"]),
+        text(&row["server"]["mode"]),
+    )
+}
+
+fn row(mesh: &str, client: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
+    let words = ["tls-check", client, "svc/reviews.shop", "-f", "mesh.yaml", "-o", "json"];
+    let ran = meshscope(folder.path(), &words);
+    assert!(matches!(ran.code, 0 | 79), "{}", ran.err);
+    let document = ran.json();
+    assert_eq!(document["rows"].as_array().map(Vec::len), Some(1), "{document}");
+    document["rows"][0].clone()
+}
+
+fn expect(mesh: &str, status: &str, sent: &str, symptom: &str, server: &str) {
+    let (a, b, c, d) = answer(mesh);
+    assert_eq!((&*a, &*b, &*c, &*d), (status, sent, symptom, server), "{mesh}");
+}
+
+#[test]
+fn a_sidecar_reaches_a_captured_pod_through_a_tunnel_whatever_the_rule_says() {
+    let mesh = |mode: &str, more: &str| {
+        reviews(&ambient_server(), "") + &sidecar_client() + &ambient_istiod() + &mesh_mode(mode) + more
+    };
+    expect(&mesh("STRICT", ""), "OK", "hbone", "-", "STRICT");
+    expect(&mesh("PERMISSIVE", ""), "OK", "hbone", "-", "PERMISSIVE");
+    // DISABLE is PERMISSIVE here (MT-5.3).
+    expect(&mesh("DISABLE", ""), "OK", "hbone", "-", "PERMISSIVE");
+    // F18
+    expect(&mesh("STRICT", &rule("DISABLE")), "OK", "hbone", "-", "STRICT");
+    expect(&mesh("STRICT", &rule("ISTIO_MUTUAL")), "OK", "hbone", "-", "STRICT");
+    // TLS of the rule goes inside: the application has to serve it.
+    expect(&mesh("STRICT", &rule("SIMPLE")), "COND", "hbone", "-", "STRICT");
+    expect(&mesh("PERMISSIVE", &rule("SIMPLE")), "COND", "hbone", "-", "PERMISSIVE");
+}
+
+#[test]
+fn without_tunnels_a_captured_pod_gets_plaintext() {
+    let mesh = |istiod: &str, mode: &str, more: &str| {
+        reviews(&ambient_server(), "") + &sidecar_client() + istiod + &mesh_mode(mode) + more
+    };
+    let off = istiod("");
+    expect(&mesh(&off, "STRICT", ""), "CONFLICT", "plaintext", "X6", "STRICT");
+    expect(&mesh(&off, "PERMISSIVE", ""), "WARN", "plaintext", "-", "PERMISSIVE");
+    expect(&mesh(&off, "STRICT", &rule("ISTIO_MUTUAL")), "CONFLICT", "istio-mutual", "X6", "STRICT");
+    expect(&mesh(&off, "PERMISSIVE", &rule("ISTIO_MUTUAL")), "CONFLICT", "istio-mutual", "X2", "PERMISSIVE");
+    let no_sending = istiod(
+        "{name: PILOT_ENABLE_AMBIENT, value: \"true\"}, {name: PILOT_ENABLE_SENDING_HBONE, value: \"false\"}",
+    );
+    expect(&mesh(&no_sending, "STRICT", ""), "CONFLICT", "plaintext", "X6", "STRICT");
+    // The proxy's own switch.
+    let client = sidecar_client().replace(
+        "args: [proxy, sidecar]",
+        "args: [proxy, sidecar], env: [{name: ISTIO_META_DISABLE_HBONE_SEND, value: \"true\"}]",
+    );
+    let own = reviews(&ambient_server(), "") + &client + &ambient_istiod() + &mesh_mode("STRICT");
+    expect(&own, "CONFLICT", "plaintext", "X6", "STRICT");
+}
+
+#[test]
+fn where_istiod_was_not_read_the_answer_says_what_it_takes_for_granted() {
+    let mesh = reviews(&ambient_server(), "") + &sidecar_client() + &mesh_mode("STRICT");
+    let row = row(&mesh, "client.web");
+    assert_eq!(row["status"], "OK");
+    assert!(row["assumed"].to_string().contains("istiod was not read"), "{}", row["assumed"]);
+}
+
+#[test]
+fn a_captured_client_tunnels_to_what_takes_a_tunnel_and_sends_plaintext_to_the_rest() {
+    let client = pod("web", "client", 9, "", &format!("labels: {{app: client}}, {CAPTURED}"));
+    let mesh = |server: &str, mode: &str| {
+        reviews(server, "") + &client + &ambient_istiod() + &mesh_mode(mode) + &rule("SIMPLE")
+    };
+    expect(&mesh(&ambient_server(), "STRICT"), "OK", "hbone", "-", "STRICT");
+    let sidecar = pod("shop", "reviews-1", 1, "sidecar", SIDECAR);
+    expect(&mesh(&sidecar, "STRICT"), "CONFLICT", "plaintext", "X1", "STRICT");
+    expect(&mesh(&sidecar, "PERMISSIVE"), "WARN", "plaintext", "-", "PERMISSIVE");
+    let listening = pod(
+        "shop",
+        "reviews-1",
+        1,
+        "sidecar",
+        "labels: {app: reviews, security.istio.io/tlsMode: istio, networking.istio.io/tunnel: http}",
+    );
+    expect(&mesh(&listening, "STRICT"), "OK", "hbone", "-", "STRICT");
+    // The tunnel is mutual TLS whatever the sidecar's mode (MT-6.5).
+    expect(&mesh(&listening, "DISABLE"), "OK", "hbone", "-", "DISABLE");
+    let bare = pod("shop", "reviews-1", 1, "", "labels: {app: reviews}");
+    expect(&mesh(&bare, "STRICT"), "OK", "plaintext", "-", "NONE");
+}
+
+#[test]
+fn a_sidecar_prefers_mutual_tls_to_the_tunnel_unless_told_otherwise() {
+    let both = pod(
+        "shop",
+        "reviews-1",
+        1,
+        "sidecar",
+        "labels: {app: reviews, security.istio.io/tlsMode: istio, networking.istio.io/tunnel: http}",
+    );
+    let mesh = |istiod: &str| reviews(&both, "") + &sidecar_client() + istiod + &mesh_mode("STRICT");
+    expect(&mesh(&ambient_istiod()), "OK", "istio-mutual", "-", "STRICT");
+    let prefers = istiod(
+        "{name: PILOT_ENABLE_AMBIENT, value: \"true\"}, {name: PILOT_PREFER_SENDING_HBONE, value: \"true\"}",
+    );
+    expect(&mesh(&prefers), "OK", "hbone", "-", "STRICT");
+}
+
+#[test]
+fn a_client_without_proxy_is_refused_by_a_strict_captured_pod() {
+    // F19
+    let client = pod("web", "client", 9, "", "labels: {app: client}");
+    let mesh = |mode: &str| reviews(&ambient_server(), "") + &client + &ambient_istiod() + &mesh_mode(mode);
+    expect(&mesh("STRICT"), "CONFLICT", "plaintext", "X6", "STRICT");
+    expect(&mesh("PERMISSIVE"), "WARN", "plaintext", "-", "PERMISSIVE");
+}
+
+#[test]
+fn a_namespace_label_alone_captures_no_running_pod() {
+    let namespace = object("v1", "Namespace", "name: shop, labels: {istio.io/dataplane-mode: ambient}", "");
+    let server = pod("shop", "reviews-1", 1, "", "labels: {app: reviews}");
+    let mesh =
+        namespace + &reviews(&server, "") + &sidecar_client() + &ambient_istiod() + &mesh_mode("STRICT");
+    expect(&mesh, "OK", "plaintext", "-", "NONE");
+}
+
+#[test]
+fn pods_of_templates_are_captured_by_labels() {
+    let namespaces = object("v1", "Namespace", "name: shop, labels: {istio.io/dataplane-mode: ambient}", "")
+        + &object("v1", "Namespace", "name: web, labels: {istio-injection: enabled}", "");
+    let deployment = |namespace: &str, name: &str, labels: &str| {
+        object(
+            "apps/v1",
+            "Deployment",
+            &format!("namespace: {namespace}, name: {name}"),
+            &format!(
+                "spec: {{template: {{metadata: {{labels: {{{labels}}}}}, spec: {{containers: [{{name: app}}]}}}}}}"
+            ),
+        )
+    };
+    let mesh = |labels: &str| {
+        let server = deployment("shop", "reviews", labels);
+        namespaces.clone()
+            + &reviews(&server, "")
+            + &deployment("web", "client", "app: client")
+            + &mesh_mode("STRICT")
+    };
+    expect(&mesh("app: reviews"), "OK", "hbone", "-", "STRICT");
+    expect(&mesh("app: reviews, istio.io/dataplane-mode: none"), "OK", "plaintext", "-", "NONE");
+}
+
+#[test]
+fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
+    let client = pod("web", "client", 9, "", &format!("labels: {{app: client}}, {CAPTURED}"));
+    let waypoint = pod(
+        "shop",
+        "waypoint-1",
+        5,
+        "waypoint",
+        "labels: {gateway.networking.k8s.io/gateway-name: waypoint}",
+    );
+    let use_it = ", labels: {istio.io/use-waypoint: waypoint}";
+    let mesh = |more: &str, waypoint: &str| {
+        reviews(&ambient_server(), use_it)
+            + &client
+            + waypoint
+            + &ambient_istiod()
+            + &mesh_mode("STRICT")
+            + more
+    };
+    expect(&mesh("", &waypoint), "OK", "hbone", "-", "STRICT");
+    expect(&mesh(&rule("DISABLE"), &waypoint), "OK", "hbone", "-", "STRICT");
+    expect(&mesh(&rule("SIMPLE"), &waypoint), "COND", "hbone", "-", "STRICT");
+    expect(&mesh("", ""), "COND", "hbone", "-", "STRICT");
+    let own = row(&mesh(&rule("SIMPLE"), &waypoint), "waypoint-1.shop");
+    assert_eq!((own["proxy"].as_str(), own["status"].as_str()), (Some("waypoint"), Some("COND")));
+    assert_eq!(own["destinationRule"]["name"], "reviews");
+}
+
+#[test]
+fn what_no_document_says_is_unknown() {
+    let headless = object(
+        "v1",
+        "Service",
+        "namespace: shop, name: reviews",
+        "spec: {clusterIP: None, selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: 8080}]}",
+    );
+    let mesh = headless + &ambient_server() + &sidecar_client() + &ambient_istiod() + &mesh_mode("STRICT");
+    let row = row(&mesh, "client.web");
+    assert_eq!(row["status"], "UNKNOWN");
+    assert!(row["missing"].to_string().contains("headless"), "{}", row["missing"]);
+}
+
+/// Whether a policy as ztunnel has it refuses a caller without identity on a port.
+fn refuses(policy: &Value, port: u64) -> bool {
+    let has = |one: &Value, key: &str| one[key].as_array().is_some_and(|ports| ports.contains(&port.into()));
+    let fits = |one: &Value| {
+        let here = one.get("destinationPorts").is_none() || has(one, "destinationPorts");
+        here && !has(one, "notDestinationPorts")
+    };
+    let any = |clause: &Value| clause["matches"].as_array().unwrap().iter().any(fits);
+    let rules = policy["rules"].as_array().unwrap();
+    rules.iter().any(|rule| rule["clauses"].as_array().unwrap().iter().all(any))
+}
+
+/// What a real istiod makes of policies for ztunnel, where its recorded conversions lie beside the project.
+#[test]
+fn policies_are_converted_as_istiod_does() {
+    let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/authz-oracle");
+    let Ok(text) = std::fs::read_to_string(beside.join("ztunnel-cases-000.json")) else { return };
+    let cases: Value = serde_json::from_str(&text).unwrap();
+    let mut compared = 0;
+    for case in cases.as_array().unwrap() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": case["objects"]});
+        std::fs::write(folder.path().join("mesh.json"), list.to_string()).unwrap();
+        let path = meshscope::bundle::Path::File(folder.path().join("mesh.json"));
+        let request = meshscope::bundle::Request { paths: vec![path], logs: Vec::new() };
+        let snapshot = meshscope::bundle::read(&request).unwrap().snapshot;
+        let root = case["context"]["root_namespace"].as_str().unwrap();
+        let options = Options { root_namespace: Some(root.to_owned()), ..Options::default() };
+        let mesh = Mesh::new(&snapshot, &options);
+        let workload = &case["context"]["workload"];
+        let labels = workload["labels"].as_object().unwrap().iter();
+        let labels =
+            labels.map(|(key, value)| (key.as_str().into(), value.as_str().unwrap().into())).collect();
+        let labels = Labels::from_pairs(labels);
+        for port in [8080_u16, 9000, 9090, 7777] {
+            let sent = |name: &&Value| {
+                let (namespace, name) = name.as_str().unwrap().split_once('/').unwrap();
+                let policies = case["ztunnel_policies"].as_array().unwrap().iter();
+                let mut found = policies.filter(|one| one["namespace"] == namespace && one["name"] == name);
+                let converted = name.contains("converted");
+                converted && found.next().is_some_and(|policy| refuses(policy, port.into()))
+            };
+            let strict = case["workload_policies"].as_array().unwrap().iter().any(|name| sent(&name));
+            let ours = mesh.ambient_policies.on_port(workload["namespace"].as_str().unwrap(), &labels, port);
+            assert_eq!(ours.demand.mode.word() == "STRICT", strict, "{} port {port}", case["name"]);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 400, "only {compared} answers");
+}
