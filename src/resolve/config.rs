@@ -69,7 +69,7 @@ impl IstioVersion {
 }
 
 /// The settings in force.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the mesh's own switches, each by its name")]
 pub struct Config {
     /// The root namespace.

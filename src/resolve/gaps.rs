@@ -47,13 +47,25 @@ impl Gaps {
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
         let mut gaps = Self::default();
         for object in snapshot.objects() {
-            if object.body == Body::Unreadable {
-                gaps.unreadable(object, config);
-            } else {
-                gaps.not_decoded(object, config);
-            }
+            gaps.add(object, config);
         }
         gaps
+    }
+
+    /// Whether an object leaves any.
+    pub(super) fn leaves_any(object: &Object, config: &Config) -> bool {
+        let mut gaps = Self::default();
+        gaps.add(object, config);
+        let Self { clients, services, either, all } = &gaps;
+        !(clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty())
+    }
+
+    fn add(&mut self, object: &Object, config: &Config) {
+        if object.body == Body::Unreadable {
+            self.unreadable(object, config);
+        } else {
+            self.not_decoded(object, config);
+        }
     }
 
     fn scope(object: &Object, config: &Config) -> String {

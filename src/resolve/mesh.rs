@@ -1,6 +1,8 @@
 //! Everything that answers are made from, built once from a snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod change;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ambient::Ambient;
@@ -14,7 +16,7 @@ use super::scope::{Ports, Scopes};
 use super::server_mtls::PeerPolicies;
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
-use crate::model::{Change, Kind, Object, Snapshot};
+use crate::model::{Kind, Snapshot};
 
 /// A mesh, ready to be asked.
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ pub struct Mesh {
     pub ambient_policies: Arc<AmbientPolicies>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
+    options: Options,
 }
 
 impl Mesh {
@@ -50,7 +53,7 @@ impl Mesh {
     pub fn new(snapshot: &Snapshot, options: &Options) -> Arc<Self> {
         let config = Config::new(snapshot, options);
         let workloads = Workloads::new(snapshot);
-        let contested = contested(snapshot);
+        let contested = any_contested(snapshot);
         let mut mesh = Self {
             other_ages: None,
             legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
@@ -62,6 +65,7 @@ impl Mesh {
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
+            options: options.clone(),
             workloads: Arc::new(workloads),
             config,
         };
@@ -80,27 +84,6 @@ impl Mesh {
             other_ages: None,
             ..self.clone()
         }
-    }
-
-    /// The mesh as it would be with another version of one policy object. Only what the object decides is made anew.
-    #[must_use]
-    pub fn with_object(&self, object: Object) -> Self {
-        let id = object.id.clone();
-        let (snapshot, _) = self.snapshot.apply(vec![Change::Upsert(Arc::new(object))]);
-        let mut mesh = Self { snapshot, other_ages: None, ..self.clone() };
-        if id.kind == Kind::DestinationRule {
-            let changed = BTreeSet::from([&id]);
-            let ages = Ages::MissingIsOldest;
-            mesh.rules = Arc::new(self.rules.with_changes(&mesh.snapshot, &mesh.config, ages, &changed));
-        } else if id.kind == Kind::PeerAuthentication {
-            let ages = Ages::MissingIsOldest;
-            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
-            mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
-        }
-        if self.other_ages.is_some() {
-            mesh.other_ages = Some(Arc::new(mesh.with_other_ages()));
-        }
-        mesh
     }
 
     /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
@@ -172,15 +155,19 @@ impl Target<'_> {
     }
 }
 
+/// The kinds of which age decides between objects.
+const AGED: [Kind; 2] = [Kind::DestinationRule, Kind::PeerAuthentication];
+
 /// Whether policies that could stand in each other's place lack the creation time that would decide between them.
-fn contested(snapshot: &Snapshot) -> bool {
-    [Kind::DestinationRule, Kind::PeerAuthentication].iter().any(|kind| {
-        let mut seen: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
-        for object in snapshot.of_kind(kind) {
-            let entry = seen.entry(&object.id.namespace).or_default();
-            entry.0 += 1;
-            entry.1 |= object.meta.created.is_none();
-        }
-        seen.values().any(|(number, missing)| *number > 1 && *missing)
+fn any_contested(snapshot: &Snapshot) -> bool {
+    AGED.iter().any(|kind| {
+        let namespaces: BTreeSet<_> = snapshot.of_kind(kind).map(|object| &object.id.namespace).collect();
+        namespaces.into_iter().any(|namespace| is_contested(snapshot, kind, namespace))
     })
+}
+
+/// The same for a kind in a namespace.
+fn is_contested(snapshot: &Snapshot, kind: &Kind, namespace: &str) -> bool {
+    let all = || snapshot.in_namespace(kind, namespace);
+    all().nth(1).is_some() && all().any(|object| object.meta.created.is_none())
 }

@@ -12,6 +12,7 @@ mod ambient;
 mod answer_key;
 mod bad_input;
 mod cases;
+mod incremental;
 mod layers;
 mod mutations;
 #[cfg(unix)]
