@@ -35,7 +35,7 @@ type PolicyOf = (usize, u16, Option<Text>);
 
 /// What decides on what comes of a service's endpoints.
 #[derive(Debug, Clone, PartialEq)]
-struct EndsOf {
+pub(super) struct EndsOf {
     port: u16,
     /// Those of the subset.
     labels: Option<Labels>,
@@ -50,12 +50,29 @@ struct EndsOf {
 #[derive(Debug, Clone)]
 struct Ends {
     all: Arc<[EndpointTls]>,
-    server: Arc<ServerSide>,
-    effective: Option<Sent>,
-    status: Status,
-    symptom: Option<&'static str>,
+    outcome: Outcome,
+}
+
+/// What comes of a service's endpoints all in all.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub(super) server: Arc<ServerSide>,
+    pub(super) effective: Option<Sent>,
+    pub(super) status: Status,
+    pub(super) symptom: Option<&'static str>,
     /// Whether anything goes through a tunnel.
     tunnelled: bool,
+}
+
+/// Outcomes of a host that were met, by the address of the service in the registry.
+pub(super) type Outcomes = Vec<(usize, EndsOf, Outcome)>;
+
+/// What a client does about a port before anything is known of the endpoints.
+struct Sends {
+    choice: Option<Choice>,
+    policy: Arc<EffectivePolicy>,
+    cluster: ClusterTls,
+    of: EndsOf,
 }
 
 impl<'a> Answers<'a> {
@@ -101,43 +118,76 @@ impl<'a> Answers<'a> {
         subset: Option<&str>,
     ) -> PairTls {
         let (mesh, service) = (self.mesh, target.service);
+        let Sends { choice, policy, cluster, of } = self.sends(client, target, choice, port, subset);
+        let Ends { all, outcome } = self.ends(service, &of);
+        let mut missing = mesh.gaps.of_pair(client, service);
+        let (mut status, mut symptom) = (outcome.status, outcome.symptom);
+        if !missing.is_empty() {
+            (status, symptom) = (Status::Unknown, None);
+        } else if status == Status::Unknown {
+            missing = mesh.unknown(service, choice.as_ref(), &of.sending, &all);
+        }
+        PairTls {
+            assumed: mesh.assumed(service, &cluster, outcome.tunnelled),
+            port,
+            subset: subset.map(Text::from),
+            status,
+            server: outcome.server,
+            choice,
+            policy,
+            cluster,
+            effective: outcome.effective,
+            endpoints: all,
+            symptom,
+            missing,
+            undecided: None,
+        }
+    }
+
+    /// The outcome of the same, with those that are known already; of gaps and of ages that are not known it takes no
+    /// notice.
+    pub(super) fn outcome(
+        &mut self,
+        client: &Workload,
+        target: &Target<'_>,
+        (choice, port, subset): (Option<Choice>, u16, Option<&str>),
+        known: &mut Outcomes,
+    ) -> (Option<Choice>, Outcome) {
+        let Sends { choice, of, .. } = self.sends(client, target, choice, port, subset);
+        let service = std::ptr::from_ref(target.service).addr();
+        let found = known.iter().find(|(address, one, _)| *address == service && *one == of);
+        if let Some((_, _, outcome)) = found {
+            return (choice, outcome.clone());
+        }
+        let Ends { outcome, .. } = Ends::new(self.mesh, target.service, &of);
+        known.push((service, of, outcome.clone()));
+        (choice, outcome)
+    }
+
+    fn sends(
+        &mut self,
+        client: &Workload,
+        target: &Target<'_>,
+        choice: Option<Choice>,
+        port: u16,
+        subset: Option<&str>,
+    ) -> Sends {
+        let mesh = self.mesh;
         let choice = choice.filter(|_| target.has(port));
         let policy = self.policy(choice.as_ref(), port, subset);
         let mut cluster = mesh.cluster_tls(client, target, port, choice.as_ref(), &policy);
         cluster.tunnel = client_tls::tunnel(mesh, client, target, &cluster);
         let waypoint = mesh.waypoint_between(client, target);
-        let sending = waypoint.as_ref().and_then(|waypoint| mesh.sent_by(waypoint, service, port, subset));
-        let sending = sending.unwrap_or_else(|| cluster.clone());
+        let sending =
+            waypoint.as_ref().and_then(|waypoint| mesh.sent_by(waypoint, target.service, port, subset));
         let of = EndsOf {
             port,
             labels: subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name)),
-            sending,
+            sending: sending.unwrap_or_else(|| cluster.clone()),
             waypoint_not_read: waypoint.is_some_and(|waypoint| waypoint.pod.is_none()),
             trust: trust(&policy),
         };
-        let ends = self.ends(service, &of);
-        let mut missing = mesh.gaps.of_pair(client, service);
-        let (mut status, mut symptom) = (ends.status, ends.symptom);
-        if !missing.is_empty() {
-            (status, symptom) = (Status::Unknown, None);
-        } else if status == Status::Unknown {
-            missing = mesh.unknown(service, choice.as_ref(), &of.sending, &ends.all);
-        }
-        PairTls {
-            assumed: mesh.assumed(service, &cluster, ends.tunnelled),
-            port,
-            subset: subset.map(Text::from),
-            status,
-            server: ends.server,
-            choice,
-            policy,
-            cluster,
-            effective: ends.effective,
-            endpoints: ends.all,
-            symptom,
-            missing,
-            undecided: None,
-        }
+        Sends { choice, policy, cluster, of }
     }
 
     fn policy(&mut self, choice: Option<&Choice>, port: u16, subset: Option<&str>) -> Arc<EffectivePolicy> {
@@ -180,13 +230,13 @@ impl Ends {
         };
         let all: Arc<[EndpointTls]> = selected.map(endpoint).collect();
         let (status, symptom) = overall(&all);
-        Self {
+        let outcome = Outcome {
             server: Arc::new(mesh.server_side(service, of.port, &all)),
             effective: common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending)),
             status,
             symptom,
             tunnelled: all.iter().any(|endpoint| matches!(endpoint.sent, Sent::Hbone { .. })),
-            all,
-        }
+        };
+        Self { all, outcome }
     }
 }

@@ -178,6 +178,13 @@ impl Gaps {
         found
     }
 
+    /// Whether anything is missing to decide on a pair.
+    pub fn touches(&self, client: &Workload, service: &Service) -> bool {
+        let Self { clients, services, either, all } = self;
+        let none = clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty();
+        !none && !self.of_pair(client, service).is_empty()
+    }
+
     /// Whether a gap tells clients of this namespace apart from others.
     pub fn names_client_namespace(&self, namespace: &str) -> bool {
         self.clients.iter().chain(&self.either).any(|(scope, _)| scope == namespace)

@@ -196,6 +196,11 @@ impl Registry {
         self.hosts.iter()
     }
 
+    /// The place of a host among all.
+    pub fn place(&self, host: &str) -> Option<usize> {
+        self.hosts.binary_search_by(|one| (**one).cmp(host)).ok()
+    }
+
     /// The definitions of a host, in the order of DR-7.5.
     pub fn definitions(&self, host: &str) -> impl Iterator<Item = &Service> {
         self.by_host.get(host).into_iter().flatten().filter_map(|at| self.services.get(*at))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
-use crate::model::{Labels, Object, Text};
+use crate::model::{Labels, Object, ObjectId, Text};
 
 use pool::ByHost;
 pub use pool::{HostTable, Hosted};
@@ -256,6 +256,17 @@ impl RuleIndex {
     pub fn own_pools_matching<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Text> {
         let rules = self.by_host.matching(host).filter_map(|id| self.get(id));
         rules.filter(|rule| rule.is_local()).map(|rule| &rule.object.id.namespace)
+    }
+
+    /// Whether clients of a namespace find rules of their own for a host.
+    pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
+        self.pools.get(namespace).is_some_and(|pools| pools.local.best(host).is_some())
+    }
+
+    /// The rule that an object is.
+    pub fn of_object(&self, id: &ObjectId) -> Option<&Rule> {
+        let rules = &self.pools.get(&id.namespace)?.rules;
+        rules.iter().filter_map(|rule| self.get(*rule)).find(|rule| rule.object.id.name == id.name)
     }
 
     /// The rules whose host matches a service's host, in the order of DR-6.1.

@@ -6,27 +6,37 @@ use std::sync::Arc;
 
 use meshscope::answer::tls_check::{self, Query, TlsCheck};
 use meshscope::diagnose::{Diagnosis, diagnose};
-use meshscope::model::{Change, Snapshot};
-use meshscope::resolve::{Mesh, Options};
+use meshscope::model::pod::ProxyKind;
+use meshscope::model::{Change, Snapshot, Text};
+use meshscope::resolve::table::Answer;
+use meshscope::resolve::{Choice, Mesh, Options, PairTls, Table};
 use proptest::prelude::*;
 
-use objects::{object, shared};
+use objects::{ROW, RULES_AND_POLICIES, Wild, object, shared};
 
-/// Slots of objects: each is a kind and a name.
-const SLOTS: usize = 88;
-
-/// A change of one object: its slot, and what its content is made of; `None` deletes it.
+/// A change of one object: its slot, which is a kind and a name, and what its content is made of; `None` deletes it.
 type Step = (usize, Option<u64>);
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..SLOTS, prop::option::weighted(0.75, any::<u64>()))
+    (0..4 * ROW, prop::option::weighted(0.75, any::<u64>()))
 }
 
-fn change((slot, seed): Step) -> Change {
+/// Of a rule or a policy.
+fn rule_or_policy() -> impl Strategy<Value = Step> {
+    let slot = (0..4_usize, 0..RULES_AND_POLICIES).prop_map(|(row, at)| row * ROW + at);
+    (slot, prop::option::weighted(0.75, any::<u64>()))
+}
+
+fn change((slot, seed): Step, wild: Wild) -> Change {
     match seed {
-        Some(seed) => Change::Upsert(shared(slot, seed)),
-        None => Change::Delete(object(slot, 0).id),
+        Some(seed) => Change::Upsert(shared(slot, seed, wild)),
+        None => Change::Delete(object(slot, 0, wild).id),
     }
+}
+
+fn mesh_of(steps: Vec<Step>, wild: Wild, options: &Options) -> Arc<Mesh> {
+    let delta = steps.into_iter().map(|step| change(step, wild)).collect();
+    Mesh::new(&Snapshot::default().apply(delta).0, options)
 }
 
 /// Answers of all pairs, one row a client pod.
@@ -40,6 +50,60 @@ fn same_diagnosis(one: &Diagnosis, other: &Diagnosis) {
     assert_eq!((&one.missing, &one.assumed), (&other.missing, &other.assumed));
 }
 
+/// Every pod, host, port and subset in use, with its answer, as a table has them.
+fn listed(mesh: &Mesh, table: &Table) -> Vec<(usize, Text, u16, Option<Text>, Answer)> {
+    let mut all = Vec::new();
+    for pod in 0..mesh.workloads.all().len() {
+        for (host, cells) in table.of_client(mesh, pod) {
+            assert_eq!(table.of_pair(mesh, pod, host), cells);
+            all.extend(cells.iter().map(|cell| {
+                let answer = table.answer(cell).unwrap().clone();
+                (pod, host.clone(), cell.port, cell.subset.clone(), answer)
+            }));
+        }
+    }
+    all
+}
+
+/// The same, asked pair by pair.
+fn asked(mesh: &Mesh) -> Vec<(usize, Text, u16, Option<Text>, Answer)> {
+    let mut all = Vec::new();
+    let clients = mesh.workloads.all().iter().enumerate().filter(|(_, one)| one.proxy != ProxyKind::None);
+    for (pod, client) in clients {
+        for host in mesh.registry.hosts() {
+            let target = mesh.target(client, host).unwrap();
+            if !target.is_in_scope() || target.service.is_alias() || !mesh.calls(client, target.service) {
+                continue;
+            }
+            let called = mesh.scopes.subsets_called(client, host);
+            let mut subsets = mesh.subsets(mesh.choice(client, &target).as_ref());
+            subsets.retain(|subset| called.contains(subset));
+            for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
+                for subset in std::iter::once(None).chain(subsets.iter().map(Some)) {
+                    let pair = mesh.pair(client, host, port.number, subset.map(|one| &**one)).unwrap();
+                    all.push((pod, host.clone(), port.number, subset.cloned(), short(mesh, &pair)));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a table keeps of an answer.
+fn short(mesh: &Mesh, pair: &PairTls) -> Answer {
+    let id = |choice: &Choice| mesh.rules.get(choice.primary).unwrap().object.id.clone();
+    let policy = pair.server.demand.as_ref().and_then(|demand| demand.policy.as_ref());
+    Answer {
+        status: pair.status,
+        rule: pair.choice.as_ref().map(|choice| (id(choice), choice.level)),
+        sent: pair.effective,
+        server: pair.server.mode.as_str().into(),
+        policy: policy.map(|policy| policy.id.clone()),
+        symptom: pair.symptom,
+        undecided: pair.undecided.as_deref().map(Text::from),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -50,13 +114,31 @@ proptest! {
         old in prop::option::weighted(0.2, prop::sample::select(vec!["1.4", "1.6", "1.20", "1.23"])),
     ) {
         let options = Options { istio_version: old.map(str::to_owned), ..Options::default() };
-        let (snapshot, _) = Snapshot::default().apply(first.into_iter().map(change).collect());
-        let mut mesh = Arc::unwrap_or_clone(Mesh::new(&snapshot, &options));
+        let mut mesh = Arc::unwrap_or_clone(mesh_of(first, Wild::Fully, &options));
+        let mut table = Table::new(&mesh);
         for delta in deltas {
-            (mesh, _) = mesh.apply(delta.into_iter().map(change).collect());
+            let (next, changed) = mesh.apply(delta.into_iter().map(|step| change(step, Wild::Fully)).collect());
+            table.update(&mesh, &next, &changed);
+            mesh = next;
+            prop_assert_eq!(listed(&mesh, &table), asked(&mesh));
             let afresh = Mesh::new(&mesh.snapshot, &options);
             prop_assert_eq!(pairs(&mesh), pairs(&afresh));
             same_diagnosis(&diagnose(&mesh, &[]), &diagnose(&afresh, &[]));
+        }
+    }
+
+    #[test]
+    fn a_table_takes_up_rules_and_policies_one_after_the_other(
+        first in prop::collection::vec(step(), 40..100),
+        steps in prop::collection::vec(rule_or_policy(), 80),
+    ) {
+        let mut mesh = Arc::unwrap_or_clone(mesh_of(first, Wild::Hardly, &Options::default()));
+        let mut table = Table::new(&mesh);
+        for step in steps {
+            let (next, changed) = mesh.apply(vec![change(step, Wild::Hardly)]);
+            table.update(&mesh, &next, &changed);
+            mesh = next;
+            prop_assert_eq!(listed(&mesh, &table), asked(&mesh));
         }
     }
 }

@@ -122,7 +122,8 @@ impl RuleIndex {
             let body = object.and_then(|object| Some((object, object.body.destination_rule()?)));
             let order =
                 |object: &Object, body: &DestinationRule| Order::of(object, body, selectors_first, ages);
-            let known = index.position(id);
+            let known = index.of_object(id).map(|rule| rule.id);
+            let known = known.and_then(|id| index.rules.binary_search_by_key(&id, |rule| rule.id).ok());
             let stays =
                 known.and_then(|at| index.rules.get(at)).zip(body).filter(|(rule, (object, body))| {
                     rule.body().is_some_and(|old| order(&rule.object, old) == order(object, body))
@@ -156,10 +157,6 @@ impl RuleIndex {
             }
         }
         index
-    }
-
-    fn position(&self, id: &ObjectId) -> Option<usize> {
-        self.rules.iter().position(|rule| rule.object.id == *id)
     }
 
     /// An id for a rule that comes before the one at this place.

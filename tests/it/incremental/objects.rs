@@ -73,9 +73,26 @@ const HOSTS: [&str; 9] = [
     "ext.example.com",
 ];
 
+/// How wild a mesh is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wild {
+    /// Everything happens.
+    Fully,
+    /// Ages are known, everything can be read, nothing selects clients and no waypoint stands between: what a change
+    /// of a rule touches is known by its place.
+    Hardly,
+}
+
+/// How many slots there are for rules and policies in a row of kinds, which begins with them.
+pub(crate) const RULES_AND_POLICIES: usize = 8;
+
+/// How many kinds are in a row.
+pub(crate) const ROW: usize = KINDS.len();
+
 /// A random object. `slot` chooses its kind and name, so that the same object comes again with other content.
-pub(crate) fn object(slot: usize, seed: u64) -> Object {
+pub(crate) fn object(slot: usize, seed: u64, wild: Wild) -> Object {
     let mut dice = Dice::new(seed);
+    let tame = wild == Wild::Hardly;
     let kind = KINDS[slot % KINDS.len()];
     let namespace = match kind {
         "Namespace" => "",
@@ -91,11 +108,16 @@ pub(crate) fn object(slot: usize, seed: u64) -> Object {
     let mut value = body(kind, slot, &mut dice);
     value["metadata"]["name"] = json!(name);
     value["metadata"]["namespace"] = json!(namespace);
-    if !dice.one_in(12) {
+    if tame || !dice.one_in(12) {
         let second = dice.roll(4);
         value["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:00:0{second}Z"));
     }
-    let broken = matches!(kind, "DestinationRule" | "PeerAuthentication" | "Pod") && dice.one_in(60);
+    if tame {
+        value.pointer_mut("/spec").and_then(Value::as_object_mut).map(|spec| spec.remove("workloadSelector"));
+        let args = value.pointer_mut("/spec/containers/1/args/1");
+        args.filter(|role| **role == json!("waypoint")).into_iter().for_each(|role| *role = json!("sidecar"));
+    }
+    let broken = !tame && matches!(kind, "DestinationRule" | "PeerAuthentication" | "Pod") && dice.one_in(60);
     decode(kind, &value, broken)
 }
 
@@ -349,6 +371,6 @@ fn mesh_config(dice: &mut Dice) -> Value {
 }
 
 /// The same as something to share.
-pub(crate) fn shared(slot: usize, seed: u64) -> Arc<Object> {
-    Arc::new(object(slot, seed))
+pub(crate) fn shared(slot: usize, seed: u64, wild: Wild) -> Arc<Object> {
+    Arc::new(object(slot, seed, wild))
 }
