@@ -11,20 +11,22 @@ use meshscope::model::{Change, Snapshot, Text};
 use meshscope::resolve::table::Answer;
 use meshscope::resolve::{Choice, Mesh, Options, PairTls, Table};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
-use objects::{ROW, RULES_AND_POLICIES, Wild, object, shared};
+use objects::{ROW, ROWS, RULES_AND_POLICIES, Wild, decode, object, shared};
 
 /// A change of one object: its slot, which is a kind and a name, and what its content is made of; `None` deletes it.
 type Step = (usize, Option<u64>);
 
 fn step() -> impl Strategy<Value = Step> {
-    (0..4 * ROW, prop::option::weighted(0.75, any::<u64>()))
+    (0..ROWS * ROW, prop::option::weighted(0.75, any::<u64>()))
 }
 
 /// Of a rule or a policy.
 fn rule_or_policy() -> impl Strategy<Value = Step> {
-    let slot = (0..4_usize, 0..RULES_AND_POLICIES).prop_map(|(row, at)| row * ROW + at);
-    (slot, prop::option::weighted(0.75, any::<u64>()))
+    let slot = (0..ROWS, 0..RULES_AND_POLICIES).prop_map(|(row, at)| row * ROW + at);
+    // Where there are few rules, more of them are looked at.
+    (slot, prop::option::weighted(0.4, any::<u64>()))
 }
 
 fn change((slot, seed): Step, wild: Wild) -> Change {
@@ -105,7 +107,7 @@ fn short(mesh: &Mesh, pair: &PairTls) -> Answer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn one_change_after_the_other_gives_what_a_computation_from_nothing_does(
@@ -129,7 +131,7 @@ proptest! {
 
     #[test]
     fn a_table_takes_up_rules_and_policies_one_after_the_other(
-        first in prop::collection::vec(step(), 40..100),
+        first in prop::collection::vec(step(), 40..120),
         steps in prop::collection::vec(rule_or_policy(), 80),
     ) {
         let mut mesh = Arc::unwrap_or_clone(mesh_of(first, Wild::Hardly, &Options::default()));
@@ -140,5 +142,52 @@ proptest! {
             mesh = next;
             prop_assert_eq!(listed(&mesh, &table), asked(&mesh));
         }
+    }
+}
+
+/// A rule of the root namespace names one namespace of three that nothing told apart, and then another.
+#[test]
+fn a_table_sets_those_apart_whom_a_rule_begins_to_name() {
+    let of = |kind: &str, value: Value| Change::Upsert(Arc::new(decode(kind, &value, false)));
+    let own = |namespace: &str, host: &str| {
+        let metadata =
+            json!({"namespace": namespace, "name": "own", "creationTimestamp": "2026-01-01T00:00:00Z"});
+        of("DestinationRule", json!({"metadata": metadata, "spec": {"host": host}}))
+    };
+    let pod = |namespace: &str, address: &str| {
+        let containers = json!([{"name": "istio-proxy", "args": ["proxy", "sidecar"]}]);
+        let metadata = json!({"namespace": namespace, "name": "p", "labels": {"app": "x"}});
+        of(
+            "Pod",
+            json!({"metadata": metadata, "spec": {"containers": containers}, "status": {"podIP": address}}),
+        )
+    };
+    let root = |exports: Value| {
+        let metadata =
+            json!({"namespace": "istio-system", "name": "r", "creationTimestamp": "2026-01-01T00:00:00Z"});
+        let tls = json!({"tls": {"mode": "SIMPLE"}});
+        let spec = json!({"host": "*.local", "exportTo": exports, "trafficPolicy": tls});
+        of("DestinationRule", json!({"metadata": metadata, "spec": spec}))
+    };
+    let ports = json!([{"name": "http", "port": 80}]);
+    let service = json!({"metadata": {"namespace": "a", "name": "s"}, "spec": {"selector": {"app": "x"}, "ports": ports}});
+    let first = vec![
+        of("Service", service),
+        pod("a", "10.0.0.1"),
+        pod("b", "10.0.0.2"),
+        pod("c", "10.0.0.3"),
+        pod("d", "10.0.0.4"),
+        own("b", "elsewhere.example.com"),
+        own("c", "elsewhere.example.com"),
+        own("d", "elsewhere.example.com"),
+        root(json!(["*"])),
+    ];
+    let mut mesh = Arc::unwrap_or_clone(Mesh::new(&Snapshot::default().apply(first).0, &Options::default()));
+    let mut table = Table::new(&mesh);
+    for exports in [json!(["c", "."]), json!(["b", "."]), json!(["*"]), json!(["b", "c"])] {
+        let (next, changed) = mesh.apply(vec![root(exports)]);
+        table.update(&mesh, &next, &changed);
+        mesh = next;
+        assert_eq!(listed(&mesh, &table), asked(&mesh));
     }
 }

@@ -25,7 +25,6 @@ use crate::resolve::workload::Workloads;
 enum Part {
     Config,
     Workloads,
-    Ambient,
     Registry,
     Scopes,
     Rules,
@@ -36,11 +35,14 @@ enum Part {
 /// The parts that a kind decides.
 fn parts(kind: &Kind) -> &'static [Part] {
     match kind {
-        Kind::Namespace => &[Part::Workloads, Part::Ambient],
         Kind::Deployment => &[Part::Config, Part::Workloads],
-        Kind::Pod | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job | Kind::CronJob => {
-            &[Part::Workloads]
-        }
+        Kind::Namespace
+        | Kind::Pod
+        | Kind::StatefulSet
+        | Kind::DaemonSet
+        | Kind::ReplicaSet
+        | Kind::Job
+        | Kind::CronJob => &[Part::Workloads],
         Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::ServiceEntry | Kind::WorkloadEntry => {
             &[Part::Registry]
         }
@@ -94,12 +96,10 @@ impl Mesh {
         let (snapshot, config) = (&mesh.snapshot, &mesh.config);
         if is(Part::Workloads) {
             mesh.workloads = Arc::new(Workloads::new(snapshot));
+            mesh.ambient = Arc::new(Ambient::new(snapshot, &mesh.workloads, config));
         }
         if is(Part::Workloads) || is(Part::Registry) {
             mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config));
-        }
-        if is(Part::Workloads) || is(Part::Ambient) {
-            mesh.ambient = Arc::new(Ambient::new(snapshot, &mesh.workloads, config));
         }
         if is(Part::Scopes) {
             mesh.scopes = Arc::new(Scopes::new(snapshot, config));

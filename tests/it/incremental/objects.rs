@@ -60,7 +60,10 @@ const KINDS: [&str; 22] = [
     "EnvoyFilter",
     "ConfigMap",
 ];
-const NAMESPACES: [&str; 4] = ["a", "b", "c", "istio-system"];
+/// In the last three nothing is that speaks of them, but for rules and policies.
+const NAMESPACES: [&str; 6] = ["a", "b", "istio-system", "c", "d", "e"];
+/// How many namespaces have services, routes and sidecars.
+const OWNERS: usize = 3;
 const HOSTS: [&str; 9] = [
     "s0",
     "s0.a.svc.cluster.local",
@@ -86,22 +89,27 @@ pub(crate) enum Wild {
 /// How many slots there are for rules and policies in a row of kinds, which begins with them.
 pub(crate) const RULES_AND_POLICIES: usize = 8;
 
-/// How many kinds are in a row.
+/// How many kinds are in a row, and how many rows there are: one a namespace.
 pub(crate) const ROW: usize = KINDS.len();
+pub(crate) const ROWS: usize = NAMESPACES.len();
 
 /// A random object. `slot` chooses its kind and name, so that the same object comes again with other content.
 pub(crate) fn object(slot: usize, seed: u64, wild: Wild) -> Object {
     let mut dice = Dice::new(seed);
     let tame = wild == Wild::Hardly;
     let kind = KINDS[slot % KINDS.len()];
+    let row = slot / KINDS.len();
     let namespace = match kind {
         "Namespace" => "",
         "ConfigMap" => "istio-system",
-        _ => NAMESPACES[slot / KINDS.len() % NAMESPACES.len()],
+        // One of the root namespace would set every client apart.
+        "Sidecar" if tame => "a",
+        "DestinationRule" | "PeerAuthentication" | "Pod" => NAMESPACES[row % NAMESPACES.len()],
+        _ => NAMESPACES[row % OWNERS],
     };
     let name = match kind {
         "ConfigMap" => "istio".to_owned(),
-        "Namespace" => NAMESPACES[slot / KINDS.len() % 3].to_owned(),
+        "Namespace" => NAMESPACES[row % NAMESPACES.len()].to_owned(),
         "Service" => format!("s{}", slot % 2),
         _ => format!("o{slot}"),
     };
@@ -121,7 +129,8 @@ pub(crate) fn object(slot: usize, seed: u64, wild: Wild) -> Object {
     decode(kind, &value, broken)
 }
 
-fn decode(kind: &str, value: &Value, broken: bool) -> Object {
+/// The object of a kind that a value says, or an unreadable one of its name.
+pub(crate) fn decode(kind: &str, value: &Value, broken: bool) -> Object {
     let group = match kind {
         "DestinationRule" | "VirtualService" | "Sidecar" | "ServiceEntry" | "WorkloadEntry"
         | "EnvoyFilter" => "networking.istio.io/v1",
