@@ -19,6 +19,7 @@ use crate::diagnose::{Code, Edge, Finding, Reason, Severity};
 use crate::model::destination_rule::DestinationRule;
 use crate::model::{Kind, ObjectId};
 use crate::resolve::client_tls::Sent;
+use crate::resolve::clients::Classes;
 use crate::resolve::rules::normalise;
 use crate::resolve::{Mesh, Status, Workload, clients};
 
@@ -188,8 +189,8 @@ fn is_in_force(mesh: &Mesh, id: &ObjectId) -> bool {
         let contributors = choice.map(|choice| choice.contributors).unwrap_or_default();
         contributors.iter().any(|one| mesh.rules.get(one.rule).is_some_and(|rule| rule.object.id == *id))
     };
-    let classes = clients::classes(mesh, |_| true);
-    clients::groups(mesh, &classes, &host).iter().filter_map(|group| group.representative(mesh)).any(uses)
+    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
+    classes.groups(mesh, &host).iter().filter_map(|group| group.representative(mesh)).any(uses)
 }
 
 /// Whether a client has all that a hidden rule sets, as that has it.

@@ -5,6 +5,7 @@
 //! share one answer ([`clients`]). Nothing here judges whether an answer is bad: that is `diagnose`.
 
 pub mod ambient;
+pub mod answers;
 pub mod candidates;
 pub mod client_tls;
 pub mod clients;
@@ -21,12 +22,14 @@ pub mod revisions;
 pub mod rules;
 pub mod scope;
 pub mod server_mtls;
+pub mod table;
 mod template;
 pub mod traffic_policy;
 pub mod unread;
 mod unsettled;
 pub mod workload;
 
+pub use answers::Answers;
 pub use clients::{ClientClass, Group};
 pub use config::{Config, IstioVersion, Options};
 pub use flags::{Flag, Flags};
@@ -35,4 +38,5 @@ pub use mesh::{Mesh, Target};
 pub use pair::{EndpointTls, PairTls, Status};
 pub use registry::{Endpoint, Service};
 pub use rules::{Choice, Level, RuleId};
+pub use table::Table;
 pub use workload::Workload;

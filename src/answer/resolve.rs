@@ -1,5 +1,7 @@
 //! `resolve`: which `DestinationRule` a client uses for a service, and why every other one is not it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -8,7 +10,7 @@ use crate::model::Origin;
 use crate::model::destination_rule::TlsMode;
 use crate::model::pod::ProxyKind;
 use crate::resolve::candidates::{self, Which};
-use crate::resolve::{Choice, Mesh, PairTls, Target, Workload};
+use crate::resolve::{Answers, Choice, Mesh, PairTls, Target, Workload};
 
 /// The answer for one client and service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -185,7 +187,7 @@ fn contributors(mesh: &Mesh, choice: Option<&Choice>) -> Vec<Contributor> {
 }
 
 fn ports(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: Option<u16>) -> Vec<Port> {
-    let pairs = super::tls_check::pairs(mesh, client, target, port);
+    let pairs = super::tls_check::pairs(&mut Answers::new(mesh), client, target, port);
     let pairs = pairs.into_iter().filter(|tls| target.has(tls.port));
     let port = |tls: PairTls| Port {
         port: tls.port,
@@ -194,7 +196,7 @@ fn ports(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: Option<u16>)
             mode: tls.cluster.declared.as_ref().map_or("UNSET", TlsMode::word).to_owned(),
             source: tls.cluster.source.word().to_owned(),
         },
-        traffic_policy: tls.policy.blocks,
+        traffic_policy: Arc::unwrap_or_clone(tls.policy).blocks,
     };
     pairs.map(port).collect()
 }

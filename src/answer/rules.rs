@@ -8,8 +8,9 @@ use super::Read;
 use super::common::{API_VERSION, ObjectRef};
 use crate::model::destination_rule::TlsMode;
 use crate::model::{ObjectId, Origin};
+use crate::resolve::clients::{self, Classes};
 use crate::resolve::rules::{Rule, matches};
-use crate::resolve::{Group, Mesh, clients};
+use crate::resolve::{Group, Mesh};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,20 +47,21 @@ pub struct RuleRow {
 pub fn table(read: &Read) -> RuleTable {
     let mesh = &read.mesh;
     let mut scores: BTreeMap<ObjectId, Score> = BTreeMap::new();
-    let classes = clients::classes(mesh, |_| true);
+    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
     for host in mesh.registry.hosts() {
         let matching = mesh.rules.matching(host);
         if matching.is_empty() {
             continue;
         }
-        for group in clients::groups(mesh, &classes, host) {
+        for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
             let Some(target) = mesh.target(client, host) else { continue };
             let choice = mesh.choice(client, &target);
             let namespaces = namespaces(mesh, &group);
             for id in &matching {
                 let Some(rule) = mesh.rules.get(*id) else { continue };
-                let used = choice.iter().flat_map(|choice| &choice.contributors).any(|one| one.rule == *id);
+                let used =
+                    choice.iter().flat_map(|choice| choice.contributors.iter()).any(|one| one.rule == *id);
                 let score = scores.entry(rule.object.id.clone()).or_default();
                 *(if used { &mut score.wins } else { &mut score.lost }) += namespaces;
             }

@@ -10,10 +10,10 @@ use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::resolve::client_tls::{self, Sent};
-use crate::resolve::clients::{self, ClientClass};
+use crate::resolve::clients::{self, Classes, ClientClass};
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::level_word;
-use crate::resolve::{EndpointTls, Mesh, PairTls, Service, Target, Workload};
+use crate::resolve::{Answers, EndpointTls, Mesh, PairTls, Service, Target, Workload};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -146,18 +146,19 @@ pub fn table(read: &Read) -> TlsCheck {
 /// The rows that a query asks for, by host, port, subset and client.
 pub fn check(mesh: &Mesh, query: &Query) -> TlsCheck {
     let mut rows = Vec::new();
-    let classes = classes_of(mesh, query);
+    let mut answers = Answers::new(mesh);
+    let classes = Classes::new(mesh, classes_of(mesh, query));
     for host in
         mesh.registry.hosts().filter(|host| query.host.as_ref().is_none_or(|asked| **asked == ***host))
     {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
-        for group in clients::groups(mesh, &classes, host) {
+        for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
             // Who is asked about by name is answered, whatever it calls.
             let is_called =
                 |target: &Target<'_>| query.clients.is_some() || mesh.calls(client, target.service);
             let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
-            for tls in pairs(mesh, client, &target, query.port) {
+            for tls in pairs(&mut answers, client, &target, query.port) {
                 let proxy = client.proxy.word();
                 let own = mesh.of_client(client);
                 let same = |known: &&mut Distinct<'_>| {
@@ -225,7 +226,13 @@ fn classes_of(mesh: &Mesh, query: &Query) -> Vec<ClientClass> {
 
 /// The answers of a client for a host: each port of any of its definitions, without subset and with each of the rule
 /// in force.
-pub(super) fn pairs(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: Option<u16>) -> Vec<PairTls> {
+pub(super) fn pairs(
+    answers: &mut Answers<'_>,
+    client: &Workload,
+    target: &Target<'_>,
+    port: Option<u16>,
+) -> Vec<PairTls> {
+    let mesh = answers.mesh();
     let choice = mesh.choice(client, target);
     let subsets = mesh.subsets(choice.as_ref());
     let mut pairs = Vec::new();
@@ -233,9 +240,9 @@ pub(super) fn pairs(mesh: &Mesh, client: &Workload, target: &Target<'_>, port: O
         if port.is_some_and(|port| port != number) {
             continue;
         }
-        pairs.push(mesh.pair_with(client, target, choice.clone(), number, None));
+        pairs.push(answers.pair(client, target, choice.clone(), number, None));
         for subset in subsets.iter().filter(|_| target.has(number)) {
-            pairs.push(mesh.pair_with(client, target, choice.clone(), number, Some(subset)));
+            pairs.push(answers.pair(client, target, choice.clone(), number, Some(subset)));
         }
     }
     pairs

@@ -16,7 +16,7 @@ use crate::logs;
 use crate::model::Text;
 use crate::model::pod::ProxyKind;
 use crate::resolve::candidates::Which;
-use crate::resolve::{ClientClass, PairTls, Service, Status, Workload, clients};
+use crate::resolve::{Answers, ClientClass, PairTls, Service, Status, Workload, clients};
 
 /// At most so many pairs are listed.
 pub const MOST_PAIRS: usize = 20;
@@ -125,10 +125,11 @@ pub fn why(read: &Read, query: &Query) -> Option<Why> {
     };
     let classes = page.classes(query);
     let mut pairs = Vec::new();
+    let mut answers = Answers::new(mesh);
     for class in &classes {
         let Some(client) = class.representative(mesh) else { continue };
         let Some(target) = mesh.target(client, &service.host) else { continue };
-        for tls in tls_check::pairs(mesh, client, &target, query.port) {
+        for tls in tls_check::pairs(&mut answers, client, &target, query.port) {
             pairs.push((page.rank(class, client, &tls), class, client, tls));
         }
     }

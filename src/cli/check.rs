@@ -30,6 +30,8 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let baseline = flags.baseline.as_deref().map(baseline).transpose()?;
     let read = source::read(common)?;
     let mut report = check::check(&read);
+    // Nothing else is asked, and the process ends soon: giving back every object of a large mesh would only cost time.
+    std::mem::forget(read);
     report.choose(|namespace| common.shows(namespace), &flags.ignore, baseline.as_ref());
     match common.output.unwrap_or_default() {
         Output::Of(_) => common.write(&report)?,

@@ -378,7 +378,7 @@ fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: 
     let Some(pair) = mesh.pair(client, &service.host, port, cause.place.subset.as_deref()) else {
         return Vec::new();
     };
-    let rules = pair.choice.iter().flat_map(|choice| &choice.contributors);
+    let rules = pair.choice.iter().flat_map(|choice| choice.contributors.iter());
     let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
     let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());
     rules.chain(policies).collect()

@@ -11,7 +11,9 @@ use super::checks::{
 use super::finding::{ClientName, Finding};
 use super::uses::{Uses, Visit};
 use crate::model::Origin;
-use crate::resolve::{Group, Mesh, Missing, PairTls, Service, Status, Target, Workload, clients};
+use crate::resolve::clients::{self, Classes};
+use crate::resolve::rules::HostRules;
+use crate::resolve::{Answers, Group, Mesh, Missing, PairTls, Service, Status, Target, Workload};
 
 /// What came of judging the configuration.
 #[derive(Debug, Clone, Default)]
@@ -64,22 +66,42 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut plain = tls_origination::Plain::default();
     let mut uses = Uses::new(mesh);
     let mut missing = subsets::Missing::default();
-    let classes = clients::classes(mesh, |_| true);
+    let mut answers = Answers::new(mesh);
+    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
     for host in mesh.registry.hosts() {
-        for group in clients::groups(mesh, &classes, host) {
+        let mut rules: Option<(&Service, HostRules<'_>)> = None;
+        for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
             let mesh = mesh.of_client(client);
             let is_called =
                 |target: &Target<'_>| !target.service.is_alias() && mesh.calls(client, target.service);
             let Some(target) = mesh.target(client, host).filter(is_called) else { continue };
-            let choice = mesh.choice(client, &target);
-            let visit = Visit { mesh, client, group: &group, target: &target, choice: choice.as_ref() };
+            let known = match rules {
+                Some((service, known)) if std::ptr::eq(service, target.service) => known,
+                Some(_) | None => mesh.rules_for(target.service),
+            };
+            rules = Some((target.service, known));
+            let choice = mesh.choice_of(client, &target, &known);
+            let called = mesh.scopes.subsets_called(client, host);
+            let visit = Visit {
+                mesh,
+                client,
+                group: &group,
+                target: &target,
+                choice: choice.as_ref(),
+                rules: &known,
+                called: &called,
+            };
             uses.visit(&visit);
             missing.visit(&visit);
-            let called = mesh.subsets_called(client, &target, choice.as_ref());
+            let called: Vec<_> = if called.is_empty() {
+                Vec::new()
+            } else {
+                mesh.subsets(choice.as_ref()).into_iter().filter(|subset| called.contains(subset)).collect()
+            };
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
-                    let tls = mesh.pair_with(client, &target, choice.clone(), port.number, subset);
+                    let tls = answers.pair(client, &target, choice.clone(), port.number, subset);
                     let judged = Judged { mesh, group: &group, client, service: target.service, tls: &tls };
                     diagnosis.count(&judged);
                     conflicts.add(&judged);

@@ -35,7 +35,7 @@ pub struct TwoOrigins {
 /// of the kinds and namespaces it touches.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    kinds: BTreeMap<Kind, BTreeMap<Text, Arc<Names>>>,
+    kinds: BTreeMap<Kind, Arc<BTreeMap<Text, Arc<Names>>>>,
     two_origins: Vec<TwoOrigins>,
 }
 
@@ -83,17 +83,19 @@ impl Snapshot {
 
     fn upsert(&mut self, object: Arc<Object>) -> Option<(Kind, Text)> {
         let (kind, namespace) = (object.id.kind.clone(), Arc::clone(&object.id.namespace));
-        let names = self.kinds.entry(kind.clone()).or_default().entry(Arc::clone(&namespace)).or_default();
-        if names.get(&object.id.name).is_some_and(|known| known.says_the_same(&object)) {
+        if self.get(&object.id).is_some_and(|known| known.says_the_same(&object)) {
             return None;
         }
+        let namespaces = Arc::make_mut(self.kinds.entry(kind.clone()).or_default());
+        let names = namespaces.entry(Arc::clone(&namespace)).or_default();
         Arc::make_mut(names).insert(Arc::clone(&object.id.name), object);
         Some((kind, namespace))
     }
 
     fn delete(&mut self, id: &ObjectId) -> Option<(Kind, Text)> {
-        let names = self.kinds.get_mut(&id.kind)?.get_mut(&id.namespace)?;
-        Arc::make_mut(names).remove(&id.name)?;
+        self.get(id)?;
+        let namespaces = Arc::make_mut(self.kinds.get_mut(&id.kind)?);
+        Arc::make_mut(namespaces.get_mut(&id.namespace)?).remove(&id.name)?;
         Some((id.kind.clone(), Arc::clone(&id.namespace)))
     }
 
@@ -104,7 +106,7 @@ impl Snapshot {
 
     /// All objects of a kind, by namespace and name.
     pub fn of_kind<'a>(&'a self, kind: &Kind) -> impl Iterator<Item = &'a Arc<Object>> + use<'a> {
-        self.kinds.get(kind).into_iter().flatten().flat_map(|(_, names)| names.values())
+        self.kinds.get(kind).into_iter().flat_map(|all| all.values()).flat_map(|names| names.values())
     }
 
     /// All objects of a kind in a namespace, by name.
@@ -118,7 +120,7 @@ impl Snapshot {
 
     /// All objects, by kind, namespace and name.
     pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
-        self.kinds.values().flatten().flat_map(|(_, names)| names.values())
+        self.kinds.values().flat_map(|all| all.values()).flat_map(|names| names.values())
     }
 
     /// The number of objects of each kind.

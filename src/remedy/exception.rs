@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::proposal::Proposal;
 use super::tls::set_mode;
 use crate::diagnose::{ClientName, Finding};
-use crate::resolve::clients;
+use crate::resolve::clients::{self, Classes};
 use crate::resolve::{Level, Mesh, Target, Workload};
 
 /// Exceptions for the hosts of a finding, each with this mode: only where one host is concerned, since several would
@@ -85,7 +85,7 @@ pub(super) fn in_force(mesh: &Mesh, client: &Workload, target: &Target<'_>) -> M
         spec.insert("trafficPolicy".to_owned(), policy);
     }
     let mut subsets = Vec::new();
-    for one in &contributors {
+    for one in contributors.iter() {
         let list = written(one.rule, "/spec/subsets");
         for subset in list.as_ref().and_then(Value::as_array).into_iter().flatten() {
             let name = subset.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -149,11 +149,10 @@ fn name_of(host: &str, mode: &str) -> String {
 }
 
 /// The settings that a rule would take from clients by winning: those in force now, which it does not set itself.
-pub(super) fn with_what_is_in_force(mesh: &Mesh, rule: &mut Value, hosts: &[&str], namespace: Option<&str>) {
-    let classes =
-        clients::classes(mesh, |client| namespace.is_none_or(|namespace| *client.namespace == *namespace));
+pub(super) fn with_what_is_in_force(mesh: &Mesh, rule: &mut Value, hosts: &[&str]) {
+    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
     for host in hosts {
-        for group in clients::groups(mesh, &classes, host) {
+        for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
             let Some(target) = mesh.target(client, host) else { continue };
             let Some(spec) = rule.pointer_mut("/spec").and_then(Value::as_object_mut) else { return };

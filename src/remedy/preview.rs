@@ -1,13 +1,15 @@
 //! Every pair whose answer a change makes another, before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use crate::model::{Kind, ObjectId, Text};
+use crate::resolve::answers::Answers;
 use crate::resolve::client_tls::Sent;
-use crate::resolve::clients::{self, ClientClass};
+use crate::resolve::clients::{self, Classes};
 use crate::resolve::rules::{matches, normalise};
 use crate::resolve::{Endpoint, Mesh, PairTls, Service, Status};
 
@@ -88,7 +90,8 @@ pub(super) fn changes(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> Vec<
     if hosts.is_empty() {
         return Vec::new();
     }
-    let classes = [clients::classes(before, |_| true), clients::classes(after, |_| true)];
+    let classes = [before, after].map(|mesh| Classes::new(mesh, clients::classes(mesh, |_| true)));
+    let mut answers = [Answers::new(before), Answers::new(after)];
     let common = common(&classes);
     let mut found = Vec::new();
     for host in hosts {
@@ -100,20 +103,20 @@ pub(super) fn changes(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> Vec<
             group.0.extend(pods);
         }
         for (pods, _) in groups.into_values() {
-            compare([before, after], &host, &pods, &mut found);
+            compare(&mut answers, &host, &pods, &mut found);
         }
     }
     found
 }
 
 /// Pods by their class in the one mesh and in the other.
-fn common(classes: &[Vec<ClientClass>; 2]) -> BTreeMap<(usize, usize), Vec<usize>> {
+fn common(classes: &[Classes; 2]) -> BTreeMap<(usize, usize), Vec<usize>> {
     let mut second = FxHashMap::default();
-    for (at, class) in classes[1].iter().enumerate() {
+    for (at, class) in classes[1].all().iter().enumerate() {
         second.extend(class.pods.iter().map(|pod| (*pod, at)));
     }
     let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (at, class) in classes[0].iter().enumerate() {
+    for (at, class) in classes[0].all().iter().enumerate() {
         for pod in &class.pods {
             if let Some(other) = second.get(pod) {
                 found.entry((at, *other)).or_default().push(*pod);
@@ -124,10 +127,10 @@ fn common(classes: &[Vec<ClientClass>; 2]) -> BTreeMap<(usize, usize), Vec<usize
 }
 
 /// The group of each class for a host.
-fn of_class(mesh: &Mesh, classes: &[ClientClass], host: &str) -> FxHashMap<usize, usize> {
+fn of_class(mesh: &Mesh, classes: &Classes, host: &str) -> FxHashMap<usize, usize> {
     let place: FxHashMap<_, _> =
-        classes.iter().enumerate().map(|(at, class)| (std::ptr::from_ref(class), at)).collect();
-    let groups = clients::groups(mesh, classes, host);
+        classes.all().iter().enumerate().map(|(at, class)| (std::ptr::from_ref(class), at)).collect();
+    let groups = classes.groups(mesh, host);
     let of_group = groups.iter().enumerate().flat_map(|(group, one)| {
         one.classes
             .iter()
@@ -170,13 +173,14 @@ fn has_part_in(mesh: &Mesh, service: &Service, namespace: &Text) -> bool {
 }
 
 /// The ports and subsets of a host for clients that are alike, compared in both meshes.
-fn compare(meshes: [&Mesh; 2], host: &Text, pods: &[usize], found: &mut Vec<PairChange>) {
-    let answers = meshes.map(|mesh| answers(mesh, host, pods));
+fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[usize], found: &mut Vec<PairChange>) {
+    let workloads = Arc::clone(&both[0].mesh().workloads);
+    let answers = both.each_mut().map(|one| sides(one, host, pods));
     let none = || BTreeMap::<(u16, Option<Text>), Side>::new();
     let [before, mut after] = answers.map(|answers| answers.unwrap_or_else(none));
     let named: BTreeSet<_> = pods
         .iter()
-        .filter_map(|at| meshes[0].workloads.get(*at))
+        .filter_map(|at| workloads.get(*at))
         .map(|pod| (&pod.namespace, &pod.name, &pod.kind))
         .collect();
     for ((port, subset), before) in before {
@@ -197,19 +201,25 @@ fn compare(meshes: [&Mesh; 2], host: &Text, pods: &[usize], found: &mut Vec<Pair
     }
 }
 
-fn answers(mesh: &Mesh, host: &str, pods: &[usize]) -> Option<BTreeMap<(u16, Option<Text>), Side>> {
+fn sides(
+    answers: &mut Answers<'_>,
+    host: &str,
+    pods: &[usize],
+) -> Option<BTreeMap<(u16, Option<Text>), Side>> {
+    let mesh = answers.mesh();
     let client = mesh.workloads.get(*pods.first()?)?;
     let target = mesh.target(client, host).filter(|target| !target.service.is_alias())?;
     if !mesh.calls(client, target.service) {
         return None;
     }
     let choice = mesh.choice(client, &target);
-    let called = mesh.subsets_called(client, &target, choice.as_ref());
+    let named = mesh.of_client(client).scopes.subsets_called(client, host);
+    let mut called = mesh.subsets(choice.as_ref());
+    called.retain(|subset| named.contains(subset));
     let mut found = BTreeMap::new();
     for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
         for subset in std::iter::once(None).chain(called.iter().map(Some)) {
-            let pair =
-                mesh.pair_with(client, &target, choice.clone(), port.number, subset.map(|name| &**name));
+            let pair = answers.pair(client, &target, choice.clone(), port.number, subset.map(|name| &**name));
             found.insert((port.number, subset.cloned()), side(mesh, &pair));
         }
     }

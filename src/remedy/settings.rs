@@ -28,7 +28,7 @@ pub(super) fn whole_host(mesh: &Mesh, object: &Object) -> Option<Proposal> {
     let mut changed = (**object.json.as_ref()?).clone();
     *changed.pointer_mut("/spec/host")? = host.to_string().into();
     // Winning, it takes the place of what its namespace's clients, or those of the service, use now.
-    with_what_is_in_force(mesh, &mut changed, &[host], None);
+    with_what_is_in_force(mesh, &mut changed, &[host]);
     let title = format!("set spec.host to {host}, with the settings that are in force for it now");
     Proposal::replace(object, title, &changed)
 }
@@ -51,7 +51,7 @@ pub(super) fn to_namespace_of_service(mesh: &Mesh, object: &Object) -> Option<Pr
         return None;
     }
     let mut changed = (**object.json.as_ref()?).clone();
-    with_what_is_in_force(mesh, &mut changed, &[&host], None);
+    with_what_is_in_force(mesh, &mut changed, &[&host]);
     let mut spec = changed.get("spec")?.as_object()?.clone();
     spec.insert("host".to_owned(), host.to_string().into());
     spec.shift_remove("exportTo");

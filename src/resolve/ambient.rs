@@ -96,6 +96,11 @@ impl Ambient {
         }
     }
 
+    /// Whether any pod of a waypoint was read.
+    pub fn has_waypoints(&self) -> bool {
+        !self.pods.is_empty()
+    }
+
     /// The waypoint that a service names, or else its namespace (MT-6.1).
     pub fn waypoint_of(&self, service: &Service) -> Option<Waypoint> {
         const USE: &str = "istio.io/use-waypoint";

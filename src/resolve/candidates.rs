@@ -178,7 +178,7 @@ impl<'a> Asked<'a> {
                 .would_win_if(format!("it stood in {}", self.service.namespace));
         }
         let Some((level, best)) = self.place(rule) else { return self.not_exported(rule) };
-        if *best != *rule.host {
+        if **best != *rule.host {
             let reason = format!("host {best} of the same pool is more specific than {}", rule.host);
             return because(Outcome::LessSpecific, reason);
         }
@@ -197,7 +197,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The first pool in which the client finds the rule, and the host that answers there.
-    fn place(&self, rule: &Rule) -> Option<(Level, String)> {
+    fn place(&self, rule: &Rule) -> Option<(Level, &Text)> {
         let root = self.mesh.config.root_namespace.as_str();
         let pools = self.mesh.rules.pools(&self.client.namespace, &self.service.namespace, root);
         pools.into_iter().find_map(|(level, table)| {
@@ -208,7 +208,7 @@ impl<'a> Asked<'a> {
             };
             let seen = of_pool && (level == Level::Client || rule.is_visible_to(&self.client.namespace));
             let holds = seen && table.holds(&rule.host, &self.mesh.rules, rule);
-            holds.then(|| table.best(&self.service.host).map(|(host, _)| (level, host))).flatten()
+            holds.then(|| table.best(&self.service.host).map(|found| (level, &found.host))).flatten()
         })
     }
 
@@ -217,7 +217,7 @@ impl<'a> Asked<'a> {
         let root = self.mesh.config.root_namespace.as_str();
         let pools = self.mesh.rules.pools(&self.client.namespace, &self.service.namespace, root);
         let (_, table) = pools.into_iter().find(|(one, _)| *one == level)?;
-        let (_, entries) = table.best(&self.service.host)?;
+        let entries = &table.best(&self.service.host)?.entries;
         let holds = |entry: &&Entry| entry.contributors.iter().any(|one| one.rule == id);
         let seen = |entry: &Entry| level == Level::Client || entry.is_visible_to(&self.client.namespace);
         if entries.iter().filter(holds).any(seen) {
@@ -264,7 +264,7 @@ impl<'a> Asked<'a> {
     }
 
     fn shadowed(&self, found: &Found<'_>) -> Verdict {
-        let winner = self.chosen.or_else(|| found.entries.first().copied());
+        let winner = self.chosen.or_else(|| found.entries().next());
         let winner = winner.and_then(Entry::primary).and_then(|id| self.mesh.rules.get(id));
         let name = winner.map(|rule| rule.object.id.path()).unwrap_or_default();
         let mut reason = format!("{name} in {} matches first", found.level.place());
@@ -296,7 +296,7 @@ impl<'a> Asked<'a> {
         if self.chosen.is_some_and(Entry::has_selector) && selects.is_none() {
             return because(Outcome::SelectorPreferred, format!("{name} selects this client by its labels"));
         }
-        if !found.entries.iter().any(|entry| part(entry) == Some(0)) {
+        if !found.entries().any(|entry| part(entry) == Some(0)) {
             return because(Outcome::MergedNotUsed, "it was merged into a rule that is not chosen");
         }
         if winner.is_some_and(|winner| winner < id) {

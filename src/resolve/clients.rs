@@ -3,7 +3,7 @@
 //! An answer depends on the client through its proxy's kind, its `Sidecar`, the selector rules that select it, and
 //! whatever names its namespace: rules of its own, export lists, routes (spec/performance.md). Clients alike in all of
 //! these are one class. For one host even fewer tell them apart: a namespace whose own rules do not match it is like
-//! any other ([`groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
+//! any other ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ambient::gateway_name;
 use super::mesh::Mesh;
+use super::rules::Rule;
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
 use crate::model::{Labels, ObjectId, Text};
@@ -81,36 +82,123 @@ impl Group<'_> {
     }
 }
 
-/// The groups that a host's answers fall into, in the order of the classes.
-pub fn groups<'a>(mesh: &Mesh, classes: &'a [ClientClass], host: &str) -> Vec<Group<'a>> {
-    let named = named_for(mesh, host);
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    let mut ordinary: [Option<usize>; 5] = [None; 5];
-    for class in classes {
-        let namespace = class.namespace.as_deref();
-        let apart = class.is_special
-            || namespace.is_some_and(|own| named.contains(own) || mesh.rules.own_pool_matches(own, host));
-        let slot = class.representative(mesh).and_then(|client| ordinary.get_mut(client.proxy as usize));
-        match slot.filter(|_| !apart) {
-            Some(Some(at)) => groups.get_mut(*at).into_iter().for_each(|group| group.classes.push(class)),
-            Some(empty) => {
-                *empty = Some(groups.len());
-                groups.push(Group { classes: vec![class] });
-            }
-            None => groups.push(Group { classes: vec![class] }),
-        }
-    }
-    groups
+/// Classes, ready to be grouped for one host after another.
+#[derive(Debug, Clone, Default)]
+pub struct Classes {
+    all: Vec<ClientClass>,
+    /// Places of those that are a group of their own for every host.
+    special: Vec<usize>,
+    /// Places of the others, by their proxies.
+    ordinary: [Vec<usize>; 5],
+    /// Places of those of them that are of one namespace.
+    by_namespace: FxHashMap<Text, Vec<usize>>,
 }
 
-/// The namespaces whose clients something sets apart for a host: its owners, and those that the export lists of its
+impl Classes {
+    /// These classes, in their order.
+    pub fn new(mesh: &Mesh, all: Vec<ClientClass>) -> Self {
+        let mut classes = Self::default();
+        for (at, class) in all.iter().enumerate() {
+            let client = class.representative(mesh).filter(|_| !class.is_special);
+            let Some(slot) = client.and_then(|client| classes.ordinary.get_mut(client.proxy as usize)) else {
+                classes.special.push(at);
+                continue;
+            };
+            slot.push(at);
+            if let Some(namespace) = &class.namespace {
+                classes.by_namespace.entry(namespace.clone()).or_default().push(at);
+            }
+        }
+        classes.all = all;
+        classes
+    }
+
+    /// The classes.
+    pub fn all(&self) -> &[ClientClass] {
+        &self.all
+    }
+
+    /// The places of the classes that something sets apart for a host, sorted.
+    pub(super) fn apart(&self, mesh: &Mesh, host: &str) -> Vec<usize> {
+        let mut named = named_for(mesh, host);
+        named.extend(mesh.rules.own_pools_matching(host).map(|namespace| &**namespace));
+        let of_namespace = named.into_iter().filter_map(|namespace| self.by_namespace.get(namespace));
+        let mut apart: Vec<_> = of_namespace.flatten().chain(&self.special).copied().collect();
+        apart.sort_unstable();
+        apart.dedup();
+        apart
+    }
+
+    /// The places of the classes of each proxy's kind that are not apart.
+    pub(super) fn others<'a>(
+        &'a self,
+        apart: &'a [usize],
+    ) -> impl Iterator<Item = impl Iterator<Item = usize> + use<'a>> {
+        self.ordinary.iter().map(move |places| {
+            let mut skipped = apart.iter().copied().peekable();
+            places.iter().copied().filter(move |at| {
+                while skipped.next_if(|one| one < at).is_some() {}
+                skipped.peek() != Some(at)
+            })
+        })
+    }
+
+    /// The groups that a host's answers fall into, in the order of the classes.
+    pub fn groups(&self, mesh: &Mesh, host: &str) -> Vec<Group<'_>> {
+        let apart = self.apart(mesh, host);
+        let mut groups: Vec<_> = apart.iter().map(|at| (*at, vec![*at])).collect();
+        for rest in self.others(&apart) {
+            let rest: Vec<_> = rest.collect();
+            groups.extend(rest.first().copied().map(|first| (first, rest)));
+        }
+        groups.sort_unstable_by_key(|(first, _)| *first);
+        let group = |places: Vec<usize>| Group {
+            classes: places.into_iter().filter_map(|at| self.all.get(at)).collect(),
+        };
+        groups.into_iter().map(|(_, places)| group(places)).collect()
+    }
+
+    /// The places of the classes of a namespace's clients.
+    pub(super) fn of_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = usize> + use<'a> {
+        let all = self.all.iter().enumerate();
+        all.filter(move |(_, class)| class.namespace.as_deref() == Some(namespace)).map(|(at, _)| at)
+    }
+
+    /// Whether a class is apart for a host.
+    pub(super) fn is_apart(&self, mesh: &Mesh, at: usize, host: &str) -> bool {
+        let Some(class) = self.all.get(at) else { return false };
+        let by_namespace = |namespace: &str| {
+            mesh.rules.own_pool_matches(namespace, host) || named_for(mesh, host).contains(&namespace)
+        };
+        self.special.binary_search(&at).is_ok() || class.namespace.as_deref().is_some_and(by_namespace)
+    }
+}
+
+/// Whether clients fall into the same classes though rules differ: none selects clients, and no namespace begins or
+/// ceases to be spoken of.
+pub(super) fn same_classes<'a>(before: &Mesh, after: &Mesh, rules: impl Iterator<Item = &'a Rule>) -> bool {
+    let mut distinct: Option<[Distinct<'_>; 2]> = None;
+    let mut is_same = |namespace: &Text| {
+        if after.registry.has_services_in(namespace) {
+            return true;
+        }
+        let [before, after] = distinct.get_or_insert_with(|| [Distinct::new(before), Distinct::new(after)]);
+        before.is_spoken_of(namespace) == after.is_spoken_of(namespace)
+    };
+    let selects = |rule: &Rule| rule.body().is_some_and(|body| body.workload_selector.is_some());
+    rules.into_iter().all(|rule| {
+        !selects(rule) && std::iter::once(&rule.object.id.namespace).chain(&rule.exports).all(&mut is_same)
+    })
+}
+
+/// The namespaces whose clients something sets apart for a host, some more than once: its owners, and those that the export lists of its
 /// definitions, of the rules found for it and of the routes to it name.
-fn named_for<'a>(mesh: &'a Mesh, host: &str) -> FxHashSet<&'a str> {
-    let mut named: FxHashSet<&str> = mesh.scopes.named_for(host).collect();
+fn named_for<'a>(mesh: &'a Mesh, host: &str) -> Vec<&'a str> {
+    let mut named: Vec<&str> = mesh.scopes.named_for(host).collect();
     let root = mesh.config.root_namespace.as_str();
     named.extend(mesh.rules.named_for(root, host));
     for service in mesh.registry.definitions(host) {
-        named.insert(&*service.namespace);
+        named.push(&*service.namespace);
         named.extend(service.exported_to());
         named.extend(mesh.rules.named_for(&service.namespace, host));
     }
@@ -204,13 +292,18 @@ impl<'a> Distinct<'a> {
         namespace == self.mesh.config.root_namespace || self.mesh.gaps.names_client_namespace(namespace)
     }
 
-    fn key(&self, workload: &'a Workload) -> Key<'a> {
-        let namespace = &workload.namespace;
-        let spoken_of = self.mesh.rules.is_own_pool(namespace)
+    /// Whether anything speaks of a namespace.
+    fn is_spoken_of(&self, namespace: &Text) -> bool {
+        self.mesh.rules.is_own_pool(namespace)
             // Clients of a service's own namespace may see another definition of it, and are reported otherwise.
             || self.mesh.registry.has_services_in(namespace)
             || self.named.contains(&**namespace)
-            || self.is_special(namespace);
+            || self.is_special(namespace)
+    }
+
+    fn key(&self, workload: &'a Workload) -> Key<'a> {
+        let namespace = &workload.namespace;
+        let spoken_of = self.is_spoken_of(namespace);
         let selectors = self.selectors.get(&**namespace).into_iter().flatten();
         let is_waypoint = workload.proxy == ProxyKind::Waypoint;
         Key {

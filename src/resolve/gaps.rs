@@ -48,13 +48,25 @@ impl Gaps {
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
         let mut gaps = Self::default();
         for object in snapshot.objects() {
-            if object.body == Body::Unreadable {
-                gaps.unreadable(object, config);
-            } else {
-                gaps.not_decoded(object, config);
-            }
+            gaps.add(object, config);
         }
         gaps
+    }
+
+    /// Whether an object leaves any.
+    pub(super) fn leaves_any(object: &Object, config: &Config) -> bool {
+        let mut gaps = Self::default();
+        gaps.add(object, config);
+        let Self { clients, services, either, all } = &gaps;
+        !(clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty())
+    }
+
+    fn add(&mut self, object: &Object, config: &Config) {
+        if object.body == Body::Unreadable {
+            self.unreadable(object, config);
+        } else {
+            self.not_decoded(object, config);
+        }
     }
 
     fn scope(object: &Object, config: &Config) -> String {
@@ -173,6 +185,13 @@ impl Gaps {
         found.sort();
         found.dedup();
         found
+    }
+
+    /// Whether anything is missing to decide on a pair.
+    pub fn touches(&self, client: &Workload, service: &Service) -> bool {
+        let Self { clients, services, either, all } = self;
+        let none = clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty();
+        !none && !self.of_pair(client, service).is_empty()
     }
 
     /// Whether a gap tells clients of this namespace apart from others.

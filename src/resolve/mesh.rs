@@ -1,6 +1,8 @@
 //! Everything that answers are made from, built once from a snapshot.
 
-use std::collections::BTreeMap;
+mod change;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ambient::Ambient;
@@ -10,12 +12,12 @@ use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
 use super::registry::{Registry, Service};
 use super::revisions::{self, Other, Revisions};
-use super::rules::{Choice, Level, RuleIndex};
+use super::rules::{Choice, HostRules, Level, RuleIndex};
 use super::scope::{Ports, Scopes};
 use super::server_mtls::{Demand, PeerPolicies};
 use super::workload::{Workload, Workloads};
 use crate::model::pod::ProxyKind;
-use crate::model::{Change, Kind, Snapshot};
+use crate::model::{Kind, ObjectId, Snapshot};
 
 /// A mesh, ready to be asked.
 #[derive(Debug, Clone)]
@@ -58,7 +60,7 @@ impl Mesh {
         let others = revisions::differing(&config, Config::of_revisions(snapshot, options));
         let mesh = |config| Self::of(snapshot, &workloads, config, options);
         let others = others.into_iter().map(|(names, config)| (names, mesh(config))).collect();
-        Arc::new(mesh(config).complete(others, contested(snapshot)))
+        Arc::new(mesh(config).complete(others, any_contested(snapshot), None))
     }
 
     /// The mesh as the control plane with these settings sees it.
@@ -81,13 +83,24 @@ impl Mesh {
         }
     }
 
-    /// The same beside those of the other control planes, all with the other order where that may count.
-    fn complete(mut self, mut others: Vec<Other>, contested: bool) -> Self {
+    /// The same beside those of the other control planes, all with the other order where that may count. `before` is
+    /// the mesh that this one was led from, with what changed since.
+    fn complete(
+        mut self,
+        mut others: Vec<Other>,
+        contested: bool,
+        before: Option<(&Self, &BTreeSet<ObjectId>)>,
+    ) -> Self {
         revisions::introduce(&mut self, &mut others);
         if contested {
-            let mut first = self.with_other_ages();
-            let mut rest: Vec<Other> =
-                others.iter().map(|(names, mesh)| (names.clone(), mesh.with_other_ages())).collect();
+            let known = before.map(|(mesh, _)| mesh.revisions.others()).unwrap_or_default();
+            let led =
+                |mesh: &Self, known: Option<&Self>| mesh.in_other_order(known.zip(before.map(|two| two.1)));
+            let mut first = led(&self, before.map(|(mesh, _)| mesh));
+            let rest = others.iter().enumerate();
+            let mut rest: Vec<Other> = rest
+                .map(|(at, (names, mesh))| (names.clone(), led(mesh, known.get(at).map(|(_, mesh)| mesh))))
+                .collect();
             revisions::introduce(&mut first, &mut rest);
             self.other_ages = Some(Arc::new(first));
             for ((_, mesh), (_, other)) in others.iter_mut().zip(rest) {
@@ -107,34 +120,6 @@ impl Mesh {
             other_ages: None,
             ..self.clone()
         }
-    }
-
-    /// The mesh as it would be after changes. Of rules and policies only what they decide is made anew.
-    #[must_use]
-    pub fn with_changes(&self, delta: Vec<Change>) -> Self {
-        let (snapshot, touched) = self.snapshot.apply(delta);
-        let is_policy = |kind: &Kind| matches!(kind, Kind::DestinationRule | Kind::PeerAuthentication);
-        if !touched.iter().all(|(kind, _)| is_policy(kind)) {
-            return Self::clone(&Self::new(&snapshot, &self.options));
-        }
-        let of = |wanted: &Kind| touched.iter().any(|(kind, _)| kind == wanted);
-        let others = self.revisions.others().into_iter();
-        let others = others.map(|(names, mesh)| (names, mesh.with_kinds(of, &snapshot))).collect();
-        self.with_kinds(of, &snapshot).complete(others, contested(&snapshot))
-    }
-
-    /// The same with what rules and policies of the kinds decide made anew.
-    fn with_kinds(&self, of: impl Fn(&Kind) -> bool, snapshot: &Snapshot) -> Self {
-        let mut mesh = Self { snapshot: snapshot.clone(), other_ages: None, ..self.clone() };
-        if of(&Kind::DestinationRule) {
-            mesh.rules = Arc::new(RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
-        }
-        if of(&Kind::PeerAuthentication) {
-            let ages = Ages::MissingIsOldest;
-            mesh.policies = Arc::new(PeerPolicies::new(&mesh.snapshot, &mesh.config, ages));
-            mesh.ambient_policies = Arc::new(AmbientPolicies::new(&mesh.snapshot, &mesh.config, ages));
-        }
-        mesh
     }
 
     /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
@@ -164,21 +149,35 @@ impl Mesh {
 
     /// The rule that a client uses for a service (DR-5, DR-6.8); `None` where none applies.
     pub fn choice(&self, client: &Workload, target: &Target<'_>) -> Option<Choice> {
+        self.choice_of(client, target, &self.of_client(client).rules_for(target.service))
+    }
+
+    /// What the pools of rules hold for a service's host, as this control plane has them.
+    pub fn rules_for<'a>(&'a self, service: &'a Service) -> HostRules<'a> {
+        self.rules.for_host(&service.namespace, &service.host, &self.config.root_namespace)
+    }
+
+    /// The rule that a client uses, where what the pools of its control plane hold for the service is known already.
+    pub fn choice_of<'a>(
+        &'a self,
+        client: &'a Workload,
+        target: &Target<'_>,
+        rules: &HostRules<'a>,
+    ) -> Option<Choice> {
         let uses_rules =
             matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint);
         if !uses_rules || !target.is_in_scope() {
             return None;
         }
-        let service = target.service;
-        let mesh = self.of_client(client);
-        let root = &mesh.config.root_namespace;
-        let found = mesh.rules.look_up(&client.namespace, &service.namespace, &service.host, root)?;
+        let found = rules.found(&client.namespace).next()?;
         let selects = client.proxy != ProxyKind::Waypoint;
+        let mesh = self.of_client(client);
         let entry = mesh.rules.choose(&found, &client.namespace, &client.labels, selects)?;
+        let own = client.namespace == target.service.namespace;
         Some(Choice {
             primary: entry.primary()?,
-            contributors: entry.contributors.clone(),
-            level: if client.namespace == service.namespace { Level::Client } else { found.level },
+            contributors: Arc::clone(&entry.contributors),
+            level: if own { Level::Client } else { found.level },
         })
     }
 }
@@ -204,15 +203,19 @@ impl Target<'_> {
     }
 }
 
+/// The kinds of which age decides between objects.
+const AGED: [Kind; 2] = [Kind::DestinationRule, Kind::PeerAuthentication];
+
 /// Whether policies that could stand in each other's place lack the creation time that would decide between them.
-fn contested(snapshot: &Snapshot) -> bool {
-    [Kind::DestinationRule, Kind::PeerAuthentication].iter().any(|kind| {
-        let mut seen: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
-        for object in snapshot.of_kind(kind) {
-            let entry = seen.entry(&object.id.namespace).or_default();
-            entry.0 += 1;
-            entry.1 |= object.meta.created.is_none();
-        }
-        seen.values().any(|(number, missing)| *number > 1 && *missing)
+fn any_contested(snapshot: &Snapshot) -> bool {
+    AGED.iter().any(|kind| {
+        let namespaces: BTreeSet<_> = snapshot.of_kind(kind).map(|object| &object.id.namespace).collect();
+        namespaces.into_iter().any(|namespace| is_contested(snapshot, kind, namespace))
     })
+}
+
+/// The same for a kind in a namespace.
+fn is_contested(snapshot: &Snapshot, kind: &Kind, namespace: &str) -> bool {
+    let all = || snapshot.in_namespace(kind, namespace);
+    all().nth(1).is_some() && all().any(|object| object.meta.created.is_none())
 }

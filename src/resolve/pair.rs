@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ambient::{Sending, Waypoint};
+use super::answers::Answers;
 use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source, Tunnel};
 use super::conflict::{self, ClientTrust, Server};
 use super::gaps::Missing;
@@ -12,7 +13,6 @@ use super::rules::Choice;
 use super::scope::Ports;
 use super::server_mtls::{Demand, PolicyLevel};
 use super::traffic_policy::{self, EffectivePolicy};
-use super::unread::Answered;
 use super::workload::{REVISION, Workload};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
@@ -53,7 +53,7 @@ pub struct EndpointTls {
 
 impl EndpointTls {
     /// Requests go to a waypoint first, of which no pod was read: whether there is one decides.
-    fn depends_on_waypoint(&mut self) {
+    pub(super) fn depends_on_waypoint(&mut self) {
         if self.result != Status::Conflict {
             self.result = Status::Cond;
             self.condition = "the service's waypoint takes the requests first, and no pod of it was read";
@@ -82,15 +82,15 @@ pub struct PairTls {
     /// The rule in force.
     pub choice: Option<Choice>,
     /// Its traffic policy for this port and subset.
-    pub policy: EffectivePolicy,
+    pub policy: Arc<EffectivePolicy>,
     /// What the client's cluster does.
     pub cluster: ClusterTls,
     /// What is sent: one for all endpoints, or `None` where they differ.
     pub effective: Option<Sent>,
     /// The server's side.
-    pub server: ServerSide,
+    pub server: Arc<ServerSide>,
     /// All endpoints of the client's cluster.
-    pub endpoints: Vec<EndpointTls>,
+    pub endpoints: Arc<[EndpointTls]>,
     /// The symptom, for a conflict.
     pub symptom: Option<&'static str>,
     /// What would be needed to answer; not empty means [`Status::Unknown`].
@@ -126,51 +126,15 @@ impl Mesh {
         self.rules.subsets_of(contributors).map(|(_, subset)| Arc::clone(&subset.name)).collect()
     }
 
-    /// The subsets of the rule in force that routes in force for the client name.
-    pub fn subsets_called(
-        &self,
-        client: &Workload,
-        target: &Target<'_>,
-        choice: Option<&Choice>,
-    ) -> Vec<Text> {
-        let called = self.of_client(client).scopes.subsets_called(client, &target.service.host);
-        let mut subsets = self.subsets(choice);
-        subsets.retain(|subset| called.contains(subset));
-        subsets
-    }
-
     /// The answer for a client, a host's port and a subset; `None` where no such host was read.
     pub fn pair(&self, client: &Workload, host: &str, port: u16, subset: Option<&str>) -> Option<PairTls> {
         let target = self.target(client, host)?;
         let choice = self.choice(client, &target);
-        Some(self.pair_with(client, &target, choice, port, subset))
-    }
-
-    /// The same, where the rule in force is known already.
-    pub fn pair_with(
-        &self,
-        client: &Workload,
-        target: &Target<'_>,
-        choice: Option<Choice>,
-        port: u16,
-        subset: Option<&str>,
-    ) -> PairTls {
-        let mesh = self.of_client(client);
-        let mut pair = mesh.pair_in_order(client, target, choice, port, subset);
-        let Some(other) = &mesh.other_ages else { return pair };
-        let choice = other.choice(client, target);
-        let second = other.pair_in_order(client, target, choice, port, subset);
-        let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());
-        if decides(&pair) != decides(&second) && pair.status != Status::Unknown {
-            let (one, two) = (mesh.outcome(&pair), other.outcome(&second));
-            pair.undecided = Some(format!("which policy is older is not known: either {one}, or {two}"));
-            (pair.status, pair.symptom) = (Status::Cond, None);
-        }
-        pair
+        Some(Answers::new(self).pair(client, &target, choice, port, subset))
     }
 
     /// What an answer comes to, in words that are the same for equal answers.
-    fn outcome(&self, pair: &PairTls) -> String {
+    pub(super) fn outcome(&self, pair: &PairTls) -> String {
         let rule = pair.choice.as_ref().and_then(|choice| self.rules.get(choice.primary));
         let rule =
             rule.map_or_else(|| "no rule".to_owned(), |rule| format!("rule {}", rule.object.id.path()));
@@ -180,7 +144,12 @@ impl Mesh {
         format!("{} ({rule}, {sent} to {}{policy})", pair.status.word(), pair.server.mode)
     }
 
-    fn assumed(&self, service: &Service, cluster: &ClusterTls, tunnelled: bool) -> Vec<&'static str> {
+    pub(super) fn assumed(
+        &self,
+        service: &Service,
+        cluster: &ClusterTls,
+        tunnelled: bool,
+    ) -> Vec<&'static str> {
         let endpoints =
             (service.endpoints_from == EndpointsFrom::Selector).then_some("endpoints from selectors");
         let by_proxy = tunnelled && cluster.tunnel == Tunnel::UnlessMutual;
@@ -189,84 +158,19 @@ impl Mesh {
         self.workloads.assumed().iter().copied().chain(endpoints).chain(sending).collect()
     }
 
-    fn pair_in_order(
-        &self,
-        client: &Workload,
-        target: &Target<'_>,
-        choice: Option<Choice>,
-        port: u16,
-        subset: Option<&str>,
-    ) -> PairTls {
-        let service = target.service;
-        let choice = choice.filter(|_| target.has(port));
-        let policy = traffic_policy::effective(&self.rules, choice.as_ref(), port, subset, &self.config);
-        let mut cluster = self.cluster_tls(client, target, port, choice.as_ref(), &policy);
-        cluster.tunnel = client_tls::tunnel(self, client, target, &cluster);
-        let waypoint = self.waypoint_between(client, target);
-        let sending = waypoint.as_ref().and_then(|waypoint| self.sent_by(waypoint, service, port, subset));
-        let sending = sending.as_ref().unwrap_or(&cluster);
-        let selected = subset.and_then(|name| self.subset_labels(choice.as_ref(), name));
-        let trust = trust(&policy);
-        let mut endpoints: Vec<_> = service
-            .endpoints(port)
-            .iter()
-            .filter(|endpoint| selected.as_ref().is_none_or(|labels| labels.is_subset_of(&endpoint.labels)))
-            .map(|endpoint| self.endpoint(sending, (service, port), endpoint, trust))
-            .map(|mut endpoint| {
-                if waypoint.as_ref().is_some_and(|waypoint| waypoint.pod.is_none()) {
-                    endpoint.depends_on_waypoint();
-                }
-                endpoint
-            })
-            .collect();
-        let effective =
-            common(endpoints.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(sending));
-        let mut missing = self.missing(client, target);
-        let sent = endpoints.iter().map(|endpoint| endpoint.sent).chain(effective);
-        missing.extend(self.own_certificates(client, service, sending, sent));
-        missing.extend(self.take_back_demands(service, port, &mut endpoints));
-        if !self.options.unread.is_empty() {
-            let answered =
-                Answered { mesh: self, client, target, port, cluster: &cluster, endpoints: &endpoints };
-            missing.extend(answered.missing());
-        }
-        let (mut status, mut symptom) = overall(&endpoints);
-        if !missing.is_empty() {
-            (status, symptom) = (Status::Unknown, None);
-        } else if status == Status::Unknown {
-            missing = self.unknown(service, choice.as_ref(), sending, &endpoints);
-        }
-        let tunnelled = endpoints.iter().any(|endpoint| matches!(endpoint.sent, Sent::Hbone { .. }));
-        PairTls {
-            assumed: self.assumed(service, &cluster, tunnelled),
-            port,
-            subset: subset.map(Text::from),
-            status,
-            server: self.server_side(service, port, &endpoints),
-            choice,
-            policy,
-            cluster,
-            effective,
-            endpoints,
-            symptom,
-            missing,
-            undecided: None,
-        }
-    }
-
     /// The waypoint that a client's requests go through: those of ambient mode always, those of gateways where the
     /// service asks for it; sidecars go past it (MT-6.8).
-    fn waypoint_between(&self, client: &Workload, target: &Target<'_>) -> Option<Waypoint> {
+    pub(super) fn waypoint_between(&self, client: &Workload, target: &Target<'_>) -> Option<Waypoint> {
         let goes_through = match client.proxy {
             ProxyKind::Ztunnel => target.is_in_scope(),
             ProxyKind::Gateway => self.ambient.ingress_uses_waypoint(target.service),
             ProxyKind::None | ProxyKind::Sidecar | ProxyKind::Waypoint => false,
         };
-        self.ambient.waypoint_of(target.service).filter(|_| goes_through)
+        goes_through.then(|| self.ambient.waypoint_of(target.service)).flatten()
     }
 
     /// What a waypoint sends to the service's endpoints (MT-6.7).
-    fn sent_by(
+    pub(super) fn sent_by(
         &self,
         waypoint: &Waypoint,
         service: &Service,
@@ -282,7 +186,7 @@ impl Mesh {
         Some(cluster)
     }
 
-    fn cluster_tls(
+    pub(super) fn cluster_tls(
         &self,
         client: &Workload,
         target: &Target<'_>,
@@ -304,7 +208,7 @@ impl Mesh {
         }
     }
 
-    fn subset_labels(&self, choice: Option<&Choice>, name: &str) -> Option<Labels> {
+    pub(super) fn subset_labels(&self, choice: Option<&Choice>, name: &str) -> Option<Labels> {
         let contributors = choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
         self.rules
             .subsets_of(contributors)
@@ -312,7 +216,7 @@ impl Mesh {
             .map(|(_, one)| one.labels.clone())
     }
 
-    fn endpoint(
+    pub(super) fn endpoint(
         &self,
         cluster: &ClusterTls,
         (service, port): (&Service, u16),
@@ -382,7 +286,7 @@ impl Mesh {
     }
 
     /// What an endpoint's answer is missing, where no object is.
-    fn unknown(
+    pub(super) fn unknown(
         &self,
         service: &Service,
         choice: Option<&Choice>,
@@ -423,7 +327,7 @@ impl Mesh {
         missing
     }
 
-    fn server_side(&self, service: &Service, port: u16, endpoints: &[EndpointTls]) -> ServerSide {
+    pub(super) fn server_side(&self, service: &Service, port: u16, endpoints: &[EndpointTls]) -> ServerSide {
         if endpoints.is_empty() {
             let demand = self.hint(service, port);
             return ServerSide { mode: demand.mode.word().to_owned(), demand: Some(demand) };
@@ -456,12 +360,12 @@ fn tunnel_need(cluster: &ClusterTls) -> Option<&'static str> {
 }
 
 /// What all have in common; `when_empty` for none at all, and `None` where they differ.
-fn common<T: PartialEq>(mut all: impl Iterator<Item = T>, when_empty: T) -> Option<T> {
+pub(super) fn common<T: PartialEq>(mut all: impl Iterator<Item = T>, when_empty: T) -> Option<T> {
     let Some(first) = all.next() else { return Some(when_empty) };
     all.all(|one| one == first).then_some(first)
 }
 
-fn trust(policy: &EffectivePolicy) -> ClientTrust {
+pub(super) fn trust(policy: &EffectivePolicy) -> ClientTrust {
     let own = policy.tls().is_some_and(|block| {
         let named = |key: &str| block.get(key).is_some_and(|value| value.as_str() != Some(""));
         named("caCertificates")
@@ -472,7 +376,7 @@ fn trust(policy: &EffectivePolicy) -> ClientTrust {
 }
 
 /// The worst of the endpoints that traffic can reach. Those that are not ready get none while another one is.
-fn overall(endpoints: &[EndpointTls]) -> (Status, Option<&'static str>) {
+pub(super) fn overall(endpoints: &[EndpointTls]) -> (Status, Option<&'static str>) {
     let ready: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.ready).collect();
     let worst = ready.iter().map(|endpoint| endpoint.result).max();
     match worst {

@@ -4,7 +4,6 @@
 mod endpoints;
 mod entries;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -162,7 +161,9 @@ pub struct Registry {
     services: Vec<Service>,
     /// The definitions of each host, in the order of DR-7.5: those exported to named namespaces first, then by age,
     /// name, namespace.
-    by_host: BTreeMap<Text, Vec<usize>>,
+    by_host: FxHashMap<Text, Vec<usize>>,
+    /// The hosts, sorted.
+    hosts: Vec<Text>,
     namespaces: rustc_hash::FxHashSet<Text>,
 }
 
@@ -186,6 +187,8 @@ impl Registry {
         for definitions in registry.by_host.values_mut() {
             definitions.sort_by_key(|at| services.get(*at).map(order));
         }
+        registry.hosts = registry.by_host.keys().cloned().collect();
+        registry.hosts.sort_unstable();
         registry
     }
 
@@ -203,7 +206,12 @@ impl Registry {
 
     /// All hosts, sorted.
     pub fn hosts(&self) -> impl Iterator<Item = &Text> {
-        self.by_host.keys()
+        self.hosts.iter()
+    }
+
+    /// The place of a host among all.
+    pub fn place(&self, host: &str) -> Option<usize> {
+        self.hosts.binary_search_by(|one| (**one).cmp(host)).ok()
     }
 
     /// The definitions of a host, in the order of DR-7.5.

@@ -1,17 +1,21 @@
 //! `DestinationRules` by pool and host: normalisation, export sets, merging, look-up (destination-rules.md 2 to 6, 12).
 
+mod build;
+mod pool;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::{Ages, Config};
-use super::flags::Flag;
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
-use crate::model::{Kind, Labels, Object, Snapshot, Text};
+use crate::model::{Labels, Object, ObjectId, Text};
 
-/// A rule, by its place in the order of DR-6.1.
+use pool::ByHost;
+pub use pool::{HostTable, Hosted};
+
+/// A rule. Ids follow the order of DR-6.1; what else they are means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RuleId(u32);
+pub struct RuleId(u64);
 
 /// The pool that gave an answer (spec/cli.md, `destinationRule.level`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +51,8 @@ impl Level {
 /// A rule and what the index made of it.
 #[derive(Debug, Clone)]
 pub struct Rule {
+    /// What the index calls it.
+    pub id: RuleId,
     /// The object.
     pub object: Arc<Object>,
     /// `spec.host` after DR-2.1.
@@ -96,16 +102,19 @@ pub struct Contributor {
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The rules, the primary first.
-    pub contributors: Vec<Contributor>,
+    pub contributors: Arc<Vec<Contributor>>,
     exports: Vec<Text>,
     selector: Option<Labels>,
 }
 
 impl Entry {
-    fn of(id: RuleId, rule: &Rule, body: &DestinationRule) -> Self {
-        let mut entry =
-            Self { contributors: Vec::new(), exports: rule.exports.clone(), selector: rule.selector.clone() };
-        entry.merge(id, body, false);
+    fn of(rule: &Rule, body: &DestinationRule) -> Self {
+        let mut entry = Self {
+            contributors: Arc::default(),
+            exports: rule.exports.clone(),
+            selector: rule.selector.clone(),
+        };
+        entry.merge(rule.id, body, false);
         entry
     }
 
@@ -127,7 +136,8 @@ impl Entry {
             if twice { &mut dropped } else { &mut subsets }.push(Arc::clone(&subset.name));
         }
         let gives_policy = body.traffic_policy.is_some() && !has_policy;
-        self.contributors.push(Contributor { rule, gives_policy, subsets, dropped });
+        let one = Contributor { rule, gives_policy, subsets, dropped };
+        Arc::make_mut(&mut self.contributors).push(one);
     }
 
     fn has_policy(&self) -> bool {
@@ -138,74 +148,6 @@ impl Entry {
     pub fn is_visible_to(&self, namespace: &str) -> bool {
         let has = |wanted: &str| self.exports.iter().any(|export| &**export == wanted);
         self.exports.is_empty() || has("*") || has(namespace)
-    }
-}
-
-/// Entries by host: exact hosts, and wildcards by what follows the `*`.
-#[derive(Debug, Clone, Default)]
-pub struct HostTable {
-    exact: FxHashMap<Text, Vec<Entry>>,
-    wildcard: FxHashMap<Text, Vec<Entry>>,
-    /// The lengths of the wildcards' rests, longest first.
-    lengths: Vec<usize>,
-}
-
-impl HostTable {
-    fn slot(&mut self, host: &Text) -> &mut Vec<Entry> {
-        match host.strip_prefix('*') {
-            None => self.exact.entry(Arc::clone(host)).or_default(),
-            Some(rest) => {
-                if let Err(at) = self.lengths.binary_search_by(|length| rest.len().cmp(length)) {
-                    self.lengths.insert(at, rest.len());
-                }
-                self.wildcard.entry(rest.into()).or_default()
-            }
-        }
-    }
-
-    /// The most specific host that matches, and its entries (DR-3.2 to DR-3.5).
-    pub fn best(&self, host: &str) -> Option<(String, &[Entry])> {
-        let name = match host.strip_prefix('*') {
-            None => {
-                if let Some(entries) = self.exact.get(host) {
-                    return Some((host.to_owned(), entries));
-                }
-                host
-            }
-            Some(rest) => rest,
-        };
-        for length in &self.lengths {
-            let Some(rest) = name.len().checked_sub(*length).and_then(|at| name.get(at..)) else { continue };
-            if let Some(entries) = self.wildcard.get(rest) {
-                return Some((format!("*{rest}"), entries));
-            }
-        }
-        None
-    }
-
-    /// Whether a wildcard matches a host, however exact other matches are.
-    fn has_wildcard_for(&self, host: &str) -> bool {
-        let name = host.strip_prefix('*').unwrap_or(host);
-        self.lengths.iter().any(|length| {
-            let rest = name.len().checked_sub(*length).and_then(|at| name.get(at..));
-            rest.is_some_and(|rest| self.wildcard.contains_key(rest))
-        })
-    }
-
-    /// Whether a rule is among the entries of its host.
-    pub fn holds(&self, host: &str, index: &RuleIndex, rule: &Rule) -> bool {
-        let entries = match host.strip_prefix('*') {
-            None => self.exact.get(host),
-            Some(rest) => self.wildcard.get(rest),
-        };
-        let is = |one: &Contributor| {
-            index.get(one.rule).is_some_and(|known| Arc::ptr_eq(&known.object, &rule.object))
-        };
-        entries.into_iter().flatten().any(|entry| entry.contributors.iter().any(is))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.exact.is_empty() && self.wildcard.is_empty()
     }
 }
 
@@ -228,29 +170,52 @@ pub fn normalise(host: &str, namespace: &str) -> Text {
     }
 }
 
-/// All rules, in their pools.
+/// The pools that a namespace's rules are in, and the rules.
 #[derive(Debug, Default)]
-pub struct RuleIndex {
-    rules: Vec<Rule>,
-    local: FxHashMap<Text, HostTable>,
-    exported: FxHashMap<Text, HostTable>,
-    root_private: HostTable,
-    /// Whether it is not known which of the root namespace's private rules a wildcard finds (up to 1.11).
-    root_wildcards_unsettled: bool,
-    /// Rules without wildcard, by host, and those with one.
-    by_host: FxHashMap<Text, Vec<RuleId>>,
-    wildcards: Vec<RuleId>,
+struct Pools {
+    /// What clients of the namespace find first (DR-4.2).
+    local: HostTable,
+    /// What the namespace exports (DR-4.3).
+    exported: HostTable,
+    /// The private rules of the root namespace (DR-4.5).
+    private: HostTable,
+    rules: Vec<RuleId>,
 }
 
-/// The answer of a look-up: the entry that counts, and how it was found.
-#[derive(Debug, Clone)]
+/// All rules, in their pools.
+#[derive(Debug, Clone, Default)]
+pub struct RuleIndex {
+    /// In the order of DR-6.1.
+    rules: Vec<Rule>,
+    /// By the namespace of the rules.
+    pools: FxHashMap<Text, Arc<Pools>>,
+    by_host: ByHost,
+    /// Whether it is not known which of the root namespace's private rules a wildcard finds (up to 1.11).
+    root_wildcards_unsettled: bool,
+}
+
+/// The answer of a look-up: the entries that the client may see, and how they were found.
+#[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     /// The pool that answered.
     pub level: Level,
     /// The host in that pool.
-    pub host: String,
-    /// The entries of the host that the client may see.
-    pub entries: Vec<&'a Entry>,
+    pub host: &'a Text,
+    all: &'a [Entry],
+    client: &'a str,
+}
+
+impl<'a> Found<'a> {
+    fn new(level: Level, hosted: &'a Hosted, client: &'a str) -> Option<Self> {
+        let found = Self { level, host: &hosted.host, all: &hosted.entries, client };
+        found.entries().next().is_some().then_some(found)
+    }
+
+    /// The entries of the host that the client may see; at least one.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &'a Entry> + use<'a> {
+        let Self { level, client, .. } = *self;
+        self.all.iter().filter(move |entry| level == Level::Client || entry.is_visible_to(client))
+    }
 }
 
 /// The rules that a client uses for a service.
@@ -259,137 +224,105 @@ pub struct Choice {
     /// The rule that names the entry.
     pub primary: RuleId,
     /// All rules in it, the primary first.
-    pub contributors: Vec<Contributor>,
+    pub contributors: Arc<Vec<Contributor>>,
     /// The pool it is from.
     pub level: Level,
 }
 
 impl RuleIndex {
-    /// The rules of a snapshot.
-    pub fn new(snapshot: &Snapshot, config: &Config, ages: Ages) -> Self {
-        let mut objects: Vec<_> = snapshot
-            .of_kind(&Kind::DestinationRule)
-            .filter_map(|object| Some((object, object.body.destination_rule()?)))
-            .collect();
-        // The order of DR-6.1 gives the ids, whatever the version: control planes of several revisions must mean the
-        // same rule by one.
-        objects.sort_by_cached_key(|(object, body)| {
-            (body.workload_selector.is_none(), ages.place(object), Arc::clone(&object.id.namespace))
-        });
-        let mut index = Self { root_wildcards_unsettled: !config.version.at_least(1, 12), ..Self::default() };
-        let rules: Vec<_> = objects
-            .into_iter()
-            .map(|(object, body)| {
-                let selector = body.workload_selector.clone().filter(|_| config.version.at_least(1, 14));
-                let exports = export_set(body, selector.as_ref(), config);
-                let host = normalise(&body.host, &object.id.namespace);
-                Rule { object: Arc::clone(object), host, exports, selector }
-            })
-            .collect();
-        let mut order: Vec<_> = (0..).map(RuleId).zip(&rules).collect();
-        // Selector rules come first from 1.22 on.
-        if !config.version.at_least(1, 22) {
-            order.sort_by_cached_key(|(_, rule)| {
-                (ages.place(&rule.object), Arc::clone(&rule.object.id.namespace))
-            });
-        }
-        for (id, rule) in order {
-            index.place(id, rule, config);
-        }
-        index.rules = rules;
-        index
-    }
-
-    /// Puts a rule into the pools that it is in.
-    fn place(&mut self, id: RuleId, rule: &Rule, config: &Config) {
-        let namespace = &rule.object.id.namespace;
-        let Some(body) = rule.body() else { return };
-        if !rule.host.is_empty() {
-            let own = rule.exports_to(".") || rule.exports_to(namespace);
-            let private =
-                rule.exports.is_empty() && config.rules_private_by_default || rule.exports.len() == 1 && own;
-            if rule.exports.is_empty() || rule.exports_to("*") || own {
-                insert(self.local.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
-            }
-            if !private {
-                insert(self.exported.entry(Arc::clone(namespace)).or_default(), id, rule, body, config);
-            } else if **namespace == *config.root_namespace && config.version.at_least(1, 8) {
-                insert(&mut self.root_private, id, rule, body, config);
-            }
-        }
-        if rule.host.starts_with('*') {
-            self.wildcards.push(id);
-        } else {
-            self.by_host.entry(Arc::clone(&rule.host)).or_default().push(id);
-        }
-    }
-
     /// All rules in the order of DR-6.1.
     pub fn all(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
-        (0..).map(RuleId).zip(&self.rules)
+        self.rules.iter().map(|rule| (rule.id, rule))
     }
 
     /// The rule with this id.
     pub fn get(&self, id: RuleId) -> Option<&Rule> {
-        self.rules.get(id.0 as usize)
+        // Ids that were given all at once tell the place.
+        let likely =
+            usize::try_from(id.0 / build::GAP).ok().and_then(|at| self.rules.get(at.checked_sub(1)?));
+        likely.filter(|rule| rule.id == id).or_else(|| {
+            let at = self.rules.binary_search_by_key(&id, |rule| rule.id).ok()?;
+            self.rules.get(at)
+        })
+    }
+
+    fn exported(&self, namespace: &str) -> Option<&HostTable> {
+        self.pools.get(namespace).map(|pools| &pools.exported)
     }
 
     /// Whether a namespace has rules of its own that its clients see first.
     pub fn is_own_pool(&self, namespace: &str) -> bool {
-        self.local.get(namespace).is_some_and(|table| !table.is_empty())
+        self.pools.get(namespace).is_some_and(|pools| !pools.local.is_empty())
     }
 
     /// The namespaces that the export lists name of what a namespace exports for a host.
     pub fn named_for(&self, namespace: &str, host: &str) -> impl Iterator<Item = &str> {
-        let found = self.exported.get(namespace).and_then(|table| table.best(host));
-        let entries = found.map(|(_, entries)| entries).unwrap_or_default();
+        let found = self.exported(namespace).and_then(|table| table.best(host));
+        let entries = found.map(|found| found.entries.as_slice()).unwrap_or_default();
         entries.iter().flat_map(|entry| &entry.exports).map(|export| &**export)
     }
 
-    /// Whether a namespace's own rules match a host.
-    pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
-        self.local.get(namespace).is_some_and(|table| table.best(host).is_some())
+    /// The namespaces whose clients find rules of their own for a host; one may come more than once.
+    pub fn own_pools_matching<'a>(&'a self, host: &'a str) -> impl Iterator<Item = &'a Text> {
+        let rules = self.by_host.matching(host).filter_map(|id| self.get(id));
+        rules.filter(|rule| rule.is_local()).map(|rule| &rule.object.id.namespace)
     }
 
     /// Whether a client of the root namespace may use a private rule there that nothing tells: from 1.8 on they are
     /// honoured, and only from 1.12 on the most specific of them. Before, an exact host that no wildcard stands beside
     /// is certain and nothing else is.
-    pub fn is_unsettled_in_root(&self, host: &str) -> bool {
-        self.root_wildcards_unsettled && self.root_private.has_wildcard_for(host)
+    pub fn is_unsettled_in_root(&self, root: &str, host: &str) -> bool {
+        let private = || self.pools.get(root).is_some_and(|pools| pools.private.has_wildcard_for(host));
+        self.root_wildcards_unsettled && private()
+    }
+
+    /// Whether clients of a namespace find rules of their own for a host.
+    pub fn own_pool_matches(&self, namespace: &str, host: &str) -> bool {
+        self.pools.get(namespace).is_some_and(|pools| pools.local.best(host).is_some())
+    }
+
+    /// The rule that an object is.
+    pub fn of_object(&self, id: &ObjectId) -> Option<&Rule> {
+        let rules = &self.pools.get(&id.namespace)?.rules;
+        rules.iter().filter_map(|rule| self.get(*rule)).find(|rule| rule.object.id.name == id.name)
     }
 
     /// The rules whose host matches a service's host, in the order of DR-6.1.
     pub fn matching(&self, host: &str) -> Vec<RuleId> {
-        let exact = self.by_host.get(host).into_iter().flatten();
-        let wildcard =
-            self.wildcards.iter().filter(|id| self.get(**id).is_some_and(|rule| matches(&rule.host, host)));
-        let mut found: Vec<_> = exact.chain(wildcard).copied().collect();
+        let mut found: Vec<_> = self.by_host.matching(host).collect();
         found.sort_unstable();
         found
     }
 
     /// The pools that a client asks for a service, in order (DR-5.1).
     pub fn pools(&self, client: &str, service: &str, root: &str) -> Vec<(Level, &HostTable)> {
-        let first = if client == root { Some(&self.root_private) } else { self.local.get(client) };
         let steps = [
-            (Level::Client, first),
-            (Level::Service, self.exported.get(service)),
-            (Level::Root, self.exported.get(root)),
+            (Level::Client, self.first_pool(client, root)),
+            (Level::Service, self.exported(service)),
+            (Level::Root, self.exported(root)),
         ];
         steps.into_iter().filter_map(|(level, table)| Some((level, table?))).collect()
     }
 
+    fn first_pool(&self, client: &str, root: &str) -> Option<&HostTable> {
+        self.pools.get(client).map(|pools| if client == root { &pools.private } else { &pools.local })
+    }
+
+    /// What the pools hold for a host of a service's namespace, whatever the client.
+    pub fn for_host<'a>(&'a self, service: &str, host: &'a str, root: &'a str) -> HostRules<'a> {
+        let best = |namespace: &str| self.exported(namespace).and_then(|table| table.best(host));
+        HostRules { index: self, host, root, of_service: best(service), of_root: best(root) }
+    }
+
     /// The first pool that answers (DR-5.1 to DR-5.7).
-    pub fn look_up(&self, client: &str, service: &str, host: &str, root: &str) -> Option<Found<'_>> {
-        for (level, table) in self.pools(client, service, root) {
-            let Some((host, entries)) = table.best(host) else { continue };
-            let seen = |entry: &&Entry| level == Level::Client || entry.is_visible_to(client);
-            let entries: Vec<_> = entries.iter().filter(seen).collect();
-            if !entries.is_empty() {
-                return Some(Found { level, host, entries });
-            }
-        }
-        None
+    pub fn look_up<'a>(
+        &'a self,
+        client: &'a str,
+        service: &str,
+        host: &'a str,
+        root: &'a str,
+    ) -> Option<Found<'a>> {
+        self.for_host(service, host, root).found(client).next()
     }
 
     /// The entry of a look-up that a client uses (DR-6.8). `selects` is false for waypoints and on the server side,
@@ -401,18 +334,14 @@ impl RuleIndex {
         labels: &Labels,
         selects: bool,
     ) -> Option<&'a Entry> {
-        let of_client = |entry: &&&Entry| {
-            let namespace = entry.primary().and_then(|id| self.get(id)).map(|rule| &rule.object.id.namespace);
+        let of_client = |entry: &&Entry| {
+            let namespace =
+                || entry.primary().and_then(|id| self.get(id)).map(|rule| &rule.object.id.namespace);
             selects
-                && namespace.is_some_and(|namespace| &**namespace == client)
                 && entry.selector.as_ref().is_some_and(|selector| selector.is_subset_of(labels))
+                && namespace().is_some_and(|namespace| &**namespace == client)
         };
-        found
-            .entries
-            .iter()
-            .find(of_client)
-            .or_else(|| found.entries.iter().rev().find(|entry| !entry.has_selector()))
-            .copied()
+        found.entries().find(of_client).or_else(|| found.entries().rev().find(|entry| !entry.has_selector()))
     }
 
     /// The policy that an entry has, and the rule it is from.
@@ -436,48 +365,21 @@ impl RuleIndex {
     }
 }
 
-/// Adds a rule to a pool (DR-6.3), with its own comparison of export sets where enhanced merging is on.
-fn insert(table: &mut HostTable, id: RuleId, rule: &Rule, body: &DestinationRule, config: &Config) {
-    let entries = table.slot(&rule.host);
-    let mut append = true;
-    for entry in entries.iter_mut() {
-        if config.flags.is_on(Flag::EnhancedMerge) {
-            let contains = || entry.exports.iter().all(|one| rule.exports.contains(one));
-            if entry.exports == rule.exports {
-                append = false;
-            } else if !entry.exports.is_empty() && contains() {
-                append = true;
-            } else {
-                append = true;
-                continue;
-            }
-        }
-        match (&entry.selector, &rule.selector) {
-            (Some(old), Some(new)) if old != new => {
-                append = true;
-                continue;
-            }
-            (Some(_), Some(_)) | (None, None) => append = false,
-            (Some(_), None) | (None, Some(_)) => {}
-        }
-        let has_policy = entry.has_policy();
-        entry.merge(id, body, has_policy);
-    }
-    if append {
-        entries.push(Entry::of(id, rule, body));
-    }
+/// What the pools hold for one host, so that only the first pool is asked anew for each client.
+#[derive(Debug, Clone, Copy)]
+pub struct HostRules<'a> {
+    index: &'a RuleIndex,
+    host: &'a str,
+    root: &'a str,
+    of_service: Option<&'a Hosted>,
+    of_root: Option<&'a Hosted>,
 }
 
-/// The export set of DR-4.1, sorted. Up to 1.6 the first entry alone counts: `.` is private, anything else public.
-fn export_set(body: &DestinationRule, selector: Option<&Labels>, config: &Config) -> Vec<Text> {
-    let mut exports = match (selector, body.export_to.first()) {
-        (Some(_), _) => vec![Text::from(".")],
-        (None, Some(first)) if !config.version.at_least(1, 7) => {
-            vec![if **first == *"." { Arc::clone(first) } else { "*".into() }]
-        }
-        (None, _) => body.export_to.clone(),
-    };
-    exports.sort();
-    exports.dedup();
-    exports
+impl<'a> HostRules<'a> {
+    /// What clients of a namespace find, in the order of the pools (DR-5.1 to DR-5.7): the first counts.
+    pub fn found(&self, client: &'a str) -> impl Iterator<Item = Found<'a>> + use<'a> {
+        let first = self.index.first_pool(client, self.root).and_then(|table| table.best(self.host));
+        let steps = [(Level::Client, first), (Level::Service, self.of_service), (Level::Root, self.of_root)];
+        steps.into_iter().filter_map(move |(level, hosted)| Found::new(level, hosted?, client))
+    }
 }

@@ -220,6 +220,12 @@ impl Scopes {
             return Some(Scoped { service, ports: Ports::All });
         }
         let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        if sidecar.is_none() && !self.by_destination.contains_key(host) && self.rules.picks_best {
+            // Most pairs: everything that is exported to the client is in its scope, and no route adds to that.
+            let visible = || registry.definitions(host).filter(|one| one.is_visible_to(&client.namespace));
+            return preferred(visible, &client.namespace)
+                .map(|service| Scoped { service, ports: Ports::All });
+        }
         let everything = [EgressListener { hosts: vec!["*/*".into()], port: None }];
         let listeners =
             sidecar.map(|sidecar: &Sidecar| sidecar.egress.as_slice()).filter(|egress| !egress.is_empty());
@@ -292,11 +298,11 @@ impl Scopes {
 
     /// Subsets that routes in force for a client name for a host.
     pub fn subsets_called<'a>(&'a self, client: &Workload, host: &str) -> BTreeSet<&'a Text> {
+        let Some(routes) = self.by_destination.get(host) else { return BTreeSet::new() };
         let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
         let everything = EgressListener { hosts: vec!["*/*".into()], port: None };
         let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).unwrap_or_default();
-        let routes =
-            self.by_destination.get(host).into_iter().flatten().filter_map(|at| self.routes.get(*at));
+        let routes = routes.iter().filter_map(|at| self.routes.get(*at));
         let in_force = routes.filter(|route| {
             if client.proxy != ProxyKind::Sidecar {
                 return exported(&route.exports, &route.namespace, &client.namespace);
@@ -327,6 +333,18 @@ fn append<'a>(found: &mut Option<Scoped<'a>>, more: Option<Scoped<'a>>) {
     }
 }
 
+/// Of the definitions of a host that a client may use: that of its own namespace, else that of Kubernetes, else the
+/// first (DR-7.13).
+fn preferred<'a, I: Iterator<Item = &'a Service>>(
+    candidates: impl Fn() -> I,
+    own: &str,
+) -> Option<&'a Service> {
+    candidates()
+        .find(|one| &*one.namespace == own)
+        .or_else(|| candidates().find(|one| one.is_kubernetes))
+        .or_else(|| candidates().next())
+}
+
 /// What a listener imports itself (DR-7.12, DR-7.13).
 fn imported<'a>(
     registry: &'a Registry,
@@ -345,10 +363,7 @@ fn imported<'a>(
     };
     let candidates = || registry.definitions(host).filter(is_imported);
     let service = if rules.picks_best {
-        candidates()
-            .find(|one| &*one.namespace == own)
-            .or_else(|| candidates().find(|one| one.is_kubernetes))
-            .or_else(|| candidates().next())?
+        preferred(candidates, own)?
     } else {
         candidates().min_by_key(|one| &one.namespace)?
     };

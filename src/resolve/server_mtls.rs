@@ -38,7 +38,7 @@ impl PolicyLevel {
 }
 
 /// A mode and where it comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Demand {
     /// The mode; never [`MtlsMode::Unset`].
     pub mode: MtlsMode,
@@ -48,6 +48,19 @@ pub struct Demand {
     pub field: Cow<'static, str>,
     /// How far down it was set.
     pub level: PolicyLevel,
+}
+
+impl PartialEq for Demand {
+    fn eq(&self, other: &Self) -> bool {
+        // Demands are compared for every endpoint, and policies are shared: what they say is looked at only where
+        // they are not the same one.
+        let same_policy = match (&self.policy, &other.policy) {
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two) || one == two,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.level == other.level && self.mode == other.mode && self.field == other.field && same_policy
+    }
 }
 
 /// All policies, by the class that counts (MT-1.1).

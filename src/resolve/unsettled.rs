@@ -21,6 +21,16 @@ impl Mesh {
         missing
     }
 
+    /// Whether nothing but gaps can make an answer another than its parts tell: ages are known, there is one control
+    /// plane, every kind was read, and its version leaves nothing open.
+    pub(super) fn is_plain(&self) -> bool {
+        self.other_ages.is_none()
+            && self.options.unread.is_empty()
+            && self.legacy.is_none()
+            && self.config.version.at_least(1, 12)
+            && !self.is_one_of_several()
+    }
+
     /// MT-4.9: a proxy with certificate files of its own presents those, and what the server makes of them is in no
     /// object. Outside the mesh the rule's own settings win (from 1.24).
     pub(super) fn own_certificates(
@@ -89,7 +99,10 @@ impl Mesh {
             ProxyKind::None | ProxyKind::Ztunnel => false,
         };
         let in_root = *client.namespace == *self.config.root_namespace;
-        (uses_rules && in_root && self.rules.is_unsettled_in_root(&target.service.host)).then(|| {
+        (uses_rules
+            && in_root
+            && self.rules.is_unsettled_in_root(&self.config.root_namespace, &target.service.host))
+        .then(|| {
             let need = format!(
                 "which of the private rules of {} with a wildcard host Istio {} takes is not known",
                 client.namespace, self.config.version.value

@@ -14,6 +14,7 @@ mod bad_input;
 mod cases;
 mod ci_formats;
 mod flags;
+mod incremental;
 mod layers;
 mod legacy_format;
 mod limits;

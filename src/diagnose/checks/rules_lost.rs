@@ -160,9 +160,9 @@ impl<'a> All<'a> {
         for lost in losses {
             all.edges.extend(lost.edges.iter().cloned());
             all.pairs += lost.pairs;
-            all.hosts.extend(lost.hosts.iter().map(|host| &**host));
-            all.namespaces.extend(lost.namespaces.iter().map(|namespace| &**namespace));
-            all.blocks.extend(lost.blocks.iter().map(String::as_str));
+            all.hosts.extend(lost.hosts.as_slice().iter().map(|host| &**host));
+            all.namespaces.extend(lost.namespaces.as_slice().iter().map(|namespace| &**namespace));
+            all.blocks.extend(lost.what.blocks.iter().map(String::as_str));
             all.routed.extend(lost.routed.iter().map(|subset| &**subset));
             all.parts.insert(lost.words());
         }
@@ -296,6 +296,21 @@ mod tests {
         assert_eq!(said(&(shop() + &selector("app: other")), "MS0209"), 0);
         let general = rule("web", "all", 2, &spec(POOL));
         assert_eq!(said(&(shop() + &below + &selector("app: other") + &general), "MS0209"), 0);
+    }
+
+    #[test]
+    fn a_selector_rule_costs_those_that_it_does_not_select_more_than_those_that_it_does() {
+        let own = rule("shop", "own", 1, &spec(SIMPLE));
+        let tls =
+            "trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}, workloadSelector: {matchLabels: {app: client}}";
+        let yaml = shop()
+            + &own
+            + &rule("web", "some", 1, &spec(tls))
+            + &pod("web", "second", 9, "app: second", true);
+        let hidden = finding(&yaml, "MS0202").message;
+        assert!(hidden.contains("lost is tls (set otherwise)"), "{hidden}");
+        let stopped = finding(&yaml, "MS0209").message;
+        assert!(stopped.ends_with("lost is tls"), "{stopped}");
     }
 
     #[test]

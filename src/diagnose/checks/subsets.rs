@@ -55,7 +55,7 @@ pub fn empty(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
     uses.used.iter().filter_map(|(id, hosts)| empty_of(mesh, *id, hosts)).collect()
 }
 
-fn empty_of(mesh: &Mesh, id: RuleId, hosts: &BTreeSet<Text>) -> Option<Finding> {
+fn empty_of(mesh: &Mesh, id: RuleId, hosts: &[Text]) -> Option<Finding> {
     let rule = mesh.rules.get(id)?;
     let body = rule.body()?;
     let mut seen = BTreeSet::new();
@@ -125,13 +125,12 @@ impl Missing {
         if !judged || !visit.target.is_in_scope() {
             return;
         }
-        let called = mesh.scopes.subsets_called(client, &service.host);
-        if called.is_empty() {
+        if visit.called.is_empty() {
             return;
         }
         let known = mesh.subsets(visit.choice);
         let mut clients = None;
-        for subset in called.into_iter().filter(|name| !known.contains(name)) {
+        for subset in visit.called.iter().copied().filter(|name| !known.contains(name)) {
             for (route, field) in routes(mesh, client, &service.host, subset) {
                 let key = (route.id.clone(), field.path.clone());
                 let found = self.found.entry(key).or_insert_with(|| Found {
