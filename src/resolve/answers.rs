@@ -57,6 +57,8 @@ struct Ends {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) server: Arc<ServerSide>,
+    /// The server's mode, to share.
+    pub(super) mode: Text,
     pub(super) effective: Option<Sent>,
     pub(super) status: Status,
     pub(super) symptom: Option<&'static str>,
@@ -230,8 +232,10 @@ impl Ends {
         };
         let all: Arc<[EndpointTls]> = selected.map(endpoint).collect();
         let (status, symptom) = overall(&all);
+        let server = Arc::new(mesh.server_side(service, of.port, &all));
         let outcome = Outcome {
-            server: Arc::new(mesh.server_side(service, of.port, &all)),
+            mode: server.mode.as_str().into(),
+            server,
             effective: common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending)),
             status,
             symptom,
