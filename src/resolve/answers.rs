@@ -61,6 +61,8 @@ struct Ends {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) server: Arc<ServerSide>,
+    /// The server's mode, to share.
+    pub(super) mode: Text,
     pub(super) effective: Option<Sent>,
     pub(super) status: Status,
     pub(super) symptom: Option<&'static str>,
@@ -258,8 +260,10 @@ impl Ends {
         let unsettled = mesh.take_back_demands(service, of.port, &mut all);
         let all: Arc<[EndpointTls]> = all.into();
         let (status, symptom) = overall(&all);
+        let server = Arc::new(mesh.server_side(service, of.port, &all));
         let outcome = Outcome {
-            server: Arc::new(mesh.server_side(service, of.port, &all)),
+            mode: server.mode.as_str().into(),
+            server,
             effective,
             unsettled,
             status,

@@ -46,6 +46,15 @@ impl ClientClass {
 pub struct Group<'a> {
     /// The classes, at least one.
     pub classes: Vec<&'a ClientClass>,
+    workloads: u64,
+}
+
+impl<'a> Group<'a> {
+    fn new(classes: Vec<&'a ClientClass>) -> Self {
+        // A group is asked for their number again and again, and may be of most classes of the mesh.
+        let workloads = classes.iter().map(|class| class.workloads).sum();
+        Self { classes, workloads }
+    }
 }
 
 impl Group<'_> {
@@ -78,7 +87,7 @@ impl Group<'_> {
 
     /// How many workloads they are of.
     pub fn workloads(&self) -> u64 {
-        self.classes.iter().map(|class| class.workloads).sum()
+        self.workloads
     }
 }
 
@@ -146,16 +155,17 @@ impl Classes {
     /// The groups that a host's answers fall into, in the order of the classes.
     pub fn groups(&self, mesh: &Mesh, host: &str) -> Vec<Group<'_>> {
         let apart = self.apart(mesh, host);
-        let mut groups: Vec<_> = apart.iter().map(|at| (*at, vec![*at])).collect();
-        for rest in self.others(&apart) {
-            let rest: Vec<_> = rest.collect();
-            groups.extend(rest.first().copied().map(|first| (first, rest)));
+        let class = |at: usize| self.all.get(at);
+        let mut groups: Vec<_> = Vec::with_capacity(apart.len() + self.ordinary.len());
+        groups.extend(apart.iter().map(|at| (*at, Group::new(class(*at).into_iter().collect()))));
+        for mut rest in self.others(&apart) {
+            if let Some(first) = rest.next() {
+                let classes = std::iter::once(first).chain(rest).filter_map(class);
+                groups.push((first, Group::new(classes.collect())));
+            }
         }
         groups.sort_unstable_by_key(|(first, _)| *first);
-        let group = |places: Vec<usize>| Group {
-            classes: places.into_iter().filter_map(|at| self.all.get(at)).collect(),
-        };
-        groups.into_iter().map(|(_, places)| group(places)).collect()
+        groups.into_iter().map(|(_, group)| group).collect()
     }
 
     /// The places of the classes of a namespace's clients.

@@ -57,8 +57,7 @@ impl Gaps {
     pub(super) fn leaves_any(object: &Object, config: &Config) -> bool {
         let mut gaps = Self::default();
         gaps.add(object, config);
-        let Self { clients, services, either, all } = &gaps;
-        !(clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty())
+        !gaps.is_empty()
     }
 
     fn add(&mut self, object: &Object, config: &Config) {
@@ -174,6 +173,9 @@ impl Gaps {
 
     /// What is missing to decide on a pair.
     pub fn of_pair(&self, client: &Workload, service: &Service) -> Vec<Missing> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         let touches = |scope: &str, namespace: &str| scope.is_empty() || scope == namespace;
         let mut found = self.all.clone();
         let sidecar = client.proxy == crate::model::pod::ProxyKind::Sidecar;
@@ -189,9 +191,12 @@ impl Gaps {
 
     /// Whether anything is missing to decide on a pair.
     pub fn touches(&self, client: &Workload, service: &Service) -> bool {
+        !self.of_pair(client, service).is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
         let Self { clients, services, either, all } = self;
-        let none = clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty();
-        !none && !self.of_pair(client, service).is_empty()
+        clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty()
     }
 
     /// Whether a gap tells clients of this namespace apart from others.

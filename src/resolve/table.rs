@@ -86,17 +86,23 @@ struct Row {
 struct Interned<T> {
     all: Vec<T>,
     numbers: FxHashMap<T, u32>,
+    /// What was asked for last, which is often asked for next.
+    last: u32,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { all: Vec::new(), numbers: FxHashMap::default() }
+        Self { all: Vec::new(), numbers: FxHashMap::default(), last: 0 }
     }
 }
 
 impl<T: Clone + Eq + std::hash::Hash> Interned<T> {
     fn number(&mut self, value: T) -> u32 {
+        if self.get(self.last).is_some_and(|last| *last == value) {
+            return self.last;
+        }
         if let Some(number) = self.numbers.get(&value) {
+            self.last = *number;
             return *number;
         }
         let number = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
@@ -256,7 +262,7 @@ impl Table {
                 status: if unknown { Status::Unknown } else { outcome.status },
                 rule: rule(choice.as_ref()),
                 sent: outcome.effective,
-                server: outcome.server.mode.as_str().into(),
+                server: Arc::clone(&outcome.mode),
                 policy: policy(&outcome.server),
                 symptom: outcome.symptom.filter(|_| !unknown),
                 undecided: None,

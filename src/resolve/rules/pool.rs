@@ -128,23 +128,24 @@ impl Lengths {
     }
 }
 
-/// Rules by their own host, whatever pool they are in.
+/// Rules by their own host, whatever pool they are in. The lists are shared with the index that this one was made of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ByHost {
-    exact: FxHashMap<Text, Vec<RuleId>>,
-    wildcard: FxHashMap<Text, Vec<RuleId>>,
+    exact: FxHashMap<Text, Arc<Vec<RuleId>>>,
+    wildcard: FxHashMap<Text, Arc<Vec<RuleId>>>,
     lengths: Lengths,
 }
 
 impl ByHost {
     pub(super) fn add(&mut self, host: &Text, id: RuleId) {
-        match host.strip_prefix('*') {
-            None => self.exact.entry(Arc::clone(host)).or_default().push(id),
+        let list = match host.strip_prefix('*') {
+            None => self.exact.entry(Arc::clone(host)),
             Some(rest) => {
                 self.lengths.add(rest.len());
-                self.wildcard.entry(rest.into()).or_default().push(id);
+                self.wildcard.entry(rest.into())
             }
-        }
+        };
+        Arc::make_mut(list.or_default()).push(id);
     }
 
     pub(super) fn remove(&mut self, host: &str, id: RuleId) {
@@ -153,7 +154,7 @@ impl ByHost {
             Some(rest) => (&mut self.wildcard, rest),
         };
         if let Some(rules) = table.get_mut(key) {
-            rules.retain(|one| *one != id);
+            Arc::make_mut(rules).retain(|one| *one != id);
             if rules.is_empty() {
                 table.remove(key);
             }
@@ -164,8 +165,7 @@ impl ByHost {
     pub(super) fn matching<'a>(&'a self, host: &'a str) -> impl Iterator<Item = RuleId> + 'a {
         let bare = host.strip_prefix('*');
         let exact = bare.is_none().then(|| self.exact.get(host)).flatten();
-        let wildcard =
-            self.lengths.ends(bare.unwrap_or(host)).filter_map(|rest| self.wildcard.get(rest)).flatten();
-        exact.into_iter().flatten().chain(wildcard).copied()
+        let wildcard = self.lengths.ends(bare.unwrap_or(host)).filter_map(|rest| self.wildcard.get(rest));
+        exact.into_iter().chain(wildcard).flat_map(|rules| rules.iter().copied())
     }
 }

@@ -23,8 +23,8 @@ struct Touched {
     endpoints: bool,
     /// What found nothing before the root namespace.
     root: bool,
-    /// The clients of these namespaces.
-    clients: BTreeSet<Text>,
+    /// The clients of the namespaces of these rules, by their places among those that changed.
+    clients: Vec<usize>,
 }
 
 impl Table {
@@ -48,6 +48,9 @@ impl Table {
             return;
         }
         let policies: FxHashSet<&Text> = policies.into_iter().map(|id| &id.namespace).collect();
+        let classes = Arc::clone(&self.classes);
+        let clients: Vec<Vec<usize>> =
+            rules.iter().map(|rule| classes.of_namespace(&rule.object.id.namespace).collect()).collect();
         let mut answers = Answers::new(after);
         let mut hosts = std::mem::take(&mut self.hosts);
         for (host, all) in after.registry.hosts().zip(&mut hosts) {
@@ -55,7 +58,7 @@ impl Table {
             if policies.iter().any(|namespace| all.servers.contains(*namespace)) {
                 (touched.all, touched.endpoints) = (true, true);
             }
-            self.make_again(&mut answers, host, all, &touched);
+            self.make_again(&mut answers, host, all, &touched, &clients);
         }
         self.hosts = hosts;
     }
@@ -72,6 +75,7 @@ impl Table {
         host: &'a Text,
         all: &mut HostAnswers,
         touched: &Touched,
+        clients: &[Vec<usize>],
     ) {
         let (mesh, classes) = (answers.mesh(), Arc::clone(&self.classes));
         if touched.endpoints {
@@ -82,8 +86,9 @@ impl Table {
             return;
         }
         let mut pools = Pools::default();
-        let of_clients = touched.clients.iter().flat_map(|namespace| classes.of_namespace(namespace));
-        for at in of_clients {
+        let of_clients: BTreeSet<_> =
+            touched.clients.iter().filter_map(|rule| clients.get(*rule)).flatten().collect();
+        for at in of_clients.into_iter().copied() {
             let Ok(class) = u32::try_from(at) else { continue };
             let place = all.apart.binary_search_by_key(&class, |(at, _)| *at);
             let is_apart = classes.is_apart(mesh, at, host);
@@ -144,7 +149,7 @@ fn is_alike(before: &Mesh, after: &Mesh) -> bool {
 fn touched(before: &Mesh, after: &Mesh, host: &Text, rules: &[&Rule]) -> Touched {
     let mut touched = Touched::default();
     let root = after.config.root_namespace.as_str();
-    for rule in rules.iter().filter(|rule| matches(&rule.host, host)) {
+    for (at, rule) in rules.iter().enumerate().filter(|(_, rule)| matches(&rule.host, host)) {
         let namespace = &rule.object.id.namespace;
         if after.registry.definitions(host).any(|service| service.namespace == *namespace) {
             touched.all = true;
@@ -153,7 +158,7 @@ fn touched(before: &Mesh, after: &Mesh, host: &Text, rules: &[&Rule]) -> Touched
             // Whoever an export list names is apart.
             touched.all |= !before.rules.named_for(root, host).eq(after.rules.named_for(root, host));
         }
-        touched.clients.insert(Arc::clone(namespace));
+        touched.clients.push(at);
     }
     touched
 }
