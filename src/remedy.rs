@@ -75,7 +75,10 @@ fn proposals(mesh: &Mesh, finding: &Finding) -> Vec<Proposal> {
             tls::with_port_entries(object, finding).into_iter().flatten().collect()
         }
         (
-            Code::PlaintextToStrict | Code::OneWayTlsToStrict | Code::ForeignTlsToSidecar,
+            Code::PlaintextToStrict
+            | Code::OneWayTlsToStrict
+            | Code::ForeignTlsToSidecar
+            | Code::UpstreamUnreachable,
             Kind::DestinationRule,
         ) => {
             let own = [tls::istio_mutual(object, block), tls::without(object, block)];

@@ -16,6 +16,7 @@ pub mod gaps;
 pub mod legacy;
 pub mod mesh;
 pub mod name;
+pub mod networks;
 pub mod pair;
 pub mod registry;
 pub mod revisions;

@@ -58,6 +58,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0209", include_str!("../../assets/explain/MS0209.md")),
     ("MS0301", include_str!("../../assets/explain/MS0301.md")),
     ("MS0303", include_str!("../../assets/explain/MS0303.md")),
+    ("MS0304", include_str!("../../assets/explain/MS0304.md")),
     ("MS0901", include_str!("../../assets/explain/MS0901.md")),
     ("MS0902", include_str!("../../assets/explain/MS0902.md")),
     ("MS0903", include_str!("../../assets/explain/MS0903.md")),

@@ -21,6 +21,13 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
                 tls.missing.iter().map(|missing| format!("{} {}", missing.kind, missing.need)).collect();
             format!("cannot be told: {}", needs.join("; "))
         }
+        Status::Conflict if !tls.dropped.is_empty() && tls.endpoints.is_empty() => {
+            let sent = tls.dropped.first().map_or("nothing", |endpoint| what_is_sent(endpoint.sent));
+            format!(
+                "the client would send {sent} ({client}), and every endpoint is on another network, whose gateway \
+                 passes on Istio's mutual TLS to pods that speak it and nothing else: none is left"
+            )
+        }
         Status::Conflict => {
             let failing: Vec<_> = tls.failing().collect();
             let server = failing.first().map(|endpoint| server_side(endpoint)).unwrap_or_default();

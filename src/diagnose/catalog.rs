@@ -118,6 +118,8 @@ catalog! {
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
     /// The application closes connections: not mTLS.
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
+    /// Nothing is left that requests could go to.
+    UpstreamUnreachable = "MS0304", "upstream-unreachable", Error;
     /// A kind that decides answers was not read.
     NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.

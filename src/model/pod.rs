@@ -45,6 +45,8 @@ pub struct Pod {
     pub ready: bool,
     /// Whether it has ended (`Succeeded`, `Failed`): it is no client and no server any more.
     pub ended: bool,
+    /// The network that its proxy is told (`ISTIO_META_NETWORK`).
+    pub network: Option<Text>,
     /// Named container ports.
     pub ports: Vec<(Text, u16)>,
     /// Whether the proxy's own settings keep it from tunnelling (`DISABLE_HBONE_SEND`, MT-6.3).

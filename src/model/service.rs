@@ -16,6 +16,8 @@ pub struct Service {
     pub selector: Option<Labels>,
     /// The ports.
     pub ports: Vec<ServicePort>,
+    /// Whether it has an address outside the cluster: its own, or that of a load balancer.
+    pub is_reachable_from_outside: bool,
 }
 
 /// A port of a service.

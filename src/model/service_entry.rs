@@ -47,6 +47,8 @@ pub struct WorkloadEntry {
     pub labels: Labels,
     /// Ports by the name of the service's port.
     pub ports: Vec<(Text, u16)>,
+    /// `network`.
+    pub network: Option<Text>,
     /// The service account, where it has one: it then speaks mutual TLS unless a label says otherwise (MT-3.2).
     pub service_account: Option<Text>,
 }

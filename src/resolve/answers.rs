@@ -11,6 +11,7 @@ use super::client_tls::{self, ClusterTls, Sent};
 use super::conflict::ClientTrust;
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
+use super::networks;
 use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
 use super::registry::{Endpoint, Service};
 use super::rules::Choice;
@@ -47,6 +48,8 @@ pub(super) struct EndsOf {
     sending: ClusterTls,
     /// Whether there is a waypoint between of which no pod was read.
     waypoint_not_read: bool,
+    /// The client's network, where some endpoints may be on another one.
+    network: Option<Text>,
     trust: ClientTrust,
 }
 
@@ -54,6 +57,8 @@ pub(super) struct EndsOf {
 #[derive(Debug, Clone)]
 struct Ends {
     all: Arc<[EndpointTls]>,
+    /// Those on another network that its gateway does not take.
+    dropped: Arc<[EndpointTls]>,
     outcome: Outcome,
 }
 
@@ -139,7 +144,7 @@ impl<'a> Answers<'a> {
     ) -> PairTls {
         let (mesh, service) = (self.mesh, target.service);
         let Sends { choice, policy, cluster, of } = self.sends(client, target, choice, port, subset);
-        let Ends { all, outcome } = self.ends(service, &of);
+        let Ends { all, dropped, outcome } = self.ends(service, &of);
         let mut missing = mesh.missing(client, target);
         let sent = all.iter().map(|endpoint| endpoint.sent).chain(outcome.effective);
         missing.extend(mesh.own_certificates(client, service, &of.sending, sent));
@@ -165,6 +170,7 @@ impl<'a> Answers<'a> {
             cluster,
             effective: outcome.effective,
             endpoints: all,
+            dropped,
             symptom,
             missing,
             undecided: None,
@@ -212,6 +218,7 @@ impl<'a> Answers<'a> {
             labels: subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name)),
             sending: sending.unwrap_or_else(|| cluster.clone()),
             waypoint_not_read: waypoint.is_some_and(|waypoint| waypoint.pod.is_none()),
+            network: mesh.network_between(client, target),
             trust: trust(&policy),
         };
         Sends { choice, policy, cluster, of }
@@ -255,11 +262,22 @@ impl Ends {
             }
             tls
         };
-        let mut all: Vec<EndpointTls> = selected.map(endpoint).collect();
+        let both = selected.map(|one| (mesh.networks.is_remote(of.network.as_deref(), one), endpoint(one)));
+        let is_dropped = |(remote, endpoint): &(bool, EndpointTls)| *remote && !networks::stays(endpoint);
+        let (dropped, all): (Vec<_>, Vec<_>) = both.partition(is_dropped);
+        let bare = |both: Vec<(bool, EndpointTls)>| both.into_iter().map(|(_, endpoint)| endpoint);
+        let dropped: Arc<[EndpointTls]> = bare(dropped).collect();
+        let mut all: Vec<EndpointTls> = bare(all).collect();
         let effective = common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending));
         let unsettled = mesh.take_back_demands(service, of.port, &mut all);
         let all: Arc<[EndpointTls]> = all.into();
-        let (status, symptom) = overall(&all);
+        let (status, symptom) = match overall(&all) {
+            // Nothing is left that a request could go to (X7).
+            (Status::Cond, None) if all.is_empty() && dropped.iter().any(|endpoint| endpoint.ready) => {
+                (Status::Conflict, Some("X7"))
+            }
+            other => other,
+        };
         let server = Arc::new(mesh.server_side(service, of.port, &all));
         let outcome = Outcome {
             mode: server.mode.as_str().into(),
@@ -270,6 +288,6 @@ impl Ends {
             symptom,
             tunnelled: all.iter().any(|endpoint| matches!(endpoint.sent, Sent::Hbone { .. })),
         };
-        Self { all, outcome }
+        Self { all, dropped, outcome }
     }
 }

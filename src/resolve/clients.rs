@@ -233,6 +233,8 @@ struct Key<'a> {
     waypoint: Option<Text>,
     /// Whether its proxy never tunnels.
     hbone_send_off: bool,
+    /// Its network, where that makes a difference.
+    network: Option<&'a str>,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -261,6 +263,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.revision.is_some()
                 || key.waypoint.is_some()
                 || key.hbone_send_off
+                || key.network.is_some()
                 || key.namespace.is_some_and(|namespace| {
                     distinct.get(&key.revision).is_some_and(|own| own.is_special(namespace))
                 }),
@@ -318,6 +321,7 @@ impl<'a> Distinct<'a> {
         let is_waypoint = workload.proxy == ProxyKind::Waypoint;
         Key {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
+            network: self.mesh.networks.of_client(workload),
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             revision: None,

@@ -10,6 +10,7 @@ use super::ambient::policies::AmbientPolicies;
 use super::config::{Ages, Config, Options};
 use super::gaps::Gaps;
 use super::legacy::LegacyPolicies;
+use super::networks::Networks;
 use super::registry::{Registry, Service};
 use super::revisions::{self, Other, Revisions};
 use super::rules::{Choice, HostRules, Level, RuleIndex};
@@ -44,6 +45,8 @@ pub struct Mesh {
     pub ambient: Arc<Ambient>,
     /// What captured workloads demand.
     pub ambient_policies: Arc<AmbientPolicies>,
+    /// Networks that have a gateway.
+    pub networks: Arc<Networks>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
     /// The control planes of other revisions.
@@ -75,6 +78,7 @@ impl Mesh {
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
+            networks: Arc::new(Networks::new(snapshot)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
             options: options.clone(),

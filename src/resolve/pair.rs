@@ -91,6 +91,9 @@ pub struct PairTls {
     pub server: Arc<ServerSide>,
     /// All endpoints of the client's cluster.
     pub endpoints: Arc<[EndpointTls]>,
+    /// Endpoints on another network that the client's cluster does not have, since its gateway takes Istio's mutual TLS
+    /// only (MT-4.13).
+    pub dropped: Arc<[EndpointTls]>,
     /// The symptom, for a conflict.
     pub symptom: Option<&'static str>,
     /// What would be needed to answer; not empty means [`Status::Unknown`].
@@ -167,6 +170,14 @@ impl Mesh {
             ProxyKind::None | ProxyKind::Sidecar | ProxyKind::Waypoint => false,
         };
         goes_through.then(|| self.ambient.waypoint_of(target.service)).flatten()
+    }
+
+    /// The client's network, where endpoints on others are reached through gateways: those that are listed.
+    pub(super) fn network_between(&self, client: &Workload, target: &Target<'_>) -> Option<Text> {
+        let is_listed =
+            target.is_in_scope() && !(target.service.is_headless() && client.proxy == ProxyKind::Sidecar);
+        let by_envoy = matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway);
+        self.networks.of_client(client).filter(|_| is_listed && by_envoy).map(Text::from)
     }
 
     /// What a waypoint sends to the service's endpoints (MT-6.7).

@@ -83,6 +83,8 @@ pub struct Endpoint {
     pub claims_mtls: bool,
     /// Whether it can be reached through a tunnel (MT-6.3).
     pub takes_tunnel: bool,
+    /// Its network, where it has one.
+    pub network: Option<Text>,
     /// Its service account, where it has one.
     pub account: Option<Text>,
     /// `NAMESPACE/POD` of a pod that a slice names but that was not read.

@@ -19,6 +19,7 @@ mod layers;
 mod legacy_format;
 mod limits;
 mod mutations;
+mod networks;
 #[cfg(unix)]
 mod pty;
 mod readme;

@@ -40,6 +40,9 @@ impl Conflicts {
         let mut seen = Vec::new();
         let mut clients = None;
         let worst = judged.tls.status;
+        if judged.tls.symptom == Some("X7") {
+            self.add_unreachable(judged);
+        }
         for endpoint in judged.tls.reachable().filter(|endpoint| endpoint.result == worst) {
             let Some(code) = code_of(endpoint) else { continue };
             let Some(root) = root::of(judged, endpoint) else { continue };
@@ -62,6 +65,23 @@ impl Conflicts {
                 seen.push(key);
             }
         }
+    }
+
+    /// All endpoints are on another network, and what is sent is not taken there (MT-4.13).
+    fn add_unreachable(&mut self, judged: &Judged<'_>) {
+        let Some(endpoint) = judged.tls.dropped.iter().find(|endpoint| endpoint.ready) else { return };
+        let Some(root) = root::of(judged, endpoint) else { return };
+        let key = (Code::UpstreamUnreachable, root.object.id.clone(), root.field.clone());
+        let found = self.found.entry(key).or_insert_with(|| Found {
+            root,
+            edges: Edges::default(),
+            partners: BTreeMap::new(),
+            targets: BTreeMap::new(),
+        });
+        let all = judged.tls.dropped.len();
+        found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (all, all));
+        let clients = judged.clients();
+        found.edges.add(&clients, &judged.service.host, judged.tls.port, judged.tls.subset.as_ref());
     }
 
     /// The findings, one a root.
@@ -156,6 +176,7 @@ fn words(code: Code) -> (&'static str, &'static str) {
         (Code::OneWayTlsToStrict, "TLS without a certificate of the mesh", "accepts mutual TLS only"),
         (Code::ForeignTlsToSidecar, "TLS that is not Istio's", "lets the proxy end Istio's only"),
         (Code::MtlsToExternal, "Istio's mutual TLS", "is outside the mesh"),
+        (Code::UpstreamUnreachable, "what the gateway of another network does not pass on", ""),
         (Code::PlaintextInPermissive, "plaintext", "would accept mutual TLS"),
     ];
     let found = known.into_iter().find(|(one, _, _)| *one == code);

@@ -26,6 +26,22 @@ struct ServiceSpecWire {
     selector: BTreeMap<String, String>,
     #[serde(deserialize_with = "nullable")]
     ports: Vec<ServicePortWire>,
+    #[serde(rename = "externalIPs", deserialize_with = "nullable")]
+    external_ips: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ServiceStatusWire {
+    #[serde(deserialize_with = "nullable")]
+    load_balancer: LoadBalancerWire,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LoadBalancerWire {
+    #[serde(deserialize_with = "nullable")]
+    ingress: Vec<Skipped>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -44,7 +60,7 @@ struct ServicePortWire {
 
 /// A service. The error names the field.
 pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Result<Decoded, String> {
-    let wire: Parts<ServiceSpecWire, Skipped> =
+    let wire: Parts<ServiceSpecWire, ServiceStatusWire> =
         serde_path_to_error::deserialize(value).map_err(|error| error.to_string())?;
     let spec = wire.spec;
     let ports = spec.ports.iter().map(|port| ServicePort {
@@ -70,6 +86,8 @@ pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Res
         selector: (!spec.selector.is_empty())
             .then(|| interner.labels(spec.selector.iter().map(|(k, v)| (k.as_str(), v.as_str())))),
         ports,
+        is_reachable_from_outside: !spec.external_ips.is_empty()
+            || !wire.status.load_balancer.ingress.is_empty(),
     };
     Ok((wire.metadata, Body::Service(Box::new(service))))
 }

@@ -116,6 +116,7 @@ fn entry(spec: &Value, interner: &mut Interner) -> WorkloadEntry {
         address: interner.text(text(spec, "address")),
         labels: labels(spec.get("labels"), interner),
         ports: ports.filter_map(|(name, port)| Some((interner.text(name), number(Some(port))?))).collect(),
+        network: Some(text(spec, "network")).filter(|name| !name.is_empty()).map(|name| interner.text(name)),
         service_account: Some(text(spec, "serviceAccount"))
             .filter(|account| !account.is_empty())
             .map(|account| interner.text(account)),

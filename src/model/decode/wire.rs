@@ -325,6 +325,9 @@ fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Int
         addresses,
         service_account: interner.text(account),
         proxy: proxy_kind(proxy),
+        network: proxy
+            .and_then(|proxy| proxy.env.iter().find(|one| one.name == "ISTIO_META_NETWORK"))
+            .map(|one| interner.text(&one.value)),
         hbone_send_off: proxy.is_some_and(|proxy| proxy.env.iter().any(is_off)),
         host_network: spec.host_network,
         ready: status.conditions.iter().any(|one| one.kind == "Ready" && one.status == "True"),

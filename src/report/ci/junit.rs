@@ -124,7 +124,8 @@ fn ground(code: Code) -> Ground {
         | Code::MtlsFailureInTraffic
         | Code::UpstreamClosesConnections
         | Code::EvidenceIncomplete => Ground::Lines,
-        Code::PlaintextToStrict
+        Code::UpstreamUnreachable
+        | Code::PlaintextToStrict
         | Code::MtlsToPlaintext
         | Code::OneWayTlsToStrict
         | Code::ForeignTlsToSidecar

@@ -14,6 +14,7 @@ use crate::resolve::ambient::policies::AmbientPolicies;
 use crate::resolve::config::{Ages, Config};
 use crate::resolve::gaps::Gaps;
 use crate::resolve::legacy::LegacyPolicies;
+use crate::resolve::networks::Networks;
 use crate::resolve::registry::Registry;
 use crate::resolve::revisions::{self, Revisions};
 use crate::resolve::rules::RuleIndex;
@@ -135,6 +136,7 @@ impl Mesh {
         }
         if is(Part::Workloads) || is(Part::Registry) {
             mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config));
+            mesh.networks = Arc::new(Networks::new(snapshot));
         }
         if is(Part::Scopes) {
             mesh.scopes = Arc::new(Scopes::new(snapshot, config));

@@ -53,6 +53,8 @@ fn of_entry(entry: &WorkloadEntry, port: u16, namespace: &Text, workloads: &Work
     endpoint.workload = workloads.by_address(&entry.address);
     endpoint.labels = entry.labels.clone();
     endpoint.claims_mtls = entry.claims_mtls();
+    endpoint.network =
+        entry.network.clone().or_else(|| entry.labels.get("topology.istio.io/network").map(Text::from));
     let captured = endpoint.workload.and_then(|at| workloads.get(at));
     endpoint.takes_tunnel = ambient::announces_tunnel(&entry.labels)
         || captured.is_some_and(|workload| workload.proxy == ProxyKind::Ztunnel);
