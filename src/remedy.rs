@@ -12,6 +12,8 @@ mod proposal;
 mod settings;
 mod tls;
 
+use std::cell::OnceCell;
+
 use serde_json::Value;
 
 use crate::diagnose::checks::{ambient_ports, host_matches_nothing, peer_policies, reasons::Reasons};
@@ -49,64 +51,158 @@ const TRIED: usize = 200;
 
 /// The remedies of a finding, the one that changes least for others first.
 pub fn remedies(mesh: &Mesh, finding: &Finding) -> Vec<Remedy> {
-    if finding.code == Code::PlaintextToStrict || finding.code == Code::MtlsToPlaintext {
-        let pod = mesh.snapshot.get(&finding.root.0).filter(|object| object.id.kind == Kind::Pod);
-        if let Some(pod) = pod {
-            return vec![of(tls::restart(mesh, pod), Vec::new())];
-        }
-    }
-    let proposed = proposals(mesh, finding);
-    let mut tried: Vec<_> =
-        proposed.into_iter().filter_map(|proposal| tried(mesh, finding, proposal)).collect();
-    tried.sort_by_key(|(others, _)| *others);
-    tried.into_iter().map(|(_, remedy)| remedy).collect()
+    Remedies::new(mesh).of(finding)
 }
 
-/// What may end it, the most likely first.
-fn proposals(mesh: &Mesh, finding: &Finding) -> Vec<Proposal> {
-    let (id, field) = &finding.root;
-    let Some(object) = mesh.snapshot.get(id) else { return Vec::new() };
-    let block = field.strip_suffix(".mode").unwrap_or(field);
-    let one = |proposal: Option<Proposal>| proposal.into_iter().collect();
-    match (finding.code, &id.kind) {
-        (Code::PlaintextToStrict, Kind::DestinationRule)
-            if finding.because.contains(&Reason::PortSettingsDropTls) =>
-        {
-            tls::with_port_entries(object, finding).into_iter().flatten().collect()
+/// Remedies of one finding after the other. What trying them has in common is made once.
+#[derive(Debug)]
+pub struct Remedies<'a> {
+    mesh: &'a Mesh,
+    /// The classes of its clients, from when they are first asked for.
+    classes: OnceCell<Classes>,
+}
+
+impl<'a> Remedies<'a> {
+    /// For the findings of a mesh.
+    pub fn new(mesh: &'a Mesh) -> Self {
+        Self { mesh, classes: OnceCell::new() }
+    }
+
+    fn classes(&self) -> &Classes {
+        self.classes.get_or_init(|| Classes::new(self.mesh, clients::classes(self.mesh, |_| true)))
+    }
+
+    /// Those of a finding, the one that changes least for others first.
+    pub fn of(&self, finding: &Finding) -> Vec<Remedy> {
+        let mesh = self.mesh;
+        if finding.code == Code::PlaintextToStrict || finding.code == Code::MtlsToPlaintext {
+            let pod = mesh.snapshot.get(&finding.root.0).filter(|object| object.id.kind == Kind::Pod);
+            if let Some(pod) = pod {
+                return vec![of(tls::restart(mesh, pod), Vec::new())];
+            }
         }
-        (
-            Code::PlaintextToStrict
-            | Code::OneWayTlsToStrict
-            | Code::ForeignTlsToSidecar
-            | Code::UpstreamUnreachable,
-            Kind::DestinationRule,
-        ) => {
-            let own = [tls::istio_mutual(object, block), tls::without(object, block)];
-            own.into_iter().flatten().chain(exception::of(mesh, finding, "ISTIO_MUTUAL")).collect()
+        let proposed = self.proposals(finding);
+        let mut tried: Vec<_> =
+            proposed.into_iter().filter_map(|proposal| self.tried(finding, proposal)).collect();
+        tried.sort_by_key(|(others, _)| *others);
+        tried.into_iter().map(|(_, remedy)| remedy).collect()
+    }
+
+    /// What may end it, the most likely first.
+    fn proposals(&self, finding: &Finding) -> Vec<Proposal> {
+        let mesh = self.mesh;
+        let (id, field) = &finding.root;
+        let Some(object) = mesh.snapshot.get(id) else { return Vec::new() };
+        let block = field.strip_suffix(".mode").unwrap_or(field);
+        let one = |proposal: Option<Proposal>| proposal.into_iter().collect();
+        match (finding.code, &id.kind) {
+            (Code::PlaintextToStrict, Kind::DestinationRule)
+                if finding.because.contains(&Reason::PortSettingsDropTls) =>
+            {
+                tls::with_port_entries(object, finding).into_iter().flatten().collect()
+            }
+            (
+                Code::PlaintextToStrict
+                | Code::OneWayTlsToStrict
+                | Code::ForeignTlsToSidecar
+                | Code::UpstreamUnreachable,
+                Kind::DestinationRule,
+            ) => {
+                let own = [tls::istio_mutual(object, block), tls::without(object, block)];
+                own.into_iter().flatten().chain(exception::of(mesh, finding, "ISTIO_MUTUAL")).collect()
+            }
+            (Code::MtlsToPlaintext | Code::MtlsToExternal, Kind::DestinationRule) => {
+                let policies =
+                    tls::partners(mesh, finding).filter_map(|policy| tls::permissive(&policy.0, &policy.1));
+                let own = tls::without(object, block).into_iter().chain(policies);
+                own.chain(exception::of(mesh, finding, "DISABLE")).collect()
+            }
+            (Code::PlaintextToStrict | Code::MtlsToPlaintext, Kind::PeerAuthentication) => {
+                one(tls::permissive(object, field))
+            }
+            (Code::PlaintextToStrict, Kind::ServiceEntry) => one(tls::internal(object)),
+            (Code::PortLevelOnServicePort, _) => one(settings::target_port(mesh, object)),
+            (Code::TlsModeMissing, _) => {
+                let fields = finding.objects.first().map(|cause| cause.fields.as_slice()).unwrap_or_default();
+                if fields.len() == 1 { one(tls::say_disable(object, block)) } else { Vec::new() }
+            }
+            (Code::PortSettingsDropTls, _) => one(settings::repeat_dropped(object, finding)),
+            (Code::MissingTlsOrigination, _) => one(exception::originate(mesh, finding)),
+            (Code::AmbientPortExceptionLost, _) => one(settings::permissive_port(object, field)),
+            (Code::RuleNeverUsed, _) => one(settings::to_namespace_of_service(mesh, self.classes(), object)),
+            (Code::RuleShadowed, _) => one(settings::into_winner(mesh, object, finding)),
+            (Code::HostMatchesNothing, _) => one(settings::whole_host(mesh, self.classes(), object)),
+            (Code::SubsetMissing, _) => one(settings::with_subset(mesh, finding)),
+            (_, _) => Vec::new(),
         }
-        (Code::MtlsToPlaintext | Code::MtlsToExternal, Kind::DestinationRule) => {
-            let policies =
-                tls::partners(mesh, finding).filter_map(|policy| tls::permissive(&policy.0, &policy.1));
-            let own = tls::without(object, block).into_iter().chain(policies);
-            own.chain(exception::of(mesh, finding, "DISABLE")).collect()
+    }
+
+    /// The remedy, where it does what it should, with the number of pairs that it changes besides those of the finding.
+    fn tried(&self, finding: &Finding, proposal: Proposal) -> Option<(usize, Remedy)> {
+        let mesh = self.mesh;
+        let after = mesh.with_changes(proposal.delta.clone());
+        if !self.is_gone(&after, finding, &proposal.object) {
+            return None;
         }
-        (Code::PlaintextToStrict | Code::MtlsToPlaintext, Kind::PeerAuthentication) => {
-            one(tls::permissive(object, field))
+        let changes = preview::changes(mesh, self.classes(), &after, &proposal.touched());
+        let of_finding = |change: &PairChange| {
+            finding.edges.targets().any(|(host, port, subset, _)| {
+                *host == change.host && port == change.port && subset == change.subset.as_ref()
+            })
+        };
+        // That a host outside serves TLS is what the finding says, and what nothing that was read can prove.
+        let originates = |change: &PairChange| {
+            finding.code == Code::MissingTlsOrigination
+                && change.after.status == Status::Cond
+                && of_finding(change)
+        };
+        if changes.iter().any(|change| change.is_worse() && !originates(change) || change.loses_a_setting()) {
+            return None;
         }
-        (Code::PlaintextToStrict, Kind::ServiceEntry) => one(tls::internal(object)),
-        (Code::PortLevelOnServicePort, _) => one(settings::target_port(mesh, object)),
-        (Code::TlsModeMissing, _) => {
-            let fields = finding.objects.first().map(|cause| cause.fields.as_slice()).unwrap_or_default();
-            if fields.len() == 1 { one(tls::say_disable(object, block)) } else { Vec::new() }
+        // Where the finding is no conflict, nothing is gained that would be worth a doubt.
+        let conflicts = finding.severity == Severity::Error;
+        if !conflicts && changes.iter().any(|change| change.ends_badly() && !originates(change)) {
+            return None;
         }
-        (Code::PortSettingsDropTls, _) => one(settings::repeat_dropped(object, finding)),
-        (Code::MissingTlsOrigination, _) => one(exception::originate(mesh, finding)),
-        (Code::AmbientPortExceptionLost, _) => one(settings::permissive_port(object, field)),
-        (Code::RuleNeverUsed, _) => one(settings::to_namespace_of_service(mesh, object)),
-        (Code::RuleShadowed, _) => one(settings::into_winner(mesh, object, finding)),
-        (Code::HostMatchesNothing, _) => one(settings::whole_host(mesh, object)),
-        (Code::SubsetMissing, _) => one(settings::with_subset(mesh, finding)),
-        (_, _) => Vec::new(),
+        let others = changes.iter().filter(|change| !of_finding(change)).count();
+        Some((others, of(proposal, changes)))
+    }
+
+    /// Whether a finding does not hold any more, after a change that was made by way of `object`.
+    fn is_gone(&self, mesh: &Mesh, finding: &Finding, object: &ObjectId) -> bool {
+        let same = |other: &Finding| other.code == finding.code && other.root == finding.root;
+        let pair =
+            |client: &Workload, edge: &Edge| mesh.pair(client, &edge.host, edge.port, edge.subset.as_deref());
+        if finding.code == Code::HostMatchesNothing {
+            !host_matches_nothing::check(mesh).0.iter().any(same)
+        } else if finding.code == Code::PortLevelOnServicePort {
+            !peer_policies::on_service_port(mesh).iter().any(same)
+        } else if matches!(finding.code, Code::TlsModeMissing | Code::PortSettingsDropTls) {
+            !Reasons::default().findings(mesh, &[]).iter().any(same)
+        } else if finding.code == Code::AmbientPortExceptionLost {
+            !ambient_ports::check(mesh).iter().any(same)
+        } else if finding.code == Code::SubsetMissing {
+            of_edges(mesh, finding, |client, edge| {
+                let choice = mesh.target(client, &edge.host).and_then(|target| mesh.choice(client, &target));
+                edge.subset.as_ref().is_some_and(|subset| mesh.subsets(choice.as_ref()).contains(subset))
+            })
+        } else if finding.code == Code::RuleNeverUsed {
+            is_in_force(mesh, self.classes(), object)
+        } else if finding.code == Code::RuleShadowed {
+            let hidden =
+                self.mesh.snapshot.get(&finding.root.0).and_then(|rule| rule.body.destination_rule());
+            hidden.is_some_and(|hidden| {
+                of_edges(mesh, finding, |client, edge| stands_for(mesh, client, edge, hidden))
+            })
+        } else if finding.code == Code::MissingTlsOrigination {
+            let sent = |client: &Workload, edge: &Edge| pair(client, edge).and_then(|pair| pair.effective);
+            of_edges(mesh, finding, |client, edge| sent(client, edge) == Some(Sent::Simple))
+        } else {
+            of_edges(mesh, finding, |client, edge| {
+                let status = pair(client, edge).map(|pair| pair.status);
+                matches!(status, Some(Status::Ok | Status::Warn | Status::Cond))
+            })
+        }
     }
 }
 
@@ -115,74 +211,8 @@ fn of(proposal: Proposal, changes: Vec<PairChange>) -> Remedy {
     Remedy { title, object, patch, manifest, command, changes }
 }
 
-/// The remedy, where it does what it should, with the number of pairs that it changes besides those of the finding.
-fn tried(mesh: &Mesh, finding: &Finding, proposal: Proposal) -> Option<(usize, Remedy)> {
-    let after = mesh.with_changes(proposal.delta.clone());
-    if !is_gone(mesh, &after, finding, &proposal.object) {
-        return None;
-    }
-    let changes = preview::changes(mesh, &after, &proposal.touched());
-    let of_finding = |change: &PairChange| {
-        finding.edges.targets().any(|(host, port, subset, _)| {
-            *host == change.host && port == change.port && subset == change.subset.as_ref()
-        })
-    };
-    // That a host outside serves TLS is what the finding says, and what nothing that was read can prove.
-    let originates = |change: &PairChange| {
-        finding.code == Code::MissingTlsOrigination
-            && change.after.status == Status::Cond
-            && of_finding(change)
-    };
-    if changes.iter().any(|change| change.is_worse() && !originates(change) || change.loses_a_setting()) {
-        return None;
-    }
-    // Where the finding is no conflict, nothing is gained that would be worth a doubt.
-    let conflicts = finding.severity == Severity::Error;
-    if !conflicts && changes.iter().any(|change| change.ends_badly() && !originates(change)) {
-        return None;
-    }
-    let others = changes.iter().filter(|change| !of_finding(change)).count();
-    Some((others, of(proposal, changes)))
-}
-
-/// Whether a finding does not hold any more, after a change that was made by way of `object`.
-fn is_gone(before: &Mesh, mesh: &Mesh, finding: &Finding, object: &ObjectId) -> bool {
-    let same = |other: &Finding| other.code == finding.code && other.root == finding.root;
-    let pair =
-        |client: &Workload, edge: &Edge| mesh.pair(client, &edge.host, edge.port, edge.subset.as_deref());
-    if finding.code == Code::HostMatchesNothing {
-        !host_matches_nothing::check(mesh).0.iter().any(same)
-    } else if finding.code == Code::PortLevelOnServicePort {
-        !peer_policies::on_service_port(mesh).iter().any(same)
-    } else if matches!(finding.code, Code::TlsModeMissing | Code::PortSettingsDropTls) {
-        !Reasons::default().findings(mesh, &[]).iter().any(same)
-    } else if finding.code == Code::AmbientPortExceptionLost {
-        !ambient_ports::check(mesh).iter().any(same)
-    } else if finding.code == Code::SubsetMissing {
-        of_edges(mesh, finding, |client, edge| {
-            let choice = mesh.target(client, &edge.host).and_then(|target| mesh.choice(client, &target));
-            edge.subset.as_ref().is_some_and(|subset| mesh.subsets(choice.as_ref()).contains(subset))
-        })
-    } else if finding.code == Code::RuleNeverUsed {
-        is_in_force(mesh, object)
-    } else if finding.code == Code::RuleShadowed {
-        let hidden = before.snapshot.get(&finding.root.0).and_then(|rule| rule.body.destination_rule());
-        hidden.is_some_and(|hidden| {
-            of_edges(mesh, finding, |client, edge| stands_for(mesh, client, edge, hidden))
-        })
-    } else if finding.code == Code::MissingTlsOrigination {
-        let sent = |client: &Workload, edge: &Edge| pair(client, edge).and_then(|pair| pair.effective);
-        of_edges(mesh, finding, |client, edge| sent(client, edge) == Some(Sent::Simple))
-    } else {
-        of_edges(mesh, finding, |client, edge| {
-            let status = pair(client, edge).map(|pair| pair.status);
-            matches!(status, Some(Status::Ok | Status::Warn | Status::Cond))
-        })
-    }
-}
-
 /// Whether any client uses a rule.
-fn is_in_force(mesh: &Mesh, id: &ObjectId) -> bool {
+fn is_in_force(mesh: &Mesh, classes: &Classes, id: &ObjectId) -> bool {
     let Some(rule) = mesh.snapshot.get(id).and_then(|object| object.body.destination_rule()) else {
         return false;
     };
@@ -192,7 +222,6 @@ fn is_in_force(mesh: &Mesh, id: &ObjectId) -> bool {
         let contributors = choice.map(|choice| choice.contributors).unwrap_or_default();
         contributors.iter().any(|one| mesh.rules.get(one.rule).is_some_and(|rule| rule.object.id == *id))
     };
-    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
     classes.groups(mesh, &host).iter().filter_map(|group| group.representative(mesh)).any(uses)
 }
 

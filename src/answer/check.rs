@@ -13,7 +13,7 @@ use super::joined::Joined;
 pub use super::remedy::{RemedyRef, Survives};
 use crate::diagnose::{self, Edge};
 use crate::model::Origin;
-use crate::remedy;
+use crate::remedy::Remedies;
 use crate::resolve::Mesh;
 
 use choice::LeftOut;
@@ -188,7 +188,9 @@ pub struct OwnerRef {
 /// Everything that is wrong with what was read.
 pub fn check(read: &Read) -> CheckReport {
     let joined = Joined::new(read);
-    let findings: Vec<_> = joined.findings.iter().map(|finding| of(&read.mesh, finding, &joined)).collect();
+    let remedies = Remedies::new(&read.mesh);
+    let findings = joined.findings.iter().map(|finding| of(&read.mesh, finding, &joined, &remedies));
+    let findings: Vec<_> = findings.collect();
     report(read, findings)
 }
 
@@ -217,7 +219,7 @@ fn report(read: &Read, findings: Vec<Finding>) -> CheckReport {
     }
 }
 
-fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
+fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined, remedies: &Remedies<'_>) -> Finding {
     let seen = |edge: &Edge| joined.seen.get(edge).copied().unwrap_or(0);
     // Those seen in logs first; the others only as far as they are listed.
     let mut edges: Vec<_> = joined.seen.keys().filter(|edge| finding.edges.contains(edge)).cloned().collect();
@@ -241,10 +243,7 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined) -> Finding {
         edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(edge, seen(edge))).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
         owner: None,
-        remedies: remedy::remedies(mesh, finding)
-            .into_iter()
-            .map(|remedy| RemedyRef::of(mesh, remedy))
-            .collect(),
+        remedies: remedies.of(finding).into_iter().map(|remedy| RemedyRef::of(mesh, remedy)).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::proposal::Proposal;
 use super::tls::set_mode;
 use crate::diagnose::{ClientName, Finding};
-use crate::resolve::clients::{self, Classes};
+use crate::resolve::clients::Classes;
 use crate::resolve::{Level, Mesh, Target, Workload};
 
 /// Exceptions for the hosts of a finding, each with this mode: only where one host is concerned, since several would
@@ -149,8 +149,7 @@ fn name_of(host: &str, mode: &str) -> String {
 }
 
 /// The settings that a rule would take from clients by winning: those in force now, which it does not set itself.
-pub(super) fn with_what_is_in_force(mesh: &Mesh, rule: &mut Value, hosts: &[&str]) {
-    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
+pub(super) fn with_what_is_in_force(mesh: &Mesh, classes: &Classes, rule: &mut Value, hosts: &[&str]) {
     for host in hosts {
         for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };

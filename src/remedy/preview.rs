@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::answers::Answers;
 use crate::resolve::client_tls::Sent;
-use crate::resolve::clients::{self, Classes};
+use crate::resolve::clients::{self, Classes, ClientClass};
 use crate::resolve::rules::{matches, normalise};
-use crate::resolve::{Endpoint, Mesh, PairTls, Service, Status};
+use crate::resolve::{Endpoint, Mesh, PairTls, Service, Status, Workload};
 
 /// One side of a change.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,40 +85,56 @@ impl PairChange {
 }
 
 /// The pairs that differ between two meshes with the same pods, of the hosts that `touched` objects can change.
-pub(super) fn changes(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> Vec<PairChange> {
+/// `classes` are those of `before`.
+pub(super) fn changes(
+    before: &Mesh,
+    classes: &Classes,
+    after: &Mesh,
+    touched: &[ObjectId],
+) -> Vec<PairChange> {
     let hosts = hosts(before, after, touched);
     if hosts.is_empty() {
         return Vec::new();
     }
-    let classes = [before, after].map(|mesh| Classes::new(mesh, clients::classes(mesh, |_| true)));
+    let own =
+        (!are_alike(before, after, touched)).then(|| Classes::new(after, clients::classes(after, |_| true)));
+    let common = match &own {
+        None => classes.all().iter().enumerate().map(|(at, class)| ((at, at), class.pods.clone())).collect(),
+        Some(own) => common(classes, own),
+    };
     let mut answers = [Answers::new(before), Answers::new(after)];
-    let common = common(&classes);
+    let places = [Places::new(classes), Places::new(own.as_ref().unwrap_or(classes))];
     let mut found = Vec::new();
     for host in hosts {
-        let of_class = [of_class(before, &classes[0], &host), of_class(after, &classes[1], &host)];
-        let mut groups: BTreeMap<_, (Vec<usize>, u64)> = BTreeMap::new();
-        for (at, pods) in &common {
-            let key = (of_class[0].get(&at.0).copied(), of_class[1].get(&at.1).copied());
-            let group = groups.entry(key).or_default();
-            group.0.extend(pods);
+        let [of_before, of_after] = [places[0].groups(before, &host), places[1].groups(after, &host)];
+        let mut groups: BTreeMap<_, Vec<&[usize]>> = BTreeMap::new();
+        for ((one, other), pods) in &common {
+            groups.entry((of_before.get(one), of_after.get(other))).or_default().push(pods);
         }
-        for (pods, _) in groups.into_values() {
+        for pods in groups.into_values() {
             compare(&mut answers, &host, &pods, &mut found);
         }
     }
     found
 }
 
+/// Whether clients fall into the same classes in both meshes.
+fn are_alike(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> bool {
+    let is_policy = |id: &ObjectId| matches!(id.kind, Kind::DestinationRule | Kind::PeerAuthentication);
+    let rules = touched.iter().flat_map(|id| [before.rules.of_object(id), after.rules.of_object(id)]);
+    touched.iter().all(is_policy) && clients::same_classes(before, after, rules.flatten())
+}
+
 /// Pods by their class in the one mesh and in the other.
-fn common(classes: &[Classes; 2]) -> BTreeMap<(usize, usize), Vec<usize>> {
-    let mut second = FxHashMap::default();
-    for (at, class) in classes[1].all().iter().enumerate() {
-        second.extend(class.pods.iter().map(|pod| (*pod, at)));
+fn common(first: &Classes, second: &Classes) -> BTreeMap<(usize, usize), Vec<usize>> {
+    let mut of_second = FxHashMap::default();
+    for (at, class) in second.all().iter().enumerate() {
+        of_second.extend(class.pods.iter().map(|pod| (*pod, at)));
     }
     let mut found: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (at, class) in classes[0].all().iter().enumerate() {
+    for (at, class) in first.all().iter().enumerate() {
         for pod in &class.pods {
-            if let Some(other) = second.get(pod) {
+            if let Some(other) = of_second.get(pod) {
                 found.entry((at, *other)).or_default().push(*pod);
             }
         }
@@ -126,18 +142,27 @@ fn common(classes: &[Classes; 2]) -> BTreeMap<(usize, usize), Vec<usize>> {
     found
 }
 
-/// The group of each class for a host.
-fn of_class(mesh: &Mesh, classes: &Classes, host: &str) -> FxHashMap<usize, usize> {
-    let place: FxHashMap<_, _> =
-        classes.all().iter().enumerate().map(|(at, class)| (std::ptr::from_ref(class), at)).collect();
-    let groups = classes.groups(mesh, host);
-    let of_group = groups.iter().enumerate().flat_map(|(group, one)| {
-        one.classes
-            .iter()
-            .filter_map(|class| Some((*place.get(&std::ptr::from_ref(*class))?, group)))
-            .collect::<Vec<_>>()
-    });
-    of_group.collect()
+/// Classes and the place of each, so that groups can be told by their classes.
+struct Places<'a> {
+    classes: &'a Classes,
+    of: FxHashMap<*const ClientClass, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(classes: &'a Classes) -> Self {
+        let all = classes.all().iter().enumerate();
+        Self { classes, of: all.map(|(at, class)| (std::ptr::from_ref(class), at)).collect() }
+    }
+
+    /// The number of the group of each class for a host.
+    fn groups(&self, mesh: &Mesh, host: &str) -> FxHashMap<usize, usize> {
+        let mut found = FxHashMap::default();
+        for (number, group) in self.classes.groups(mesh, host).iter().enumerate() {
+            let places = group.classes.iter().filter_map(|class| self.of.get(&std::ptr::from_ref(*class)));
+            found.extend(places.map(|at| (*at, number)));
+        }
+        found
+    }
 }
 
 /// The hosts that objects can decide about, as they are and as they would be.
@@ -173,16 +198,11 @@ fn has_part_in(mesh: &Mesh, service: &Service, namespace: &Text) -> bool {
 }
 
 /// The ports and subsets of a host for clients that are alike, compared in both meshes.
-fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[usize], found: &mut Vec<PairChange>) {
-    let workloads = Arc::clone(&both[0].mesh().workloads);
-    let answers = both.each_mut().map(|one| sides(one, host, pods));
-    let none = || BTreeMap::<(u16, Option<Text>), Side>::new();
-    let [before, mut after] = answers.map(|answers| answers.unwrap_or_else(none));
-    let named: BTreeSet<_> = pods
-        .iter()
-        .filter_map(|at| workloads.get(*at))
-        .map(|pod| (&pod.namespace, &pod.name, &pod.kind))
-        .collect();
+fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &mut Vec<PairChange>) {
+    let Some(first) = pods.iter().find_map(|pods| pods.first()) else { return };
+    let all = Arc::clone(&both[0].mesh().workloads);
+    let Some(client) = all.get(*first) else { return };
+    let [before, mut after] = both.each_mut().map(|answers| sides(answers, client, host));
     for ((port, subset), before) in before {
         let Some(after) = after.remove(&(port, subset.clone())) else { continue };
         let same = before.status == after.status
@@ -192,7 +212,10 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[usize], found: &mut
         if same {
             continue;
         }
-        let (pods, workloads) = (pods.to_vec(), named.len() as u64);
+        let pods = pods.concat();
+        let named = pods.iter().filter_map(|at| all.get(*at));
+        let named: BTreeSet<_> = named.map(|pod| (&pod.namespace, &pod.name, &pod.kind)).collect();
+        let workloads = named.len() as u64;
         let change = PairChange { host: Text::clone(host), port, subset, pods, workloads, before, after };
         match found.iter_mut().find(|known| known.is_like(&change)) {
             Some(known) => known.absorb(change),
@@ -201,29 +224,24 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[usize], found: &mut
     }
 }
 
-fn sides(
-    answers: &mut Answers<'_>,
-    host: &str,
-    pods: &[usize],
-) -> Option<BTreeMap<(u16, Option<Text>), Side>> {
+/// What a client gets for each port and subset of a host that it calls.
+fn sides(answers: &mut Answers<'_>, client: &Workload, host: &str) -> BTreeMap<(u16, Option<Text>), Side> {
     let mesh = answers.mesh();
-    let client = mesh.workloads.get(*pods.first()?)?;
-    let target = mesh.target(client, host).filter(|target| !target.service.is_alias())?;
-    if !mesh.calls(client, target.service) {
-        return None;
-    }
+    let mut found = BTreeMap::new();
+    let target = mesh.target(client, host).filter(|target| !target.service.is_alias());
+    let Some(target) = target.filter(|target| mesh.calls(client, target.service)) else { return found };
     let choice = mesh.choice(client, &target);
     let named = mesh.of_client(client).scopes.subsets_called(client, host);
     let mut called = mesh.subsets(choice.as_ref());
     called.retain(|subset| named.contains(subset));
-    let mut found = BTreeMap::new();
     for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
         for subset in std::iter::once(None).chain(called.iter().map(Some)) {
-            let pair = answers.pair(client, &target, choice.clone(), port.number, subset.map(|name| &**name));
+            let name = subset.map(|name| &**name);
+            let pair = answers.pair(client, &target, choice.clone(), port.number, name);
             found.insert((port.number, subset.cloned()), side(mesh, &pair));
         }
     }
-    Some(found)
+    found
 }
 
 fn side(mesh: &Mesh, pair: &PairTls) -> Side {

@@ -10,10 +10,11 @@ use super::proposal::Proposal;
 use crate::diagnose::{Finding, Role};
 use crate::model::{Kind, Object};
 use crate::resolve::Mesh;
+use crate::resolve::clients::Classes;
 use crate::resolve::rules::{matches, normalise};
 
 /// The whole host where only one service can be meant (MS0203).
-pub(super) fn whole_host(mesh: &Mesh, object: &Object) -> Option<Proposal> {
+pub(super) fn whole_host(mesh: &Mesh, classes: &Classes, object: &Object) -> Option<Proposal> {
     let written = object.body.destination_rule()?.host.to_string();
     let first = written.split('.').next()?;
     let whole = format!("{written}.");
@@ -28,13 +29,13 @@ pub(super) fn whole_host(mesh: &Mesh, object: &Object) -> Option<Proposal> {
     let mut changed = (**object.json.as_ref()?).clone();
     *changed.pointer_mut("/spec/host")? = host.to_string().into();
     // Winning, it takes the place of what its namespace's clients, or those of the service, use now.
-    with_what_is_in_force(mesh, &mut changed, &[host]);
+    with_what_is_in_force(mesh, classes, &mut changed, &[host]);
     let title = format!("set spec.host to {host}, with the settings that are in force for it now");
     Proposal::replace(object, title, &changed)
 }
 
 /// The rule in the namespace of the service that it is for, where clients find it (MS0201).
-pub(super) fn to_namespace_of_service(mesh: &Mesh, object: &Object) -> Option<Proposal> {
+pub(super) fn to_namespace_of_service(mesh: &Mesh, classes: &Classes, object: &Object) -> Option<Proposal> {
     let body = object.body.destination_rule()?;
     let host = normalise(&body.host, &object.id.namespace);
     let mut services =
@@ -51,7 +52,7 @@ pub(super) fn to_namespace_of_service(mesh: &Mesh, object: &Object) -> Option<Pr
         return None;
     }
     let mut changed = (**object.json.as_ref()?).clone();
-    with_what_is_in_force(mesh, &mut changed, &[&host]);
+    with_what_is_in_force(mesh, classes, &mut changed, &[&host]);
     let mut spec = changed.get("spec")?.as_object()?.clone();
     spec.insert("host".to_owned(), host.to_string().into());
     spec.shift_remove("exportTo");

@@ -186,7 +186,7 @@ impl Classes {
 
 /// Whether clients fall into the same classes though rules differ: none selects clients, and no namespace begins or
 /// ceases to be spoken of.
-pub(super) fn same_classes<'a>(before: &Mesh, after: &Mesh, rules: impl Iterator<Item = &'a Rule>) -> bool {
+pub fn same_classes<'a>(before: &Mesh, after: &Mesh, rules: impl Iterator<Item = &'a Rule>) -> bool {
     let mut distinct: Option<[Distinct<'_>; 2]> = None;
     let mut is_same = |namespace: &Text| {
         if after.registry.has_services_in(namespace) {
