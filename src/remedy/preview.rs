@@ -175,7 +175,12 @@ fn hosts(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> BTreeSet<Text> {
             if id.kind == Kind::DestinationRule {
                 let Some(rule) = object.and_then(|object| object.body.destination_rule()) else { continue };
                 let host = normalise(&rule.host, &id.namespace);
-                found.extend(all().filter(|one| matches(&host, one)));
+                if host.starts_with('*') {
+                    found.extend(all().filter(|one| matches(&host, one)));
+                } else {
+                    // A service whose host is a wildcard is matched by wildcards only (DR-3.5).
+                    found.extend(mesh.registry.by_host(&host).map(|service| service.host.clone()));
+                }
             } else if id.kind == Kind::PeerAuthentication && !mesh.is_a_root(&id.namespace) {
                 let services =
                     mesh.registry.services().iter().filter(|one| has_part_in(mesh, one, &id.namespace));

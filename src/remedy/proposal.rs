@@ -51,8 +51,8 @@ impl Proposal {
         (namespace, name): (&str, &str),
         spec: &Map<String, Value>,
     ) -> Option<Self> {
-        let rules = || snapshot.of_kind(&Kind::DestinationRule);
-        let version = rules().next().map_or("networking.istio.io/v1", |rule| &rule.api_version).to_owned();
+        let mut rules = snapshot.of_kind(&Kind::DestinationRule);
+        let version = rules.next().map_or("networking.istio.io/v1", |rule| &rule.api_version).to_owned();
         let name = unused_name(snapshot, namespace, name);
         let manifest = json!({
             "apiVersion": version, "kind": "DestinationRule",
@@ -60,7 +60,10 @@ impl Proposal {
         });
         let origin = Origin { file: "remedy".into(), line: 1 };
         let mut read = read("DestinationRule", &version, origin, &manifest)?;
-        read.meta.created = rules().filter_map(|rule| rule.meta.created).max().map(|newest| newest + 1);
+        // Age decides within a namespace only.
+        let others = snapshot.in_namespace(&Kind::DestinationRule, namespace);
+        let newest = others.filter_map(|rule| rule.meta.created).max();
+        read.meta.created = newest.map(|newest| newest + 1);
         Some(Self {
             title,
             object: read.id.clone(),

@@ -11,7 +11,7 @@ use crate::diagnose::{Finding, Role};
 use crate::model::{Kind, Object};
 use crate::resolve::Mesh;
 use crate::resolve::clients::Classes;
-use crate::resolve::rules::{matches, normalise};
+use crate::resolve::rules::{Rule, matches, normalise};
 
 /// The whole host where only one service can be meant (MS0203).
 pub(super) fn whole_host(mesh: &Mesh, classes: &Classes, object: &Object) -> Option<Proposal> {
@@ -38,13 +38,14 @@ pub(super) fn whole_host(mesh: &Mesh, classes: &Classes, object: &Object) -> Opt
 pub(super) fn to_namespace_of_service(mesh: &Mesh, classes: &Classes, object: &Object) -> Option<Proposal> {
     let body = object.body.destination_rule()?;
     let host = normalise(&body.host, &object.id.namespace);
+    // A wildcard is nobody's in particular.
     let mut services =
-        mesh.registry.services().iter().filter(|one| matches(&host, &one.host) && !one.is_alias());
-    let service = services.next().filter(|_| !host.starts_with('*'))?;
+        mesh.registry.definitions(&host).filter(|one| !one.is_alias() && !host.starts_with('*'));
+    let service = services.next()?;
     let namespace = &service.namespace;
     // One that is for its own namespace only is not for clients elsewhere.
-    let is_private = mesh.rules.all().any(|(_, rule)| rule.object.id == object.id && !rule.is_exported());
-    if is_private
+    let is_exported = mesh.rules.of_object(&object.id).is_some_and(Rule::is_exported);
+    if !is_exported
         || services.next().is_some()
         || *namespace == object.id.namespace
         || body.workload_selector.is_some()
