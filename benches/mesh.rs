@@ -11,6 +11,7 @@
 mod big;
 mod obvious;
 
+use std::alloc::System;
 use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use meshscope::resolve::config::Ages;
 use meshscope::resolve::rules::RuleIndex;
 use meshscope::resolve::{Mesh, Options, Table};
 use serde_json::{Value, json};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use big::{RULES, Random, SERVICES};
 use obvious::Obvious;
@@ -117,11 +119,16 @@ fn check_file(path: &std::path::Path) -> usize {
     serde_json::to_string(&check::check(&read)).expect("a report can be written").len()
 }
 
-/// What the process holds in memory, in kB; nothing where there is no `/proc`.
-fn resident() -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+/// Counts every byte that is asked for and given back.
+#[global_allocator]
+static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// What a value holds in memory, in kB, and the value.
+fn held<T>(make: impl FnOnce() -> T) -> (T, usize) {
+    let region = Region::new(MEMORY);
+    let value = make();
+    let change = region.change();
+    (value, change.bytes_allocated.saturating_sub(change.bytes_deallocated) / 1024)
 }
 
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
@@ -133,9 +140,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
 /// The ratios and quantiles that are goals, each with its goal.
 fn figures() {
     let mesh = mesh();
-    let before = resident();
-    let (mut table, whole) = timed(|| Table::new(mesh));
-    let of_table = resident() - before;
+    let ((mut table, whole), of_table) = held(|| timed(|| Table::new(mesh)));
     let obvious = Obvious::new(mesh);
     let pairs = sample();
     let (answers, by_loop) = timed(|| {
@@ -152,10 +157,9 @@ fn figures() {
     println!("   distinct answers, lists     {distinct}, {lists}");
     let (answers, read) = timed(|| table.of_client(mesh, 0).map(|(_, cells)| cells.len()).sum::<usize>());
     println!("R2 one client, from the table  {read:>10.1?}  {answers} answers (goal: 5 ms)");
-    let before = resident();
-    let (rules, index) = timed(|| RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest));
+    let new = || RuleIndex::new(&mesh.snapshot, &mesh.config, Ages::MissingIsOldest);
+    let ((rules, index), of_rules) = held(|| timed(new));
     println!("   rule index from nothing     {index:>10.1?}");
-    let of_rules = resident() - before;
     println!("   memory: table {of_table} kB, rule index {of_rules} kB of {} rules", rules.all().count());
     changed_rules(mesh, &mut table);
     let (value, parse) = timed(|| -> Value {
