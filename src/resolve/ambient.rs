@@ -1,5 +1,5 @@
 //! Ambient mode: which pods the node's ztunnel captures, who can be reached through a tunnel (HBONE), and which waypoint
-//! stands before a service (mtls.md section 6).
+//! stands before a service (MT-6).
 
 pub mod policies;
 

@@ -1,9 +1,9 @@
 //! Clients that nothing tells apart: one answer serves them all.
 //!
 //! An answer depends on the client through its proxy's kind, its `Sidecar`, the selector rules that select it, and
-//! whatever names its namespace: rules of its own, export lists, routes (spec/performance.md). Clients alike in all of
-//! these are one class. For one host even fewer tell them apart: a namespace whose own rules do not match it is like
-//! any other ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
+//! whatever names its namespace: rules of its own, export lists, routes. Clients alike in all of these are one class. For
+//! one host even fewer tell them apart: a namespace whose own rules do not match it is like any other
+//! ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
 use std::collections::BTreeMap;
 

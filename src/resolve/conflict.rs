@@ -1,4 +1,4 @@
-//! Whether what a client sends is what an endpoint accepts (mtls.md section 5).
+//! Whether what a client sends is what an endpoint accepts (MT-5).
 
 use super::client_tls::Sent;
 use crate::model::peer_authentication::MtlsMode;

@@ -12,7 +12,7 @@ use super::flags::Flag;
 use super::registry::Service;
 use super::workload::Workload;
 
-/// What is missing for an answer (spec/cli.md, `missing`).
+/// What is missing for an answer (`missing` in JSON).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Missing {
     /// The kind.

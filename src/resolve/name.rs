@@ -1,4 +1,4 @@
-//! The names that users give: which workload and which service they mean (spec/cli.md, "Names").
+//! The names that users give: which workload and which service they mean, and how near a name is to another.
 
 use super::mesh::Mesh;
 use super::registry::Service;

@@ -65,7 +65,7 @@ impl Mesh {
         Some(missing)
     }
 
-    /// Where policies of 2019 leave open what a service's port demands (section 9 of the mTLS rules).
+    /// Where policies of 2019 leave open what a service's port demands (MT-9).
     fn legacy_policies(&self, service: &Service, port: u16) -> Option<Missing> {
         let legacy = self.legacy.as_deref().filter(|_| !service.is_external)?;
         let namespace = &service.namespace;
@@ -92,7 +92,7 @@ impl Mesh {
         None
     }
 
-    /// Section 13 of the rules: private root rules are honoured since 1.8, and by most specific host only since 1.12.
+    /// Private root rules are honoured since 1.8, and by most specific host only since 1.12.
     fn private_rules_of_root(&self, client: &Workload, target: &Target<'_>) -> Option<Missing> {
         let uses_rules = match client.proxy {
             ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint => target.is_in_scope(),

@@ -1,4 +1,4 @@
-//! Which object is the root of a conflict (spec/findings.md, "One finding per root object").
+//! Which object is the root of a conflict.
 
 use std::sync::Arc;
 

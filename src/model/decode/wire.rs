@@ -257,7 +257,7 @@ fn proxy_container(spec: &PodSpecWire) -> Option<&ContainerWire> {
     spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy")
 }
 
-/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
+/// The proxy kind that the containers show.
 fn proxy_kind(proxy: Option<&ContainerWire>) -> ProxyKind {
     match proxy {
         None => ProxyKind::None,
