@@ -18,6 +18,7 @@ mod incremental;
 mod layers;
 mod legacy_format;
 mod limits;
+mod map;
 mod mutations;
 mod networks;
 #[cfg(unix)]
