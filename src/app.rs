@@ -171,11 +171,6 @@ impl App {
         self.dropped
     }
 
-    /// Whether an answer that is shown is out of date or being made.
-    pub fn is_computing(&self) -> bool {
-        self.derive.running().is_some()
-    }
-
     /// What screens are made from.
     pub fn context(&self) -> Context<'_> {
         Context {

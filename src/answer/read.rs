@@ -26,10 +26,4 @@ impl Read {
         let diagnosis = Arc::new(crate::diagnose::diagnose(&mesh, unread));
         Self { mesh, diagnosis, logs: Arc::new(logs) }
     }
-
-    /// The same mesh with other logs.
-    #[must_use]
-    pub fn with_logs(&self, logs: Aggregate) -> Self {
-        Self { logs: Arc::new(logs), ..self.clone() }
-    }
 }

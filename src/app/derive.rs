@@ -26,11 +26,6 @@ impl Derive {
         self.revision
     }
 
-    /// The question that is being answered.
-    pub fn running(&self) -> Option<&Question> {
-        self.running.as_ref()
-    }
-
     /// Another mesh was read: every answer about it is out of date.
     pub fn mesh_changed(&mut self) {
         self.revision += 1;

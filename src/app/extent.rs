@@ -21,11 +21,6 @@ impl Extent {
         Self { width, height, header: true }
     }
 
-    /// Whether it is too small for anything but to say so.
-    pub fn is_too_small(self) -> bool {
-        self.width < SMALLEST.0 || self.height < SMALLEST.1
-    }
-
     /// Rows above the body: the header, the title, a rule.
     pub fn above(self) -> u16 {
         2 + u16::from(self.header)

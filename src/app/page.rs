@@ -72,13 +72,6 @@ impl Line {
         self.target = target;
         self
     }
-
-    /// The same line with something at its right end.
-    #[must_use]
-    pub fn with_right(mut self, right: Span) -> Self {
-        self.right = Some(right);
-        self
-    }
 }
 
 /// The lines, the selection and the part in sight.
