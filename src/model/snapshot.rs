@@ -20,6 +20,16 @@ pub enum Change {
     Delete(ObjectId),
 }
 
+impl Change {
+    /// Which object changes.
+    pub fn id(&self) -> &ObjectId {
+        match self {
+            Self::Upsert(object) => &object.id,
+            Self::Delete(id) => id,
+        }
+    }
+}
+
 /// The same object read twice with different content (finding MS0904).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TwoOrigins {

@@ -1,6 +1,13 @@
-//! The difference of two JSON values as a merge patch.
+//! From an object as it was written to the merge patch that changes it.
 
 use serde_json::{Map, Value};
+
+use crate::model::Object;
+
+/// An object as it was written, to be changed.
+pub(super) fn to_change(object: &Object) -> Option<Value> {
+    object.json.as_deref().cloned()
+}
 
 /// The smallest merge patch (RFC 7386) that turns `before` into `after`: lists whole, `null` for what goes. `None`
 /// where nothing differs.

@@ -83,11 +83,7 @@ impl Proposal {
 
     /// The objects that it touches.
     pub(super) fn touched(&self) -> Vec<ObjectId> {
-        let id = |change: &Change| match change {
-            Change::Upsert(object) => object.id.clone(),
-            Change::Delete(id) => id.clone(),
-        };
-        self.delta.iter().map(id).collect()
+        self.delta.iter().map(Change::id).cloned().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::change::pointer_of;
+use super::change::{pointer_of, to_change};
 use super::exception::with_what_is_in_force;
 use super::proposal::Proposal;
 use crate::diagnose::{Finding, Role};
@@ -26,7 +26,7 @@ pub(super) fn whole_host(mesh: &Mesh, classes: &Classes, object: &Object) -> Opt
         ([], [one]) if !written.contains('.') => *one,
         _ => return None,
     };
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     *changed.pointer_mut("/spec/host")? = host.to_string().into();
     // Winning, it takes the place of what its namespace's clients, or those of the service, use now.
     with_what_is_in_force(mesh, classes, &mut changed, &[host]);
@@ -52,7 +52,7 @@ pub(super) fn to_namespace_of_service(mesh: &Mesh, classes: &Classes, object: &O
     {
         return None;
     }
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     with_what_is_in_force(mesh, classes, &mut changed, &[&host]);
     let mut spec = changed.get("spec")?.as_object()?.clone();
     spec.insert("host".to_owned(), host.to_string().into());
@@ -89,7 +89,7 @@ pub(super) fn with_subset(mesh: &Mesh, finding: &Finding) -> Option<Proposal> {
     let subsets = other.json.as_ref()?.pointer("/spec/subsets")?.as_array()?;
     let found =
         subsets.iter().find(|one| one.get("name").and_then(Value::as_str) == Some(&**subset))?.clone();
-    let mut changed = (**rule.json.as_ref()?).clone();
+    let mut changed = to_change(rule)?;
     let spec = changed.pointer_mut("/spec")?.as_object_mut()?;
     spec.entry("subsets").or_insert_with(|| Value::Array(Vec::new())).as_array_mut()?.push(found);
     let title = format!("define subset {subset} in {}, which is in force, as {} does", rule.id, other.id);
@@ -104,7 +104,7 @@ pub(super) fn into_winner(mesh: &Mesh, object: &Object, finding: &Finding) -> Op
     if winners.next().is_some() || wide || winner.body.destination_rule()?.workload_selector.is_some() {
         return None;
     }
-    let mut changed = (**winner.json.as_ref()?).clone();
+    let mut changed = to_change(winner)?;
     let lost = object.json.as_ref()?.get("spec")?.as_object()?;
     let kept: serde_json::Map<_, _> = lost
         .iter()
@@ -119,7 +119,7 @@ pub(super) fn into_winner(mesh: &Mesh, object: &Object, finding: &Finding) -> Op
 /// The workload's port in the place of the service's (MS0109).
 pub(super) fn target_port(mesh: &Mesh, object: &Object) -> Option<Proposal> {
     let policy = object.body.peer_authentication()?;
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     let entries = changed.pointer_mut("/spec/portLevelMtls")?.as_object_mut()?;
     let mut said = Vec::new();
     for (number, _) in &policy.ports {
@@ -150,7 +150,7 @@ fn targets(mesh: &Mesh, object: &Object, number: u16) -> BTreeSet<u16> {
 
 /// An exception that ambient mode takes notice of (MS0118).
 pub(super) fn permissive_port(object: &Object, field: &str) -> Option<Proposal> {
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     *changed.pointer_mut(&pointer_of(field))? = "PERMISSIVE".into();
     Proposal::replace(
         object,

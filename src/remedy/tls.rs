@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::change::pointer_of;
+use super::change::{pointer_of, to_change};
 use super::kubectl;
 use super::proposal::Proposal;
 use crate::diagnose::{Finding, Role};
@@ -37,7 +37,7 @@ fn kept(policy: Option<&Value>) -> String {
 
 /// Istio's mutual TLS in a `tls` block.
 pub(super) fn istio_mutual(object: &Object, block: &str) -> Option<Proposal> {
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     let policy = block.strip_suffix(".tls")?;
     let kept = kept(changed.pointer(&pointer_of(policy)));
     set_mode(changed.pointer_mut(&pointer_of(block))?, "ISTIO_MUTUAL");
@@ -58,7 +58,7 @@ pub(super) fn set_mode(block: &mut Value, mode: &str) {
 /// Dropping the block leaves the choice to automatic mTLS. A traffic policy that then sets nothing goes too, because
 /// validation refuses it.
 pub(super) fn without(object: &Object, block: &str) -> Option<Proposal> {
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     let policy = block.strip_suffix(".tls")?;
     let kept = kept(changed.pointer(&pointer_of(policy)));
     changed.pointer_mut(&pointer_of(policy))?.as_object_mut()?.shift_remove("tls");
@@ -100,7 +100,7 @@ fn drop_empty(changed: &mut Value, path: &str) {
 
 /// Says what a block without mode means, so that the next reader sees it (MS0112).
 pub(super) fn say_disable(object: &Object, block: &str) -> Option<Proposal> {
-    let mut changed = (**object.json.as_ref()?).clone();
+    let mut changed = to_change(object)?;
     let tls = changed.pointer_mut(&pointer_of(block))?.as_object_mut()?;
     tls.insert("mode".to_owned(), "DISABLE".into());
     Proposal::replace(object, format!("write {block}.mode: DISABLE, which it means as it is"), &changed)
@@ -109,7 +109,7 @@ pub(super) fn say_disable(object: &Object, block: &str) -> Option<Proposal> {
 /// The entries for the ports that fail get the TLS that they drop.
 pub(super) fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Option<Proposal>> {
     let with = |tls: Value, title: &str| -> Option<Proposal> {
-        let mut changed = (**object.json.as_ref()?).clone();
+        let mut changed = to_change(object)?;
         let entries = changed.pointer_mut("/spec/trafficPolicy/portLevelSettings")?.as_array_mut()?;
         for entry in entries {
             let port = entry.pointer("/port/number").and_then(Value::as_u64);
@@ -126,7 +126,7 @@ pub(super) fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Optio
 
 /// A policy that accepts both.
 pub(super) fn permissive(policy: &Object, field: &str) -> Option<Proposal> {
-    let mut changed = (**policy.json.as_ref()?).clone();
+    let mut changed = to_change(policy)?;
     let pointer = pointer_of(field);
     let holder = pointer.strip_suffix("/mode")?;
     let mode = changed.pointer_mut(holder)?.as_object_mut()?;
@@ -141,7 +141,7 @@ pub(super) fn permissive(policy: &Object, field: &str) -> Option<Proposal> {
 
 /// A host inside the mesh (MT-4.11).
 pub(super) fn internal(entry: &Object) -> Option<Proposal> {
-    let mut changed = (**entry.json.as_ref()?).clone();
+    let mut changed = to_change(entry)?;
     changed.pointer_mut("/spec")?.as_object_mut()?.insert("location".to_owned(), "MESH_INTERNAL".into());
     let title = "set spec.location to MESH_INTERNAL: automatic mTLS then looks at each endpoint".to_owned();
     Proposal::replace(entry, title, &changed)

@@ -69,13 +69,7 @@ impl Mesh {
     /// the same objects.
     #[must_use]
     pub fn apply(&self, delta: Delta) -> (Self, BTreeSet<ObjectId>) {
-        let named: BTreeSet<ObjectId> = delta
-            .iter()
-            .map(|change| match change {
-                Change::Upsert(object) => object.id.clone(),
-                Change::Delete(id) => id.clone(),
-            })
-            .collect();
+        let named: BTreeSet<ObjectId> = delta.iter().map(Change::id).cloned().collect();
         let (snapshot, _) = self.snapshot.apply(delta);
         let differs = |id: &ObjectId| match (self.snapshot.get(id), snapshot.get(id)) {
             (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
