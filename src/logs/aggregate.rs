@@ -166,6 +166,8 @@ pub struct Aggregate {
     joins: Joins,
     /// Sources that end within a line, with its number.
     cut: Vec<(SourceId, u64)>,
+    /// Sources with lines of layouts that are not read, with their number.
+    other_layouts: Vec<(SourceId, u64)>,
 }
 
 impl Default for Aggregate {
@@ -192,12 +194,23 @@ impl Aggregate {
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
+            other_layouts: Vec::new(),
         }
     }
 
     /// Notes that a source ends within a line that could not be read.
     pub fn add_cut(&mut self, source: SourceId, line: u64) {
         self.cut.push((source, line));
+    }
+
+    /// Notes that a source has so many lines of layouts that are not read.
+    pub fn add_other_layouts(&mut self, source: SourceId, lines: u64) {
+        self.other_layouts.push((source, lines));
+    }
+
+    /// The sources with lines of layouts that are not read, with their number.
+    pub fn other_layouts(&self) -> impl Iterator<Item = (&SourceName, u64)> {
+        self.other_layouts.iter().filter_map(|(source, lines)| Some((self.source(*source)?, *lines)))
     }
 
     /// The sources that end within a line, with its number.
