@@ -21,7 +21,7 @@ pub use aggregate::{
     Aggregate, Durations, Evidence, Group, GroupIndex, JoinKind, Joined, Limits, LineCounts, Link, PodName,
     PodOf, Sample, SourceId, SourceName,
 };
-pub use other_layouts::is_of_other_layout;
+pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};
 pub use time::{Rfc3339, format_time, parse_time};
 pub use upstream_cluster::{Direction, Reporter, UpstreamCluster, direction_of, reporter_of};
