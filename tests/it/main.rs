@@ -20,6 +20,7 @@ mod legacy_format;
 mod limits;
 mod mutations;
 mod networks;
+mod odd_values;
 #[cfg(unix)]
 mod pty;
 mod readme;
