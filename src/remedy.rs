@@ -17,7 +17,7 @@ use std::cell::OnceCell;
 use serde_json::Value;
 
 use crate::diagnose::checks::{ambient_ports, host_matches_nothing, peer_policies, reasons::Reasons};
-use crate::diagnose::{Code, Edge, Finding, Reason, Severity};
+use crate::diagnose::{ClientName, Code, Edge, Finding, Reason, Severity};
 use crate::model::destination_rule::DestinationRule;
 use crate::model::{Kind, ObjectId};
 use crate::resolve::client_tls::Sent;
@@ -241,12 +241,13 @@ fn stands_for(mesh: &Mesh, client: &Workload, edge: &Edge, hidden: &DestinationR
 fn of_edges(mesh: &Mesh, finding: &Finding, is_well: impl Fn(&Workload, &Edge) -> bool) -> bool {
     let mut edges = finding.edges.iter().take(TRIED).peekable();
     edges.peek().is_some()
-        && edges.all(|edge| {
-            let pods =
-                mesh.workloads.in_namespace(&edge.client.0).iter().filter_map(|at| mesh.workloads.get(*at));
-            let mut pods = pods.filter(|pod| pod.name == edge.client.1);
-            pods.next().is_some_and(|client| is_well(client, &edge))
-        })
+        && edges.all(|edge| workload(mesh, &edge.client).is_some_and(|client| is_well(client, &edge)))
+}
+
+/// The first pod of a client.
+fn workload<'a>(mesh: &'a Mesh, name: &ClientName) -> Option<&'a Workload> {
+    let mut pods = mesh.workloads.in_namespace(&name.0).iter().filter_map(|at| mesh.workloads.get(*at));
+    pods.find(|pod| pod.name == name.1 && pod.kind == name.2)
 }
 
 #[cfg(test)]

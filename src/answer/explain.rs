@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::common::API_VERSION;
 use crate::logs::{RESPONSE_FLAGS, ResponseFlag};
+use crate::resolve::name::distance;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -240,21 +241,6 @@ fn of_detail(asked: &str) -> Option<Explanation> {
     with_page.find_map(|word| named(|name| name.eq_ignore_ascii_case(word)))
 }
 
-/// How many letters have to be put in, left out or changed to make one word of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (number, letter) in a.chars().enumerate() {
-        let mut next = vec![number + 1];
-        for ((other, above), left_above) in b.chars().zip(row.iter().skip(1)).zip(&row) {
-            let left = next.last().copied().unwrap_or_default();
-            let changed = left_above + usize::from(letter != other);
-            next.push(changed.min(left + 1).min(above + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,7 +385,6 @@ mod tests {
         assert_eq!(nearest("plaintext-to-strickt").as_deref(), Some("plaintext-to-strict"));
         assert_eq!(nearest("shadwed").as_deref(), Some("shadowed"));
         assert_eq!(nearest("something-else-entirely"), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
         assert!(names().is_sorted() && names().contains(&"X1".to_owned()));
     }
 }

@@ -1,5 +1,5 @@
 //! `tls-check --legacy-format`: the rows that `istioctl authn tls-check` of 1.0 to 1.5 printed for a proxy, with the
-//! words of each release and with what it did not look at (section 9 of the mTLS rules).
+//! words of each release and with what it did not look at (MT-9).
 //!
 //! The rows are not this program's opinion: they leave out sidecars, endpoints, `PeerAuthentications` and what a subset
 //! inherits, because those releases did.

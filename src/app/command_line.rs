@@ -2,6 +2,7 @@
 
 use super::screen::View;
 use super::target::PairKey;
+use crate::resolve::name::distance;
 
 /// What a typed command asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,22 +102,6 @@ fn nearest(typed: &str) -> Option<&'static str> {
     near.min_by_key(|(far, _)| *far).map(|(_, name)| name)
 }
 
-/// How many letters have to be changed, added or taken away.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut before: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut row = vec![at + 1];
-        for (place, (wanted, above)) in other.iter().zip(before.windows(2)).enumerate() {
-            let [diagonal, above] = above else { continue };
-            let left = row.get(place).copied().unwrap_or(at);
-            row.push((diagonal + usize::from(*wanted != letter)).min(above + 1).min(left + 1));
-        }
-        before = row;
-    }
-    before.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +121,6 @@ mod tests {
     fn an_unknown_command_names_the_nearest() {
         assert_eq!(parse("fidnings"), Err("no command fidnings: did you mean findings?".into()));
         assert_eq!(parse("zzzzzz"), Err("no command zzzzzz: :aliases lists them".into()));
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 
     #[test]

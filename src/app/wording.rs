@@ -19,11 +19,6 @@ pub fn address(host: &str, port: u16, subset: Option<&str>) -> String {
     format!("{}:{port}{subset}", short_host(host))
 }
 
-/// The namespace in a host such as `reviews.bookinfo.svc.cluster.local`.
-pub fn namespace_of(host: &str) -> Option<&str> {
-    host.strip_suffix(".svc.cluster.local")?.rsplit_once('.').map(|(_, namespace)| namespace)
-}
-
 /// The clock of a time such as `2026-01-31T14:01:37.175Z`; a text that is no such time as it is.
 pub fn clock(time: &str) -> &str {
     if time.get(10..11) == Some("T") { time.get(11..19).unwrap_or(time) } else { time }
@@ -102,8 +97,6 @@ mod tests {
     #[test]
     fn hosts_and_times_are_short() {
         assert_eq!(address("a.b.svc.cluster.local", 80, Some("v1")), "a.b:80 v1");
-        assert_eq!(namespace_of("a.b.svc.cluster.local"), Some("b"));
-        assert_eq!(namespace_of("api.example.com"), None);
         assert_eq!(
             time_span(Some("2019-10-07T21:54:37.175Z"), Some("2019-10-07T21:54:39Z")),
             "21:54:37 … 21:54:39"

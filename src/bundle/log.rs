@@ -117,8 +117,8 @@ pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> st
     }
 }
 
-/// The pod that a path names (spec/cli.md, "The pod of a log line"): `NS_POD_UID/CONTAINER/…`,
-/// `POD_NS_CONTAINER-ID.log`, `POD.NS.log`, `NS/POD.log`, `NS/POD/CONTAINER….log`.
+/// The pod that a path names: `NS_POD_UID/CONTAINER/…`, `POD_NS_CONTAINER-ID.log`, `POD.NS.log`, `NS/POD.log`,
+/// `NS/POD/CONTAINER….log`.
 ///
 /// Any two folders look like a namespace and a pod, so a reading counts only if the objects know such a pod; where no
 /// pod was read at all, if the name looks like one that a controller gave.

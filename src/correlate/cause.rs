@@ -18,7 +18,7 @@ use crate::model::{Origin, Text};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::{PairTls, Status};
 
-/// A cause label (spec/findings.md).
+/// A cause label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Label {
     /// The client sent plaintext to a server that accepts mutual TLS only.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalog::{Code, Severity};
 use crate::model::{Object, ObjectId, Origin, Text};
 
-/// How sure a finding is (spec/findings.md, "Certainty").
+/// How sure a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Confidence {
     /// Other causes leave the same traces.
@@ -72,7 +72,7 @@ impl Involved {
     }
 }
 
-/// A finding that only gives the reason of another one (spec/findings.md, "One edge, one error").
+/// A finding that only gives the reason of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// MS0107: a DISABLE of the namespace or mesh makes automatic mTLS send plaintext.

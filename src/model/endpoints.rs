@@ -27,6 +27,6 @@ pub struct EndpointAddress {
     pub address: Text,
     /// The pod it belongs to, in the slice's namespace, where `targetRef` names one.
     pub pod: Option<Text>,
-    /// Whether it is ready. Endpoints that are not are endpoints too (mtls.md MT-3.6).
+    /// Whether it is ready. Endpoints that are not are endpoints too (MT-3.6).
     pub ready: bool,
 }

@@ -44,7 +44,7 @@ pub enum TargetPort {
     Name(Text),
 }
 
-/// What a port's declaration makes of its traffic (mtls.md MT-2.1).
+/// What a port's declaration makes of its traffic (MT-2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PortProtocol {
     /// HTTP, HTTP/2, gRPC.

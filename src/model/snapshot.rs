@@ -58,7 +58,7 @@ impl Snapshot {
     }
 
     /// Adds an object that a reader found: one that is there already counts by its `resourceVersion`, else the later
-    /// one counts (spec/cli.md, "The same object twice"), and two that differ are remembered.
+    /// one counts, and two that differ are remembered.
     pub fn add(&mut self, object: Object) {
         if let Some(known) = self.get(&object.id) {
             if known.says_the_same(&object) {

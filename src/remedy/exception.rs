@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::proposal::Proposal;
 use super::tls::set_mode;
-use crate::diagnose::{ClientName, Finding};
+use super::workload;
+use crate::diagnose::Finding;
 use crate::resolve::clients::Classes;
 use crate::resolve::{Level, Mesh, Target, Workload};
 
@@ -63,11 +64,6 @@ pub(super) fn originate(mesh: &Mesh, finding: &Finding) -> Option<Proposal> {
     let title =
         format!("originate TLS for {host}:{port}: a rule in {namespace} with mode SIMPLE for that port");
     Proposal::rule(&mesh.snapshot, title, (namespace, &name_of(host, "SIMPLE")), &spec)
-}
-
-fn workload<'a>(mesh: &'a Mesh, name: &ClientName) -> Option<&'a Workload> {
-    let mut pods = mesh.workloads.in_namespace(&name.0).iter().filter_map(|at| mesh.workloads.get(*at));
-    pods.find(|pod| pod.name == name.1 && pod.kind == name.2)
 }
 
 /// The settings in force for a client and a service, as a rule's `spec` has them: traffic policy and subsets of all

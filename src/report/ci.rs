@@ -1,4 +1,4 @@
-//! The report of `check` for continuous integration: SARIF for code scanning, `JUnit` XML for test reports, Markdown
+//! The report of `check` for continuous integration: SARIF for code scanning, JUnit XML for test reports, Markdown
 //! for a comment. The exit code does not depend on the format.
 
 mod junit;
@@ -17,7 +17,7 @@ use crate::answer::check::{CheckReport, Finding, InvolvedRef};
 pub enum CiFormat {
     /// SARIF 2.1.0, for code scanning; `check` only.
     Sarif,
-    /// `JUnit` XML, for reports of tests; `check` only.
+    /// JUnit XML, for reports of tests; `check` only.
     Junit,
     /// Markdown, for a comment on a change; `check` only.
     Markdown,

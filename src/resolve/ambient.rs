@@ -1,5 +1,5 @@
 //! Ambient mode: which pods the node's ztunnel captures, who can be reached through a tunnel (HBONE), and which waypoint
-//! stands before a service (mtls.md section 6).
+//! stands before a service (MT-6).
 
 pub mod policies;
 
@@ -15,6 +15,9 @@ use crate::model::{Kind, Labels, ObjectId, Snapshot, Text};
 
 /// The label of a namespace, pod or service that opts in or out.
 const MODE: &str = "istio.io/dataplane-mode";
+
+/// The label of a namespace or service that names its waypoint.
+const USE_WAYPOINT: &str = "istio.io/use-waypoint";
 
 /// The name of the gateway that a waypoint's pods are of.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
@@ -82,7 +85,7 @@ impl Ambient {
         let captures = all().any(|(_, workload)| workload.proxy == ProxyKind::Ztunnel);
         let namespaces = snapshot
             .of_kind(&Kind::Namespace)
-            .filter(|object| object.meta.labels.get("istio.io/use-waypoint").is_some())
+            .filter(|object| object.meta.labels.get(USE_WAYPOINT).is_some())
             .map(|object| (Arc::clone(&object.id.name), object.meta.labels.clone()));
         Self {
             sending: match config.sends_hbone {
@@ -103,13 +106,12 @@ impl Ambient {
 
     /// The waypoint that a service names, or else its namespace (MT-6.1).
     pub fn waypoint_of(&self, service: &Service) -> Option<Waypoint> {
-        const USE: &str = "istio.io/use-waypoint";
         let own = &service.object.meta.labels;
-        let labels = match own.get(USE) {
+        let labels = match own.get(USE_WAYPOINT) {
             Some(_) => own,
             None => self.namespaces.get(&service.namespace)?,
         };
-        let name = labels.get(USE).filter(|name| *name != "none")?;
+        let name = labels.get(USE_WAYPOINT).filter(|name| *name != "none")?;
         let namespace = labels.get("istio.io/use-waypoint-namespace").unwrap_or(&service.namespace);
         let (namespace, name) = (Text::from(namespace), Text::from(name));
         let pod = self.pods.get(&(Arc::clone(&namespace), Arc::clone(&name))).copied();

@@ -9,7 +9,7 @@ use super::workload::Workload;
 use crate::model::pod::ProxyKind;
 use crate::model::{Object, Text};
 
-/// What became of a rule (spec/cli.md, `candidates[].outcome`).
+/// What became of a rule (`candidates[].outcome` in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
     /// It names the entry in force.

@@ -1,5 +1,5 @@
 //! What a client sends: the `tls` block in force, or automatic mutual TLS, for the whole cluster and for each
-//! endpoint (mtls.md section 4).
+//! endpoint (MT-4).
 
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ impl Sent {
     }
 }
 
-/// Where a client's TLS comes from (spec/cli.md, `clientTls.source`).
+/// Where a client's TLS comes from (`clientTls.source` in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A `tls` block of a rule.

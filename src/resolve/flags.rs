@@ -1,4 +1,4 @@
-//! istiod's feature flags that decide answers (section 10 of the rules): which there are, and which are on.
+//! istiod's feature flags that decide answers: which there are, and which are on.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub enum Flag {
 }
 
 impl Flag {
-    /// All: those of section 10 in its order, then those of ambient mode.
+    /// All: those that decide about rules and endpoints, then those of ambient mode.
     pub const ALL: [Self; 9] = [
         Self::EnhancedMerge,
         Self::RuleInheritance,

@@ -12,7 +12,7 @@ use super::flags::Flag;
 use super::registry::Service;
 use super::workload::Workload;
 
-/// What is missing for an answer (spec/cli.md, `missing`).
+/// What is missing for an answer (`missing` in JSON).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Missing {
     /// The kind.
@@ -80,8 +80,7 @@ impl Gaps {
 
     fn not_decoded(&mut self, object: &Object, config: &Config) {
         let scope = Self::scope(object, config);
-        let place = format!("{} ({}:{})", object.id.path(), object.origin.file, object.origin.line);
-        let missing = |what: &str| Missing::not_collected(object.id.kind.name(), format!("{place} {what}"));
+        let missing = |what: &str| missing(object, what);
         let spec = |pointer: &str| object.json.as_ref().and_then(|json| json.pointer(pointer)).cloned();
         match &object.id.kind {
             Kind::BackendPolicy => {
@@ -137,9 +136,7 @@ impl Gaps {
     /// An object that is there and cannot be read may say anything that its kind can say.
     fn unreadable(&mut self, object: &Object, config: &Config) {
         let namespace = object.id.namespace.to_string();
-        let need =
-            format!("{} ({}:{}) cannot be read", object.id.path(), object.origin.file, object.origin.line);
-        let missing = Missing::not_collected(object.id.kind.name(), need);
+        let missing = missing(object, "cannot be read");
         match &object.id.kind {
             Kind::DestinationRule | Kind::EnvoyFilter => {
                 self.either.push((Self::scope(object, config), missing));
@@ -224,6 +221,12 @@ fn targets(refs: Option<&Value>, namespace: &Text) -> Option<Vec<ObjectId>> {
         (!text("name").is_empty()).then(|| ObjectId::new(kind, Text::clone(namespace), text("name")))
     };
     refs?.as_array()?.iter().map(of_ref).collect()
+}
+
+/// What an object leaves open, with the place where it was read.
+fn missing(object: &Object, what: &str) -> Missing {
+    let (id, origin) = (&object.id, &object.origin);
+    Missing::not_collected(id.kind.name(), format!("{} ({}:{}) {what}", id.path(), origin.file, origin.line))
 }
 
 /// Keys of clusters, listeners and filter chains that decide about TLS or about where traffic goes.

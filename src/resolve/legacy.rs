@@ -1,4 +1,4 @@
-//! What a server demanded before Istio 1.6: `Policy` and `MeshPolicy` of `authentication.istio.io` (mtls.md section 9).
+//! What a server demanded before Istio 1.6: `Policy` and `MeshPolicy` of `authentication.istio.io` (MT-9).
 
 use std::borrow::Cow;
 use std::sync::Arc;

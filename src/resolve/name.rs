@@ -1,4 +1,4 @@
-//! The names that users give: which workload and which service they mean (spec/cli.md, "Names").
+//! The names that users give: which workload and which service they mean, and how near a name is to another.
 
 use super::mesh::Mesh;
 use super::registry::Service;
@@ -156,4 +156,37 @@ fn short(names: impl Iterator<Item = String>) -> Vec<String> {
     names.dedup();
     names.truncate(5);
     names
+}
+
+/// How many letters have to be put in, left out or changed to make one word of the other.
+pub fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (number, letter) in a.chars().enumerate() {
+        let mut next = vec![number + 1];
+        for ((other, above), left_above) in b.chars().zip(row.iter().skip(1)).zip(&row) {
+            let left = next.last().copied().unwrap_or_default();
+            let changed = left_above + usize::from(letter != other);
+            next.push(changed.min(left + 1).min(above + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// The namespace in a host such as `reviews.bookinfo.svc.cluster.local`.
+pub fn namespace_of(host: &str) -> Option<&str> {
+    host.strip_suffix(".svc.cluster.local")?.rsplit_once('.').map(|(_, namespace)| namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_apart_and_the_namespace_of_a_host() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!((distance("", "abc"), distance("same", "same")), (3, 0));
+        assert_eq!(namespace_of("a.b.svc.cluster.local"), Some("b"));
+        assert_eq!(namespace_of("api.example.com"), None);
+    }
 }

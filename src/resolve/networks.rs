@@ -1,5 +1,5 @@
 //! Several networks: endpoints on another network are reached through its gateway, and that passes on Istio's mutual
-//! TLS only. All others vanish from the client's cluster (mtls.md MT-4.13).
+//! TLS only. All others vanish from the client's cluster (MT-4.13).
 
 use rustc_hash::FxHashSet;
 

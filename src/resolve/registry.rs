@@ -79,7 +79,7 @@ pub struct Endpoint {
     pub namespace: Text,
     /// See [`Endpoint::namespace`].
     pub labels: Labels,
-    /// Whether the registry takes it to speak Istio's mutual TLS (section 3 of the mTLS rules).
+    /// Whether the registry takes it to speak Istio's mutual TLS (MT-3).
     pub claims_mtls: bool,
     /// Whether it can be reached through a tunnel (MT-6.3).
     pub takes_tunnel: bool,

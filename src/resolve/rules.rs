@@ -1,4 +1,4 @@
-//! `DestinationRules` by pool and host: normalisation, export sets, merging, look-up (destination-rules.md 2 to 6, 12).
+//! `DestinationRules` by pool and host: normalisation, export sets, merging, look-up (DR-2 to DR-6).
 
 mod build;
 mod pool;
@@ -17,7 +17,7 @@ pub use pool::{HostTable, Hosted};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(u64);
 
-/// The pool that gave an answer (spec/cli.md, `destinationRule.level`).
+/// The pool that gave an answer (`destinationRule.level` in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// The client's namespace, or the root namespace's private rules for a client there.

@@ -1,4 +1,4 @@
-//! Which services a client's proxy knows, and which definition of a host it uses (destination-rules.md 7).
+//! Which services a client's proxy knows, and which definition of a host it uses (DR-7).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which TLS a workload demands: `PeerAuthentication` policies and their precedence (mtls.md section 1).
+//! Which TLS a workload demands: `PeerAuthentication` policies and their precedence (MT-1).
 
 use std::borrow::Cow;
 use std::sync::Arc;

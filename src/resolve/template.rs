@@ -1,5 +1,5 @@
-//! Pods that do not exist yet: what the templates of workloads will make, and whether injection will give them a proxy
-//! (spec/cli.md, "Git folders").
+//! Pods that do not exist yet: what the templates of workloads will make, and whether injection will give them a
+//! proxy.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The traffic policy of one port and subset: inheritance from rule to port to subset (destination-rules.md 8).
+//! The traffic policy of one port and subset: inheritance from rule to port to subset (DR-8).
 
 use serde_json::{Map, Value};
 

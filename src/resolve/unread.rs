@@ -13,7 +13,7 @@ use super::workload::{REVISION, Workload};
 use crate::model::Kind;
 use crate::model::pod::ProxyKind;
 
-/// Why a kind was not read (spec/cli.md, `missing[].state`).
+/// Why a kind was not read (`missing[].state` in JSON).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Why {
     /// There is no right to list it.

@@ -5,6 +5,7 @@ use super::client_tls::{ClusterTls, Sent};
 use super::conflict::{Server, Status};
 use super::flags::Flag;
 use super::gaps::Missing;
+use super::interception;
 use super::mesh::{Mesh, Target};
 use super::pair::EndpointTls;
 use super::registry::Service;
@@ -18,6 +19,11 @@ impl Mesh {
         let mesh = self.of_client(client);
         let mut missing = mesh.gaps.of_pair(client, target.service);
         missing.extend(mesh.private_rules_of_root(client, target));
+        if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
+            let need =
+                "which of the client's connections its annotations about addresses keep from its proxy";
+            missing.push(Missing::not_collected("Pod", need));
+        }
         missing
     }
 
@@ -65,7 +71,7 @@ impl Mesh {
         Some(missing)
     }
 
-    /// Where policies of 2019 leave open what a service's port demands (section 9 of the mTLS rules).
+    /// Where policies of 2019 leave open what a service's port demands (MT-9).
     fn legacy_policies(&self, service: &Service, port: u16) -> Option<Missing> {
         let legacy = self.legacy.as_deref().filter(|_| !service.is_external)?;
         let namespace = &service.namespace;
@@ -92,7 +98,7 @@ impl Mesh {
         None
     }
 
-    /// Section 13 of the rules: private root rules are honoured since 1.8, and by most specific host only since 1.12.
+    /// Private root rules are honoured since 1.8, and by most specific host only since 1.12.
     fn private_rules_of_root(&self, client: &Workload, target: &Target<'_>) -> Option<Missing> {
         let uses_rules = match client.proxy {
             ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint => target.is_in_scope(),

@@ -1,10 +1,10 @@
-//! Ambient mode through the command line: who tunnels, what ztunnel enforces, waypoints (mtls.md 5.2 and 6).
+//! Ambient mode through the command line: who tunnels, what ztunnel enforces, waypoints (MT-5, MT-6).
 
 use meshscope::model::Labels;
-use meshscope::resolve::{Mesh, Options};
+use meshscope::resolve::Options;
 use serde_json::Value;
 
-use crate::support::meshscope;
+use crate::support::meshes::{self, mesh_of, run_on};
 
 /// An object of any kind out of its parts as they stand in YAML.
 fn object(api: &str, kind: &str, metadata: &str, rest: &str) -> String {
@@ -13,20 +13,8 @@ fn object(api: &str, kind: &str, metadata: &str, rest: &str) -> String {
 
 /// A ready pod with container arguments of its proxy (empty for none) and more metadata.
 fn pod(namespace: &str, name: &str, address: u8, proxy: &str, metadata: &str) -> String {
-    let container = if proxy.is_empty() {
-        String::new()
-    } else {
-        format!(", {{name: istio-proxy, args: [proxy, {proxy}]}}")
-    };
-    object(
-        "v1",
-        "Pod",
-        &format!("namespace: {namespace}, name: {name}, {metadata}"),
-        &format!(
-            "spec: {{containers: [{{name: app}}{container}]}}\nstatus: {{phase: Running, podIP: 10.0.0.{address}, \
-             conditions: [{{type: Ready, status: \"True\"}}]}}"
-        ),
-    )
+    let proxy = if proxy.is_empty() { String::new() } else { format!("args: [proxy, {proxy}]") };
+    meshes::pod(&format!("{namespace}/{name}"), &format!("10.0.0.{address}"), metadata, &proxy)
 }
 
 const CAPTURED: &str = "annotations: {ambient.istio.io/redirection: enabled}";
@@ -47,15 +35,7 @@ fn ambient_server() -> String {
 }
 
 fn istiod(flags: &str) -> String {
-    object(
-        "apps/v1",
-        "Deployment",
-        "namespace: istio-system, name: istiod, labels: {app: istiod}",
-        &format!(
-            "spec: {{template: {{metadata: {{labels: {{app: istiod}}}}, spec: {{containers: [{{name: discovery, \
-             image: \"istio/pilot:1.30.1\", env: [{flags}]}}]}}}}}}"
-        ),
-    )
+    meshes::istiod("", "istio/pilot:1.30.1", flags)
 }
 
 fn ambient_istiod() -> String {
@@ -63,21 +43,12 @@ fn ambient_istiod() -> String {
 }
 
 fn mesh_mode(mode: &str) -> String {
-    object(
-        "security.istio.io/v1",
-        "PeerAuthentication",
-        "namespace: istio-system, name: default",
-        &format!("spec: {{mtls: {{mode: {mode}}}}}"),
-    )
+    meshes::object("PeerAuthentication", "istio-system/default", 1, &format!("{{mtls: {{mode: {mode}}}}}"))
 }
 
 fn rule(mode: &str) -> String {
-    object(
-        "networking.istio.io/v1",
-        "DestinationRule",
-        "namespace: shop, name: reviews",
-        &format!("spec: {{host: reviews, trafficPolicy: {{tls: {{mode: {mode}}}}}}}"),
-    )
+    let spec = format!("{{host: reviews, trafficPolicy: {{tls: {{mode: {mode}}}}}}}");
+    meshes::object("DestinationRule", "shop/reviews", 1, &spec)
 }
 
 fn sidecar_client() -> String {
@@ -97,10 +68,7 @@ fn answer(mesh: &str) -> (String, String, String, String) {
 }
 
 fn row(mesh: &str, client: &str) -> Value {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
-    let words = ["tls-check", client, "svc/reviews.shop", "-f", "mesh.yaml", "-o", "json"];
-    let ran = meshscope(folder.path(), &words);
+    let ran = run_on(mesh, &["tls-check", client, "svc/reviews.shop", "-o", "json"]);
     assert!(matches!(ran.code, 0 | 79), "{}", ran.err);
     let document = ran.json();
     assert_eq!(document["rows"].as_array().map(Vec::len), Some(1), "{document}");
@@ -306,15 +274,9 @@ fn policies_are_converted_as_istiod_does() {
     let cases: Value = serde_json::from_str(&text).unwrap();
     let mut compared = 0;
     for case in cases.as_array().unwrap() {
-        let folder = tempfile::tempdir().unwrap();
-        let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": case["objects"]});
-        std::fs::write(folder.path().join("mesh.json"), list.to_string()).unwrap();
-        let path = meshscope::bundle::Path::File(folder.path().join("mesh.json"));
-        let request = meshscope::bundle::Request { paths: vec![path], logs: Vec::new() };
-        let snapshot = meshscope::bundle::read(&request).unwrap().snapshot;
         let root = case["context"]["root_namespace"].as_str().unwrap();
         let options = Options { root_namespace: Some(root.to_owned()), ..Options::default() };
-        let mesh = Mesh::new(&snapshot, &options);
+        let mesh = mesh_of(case["objects"].as_array().unwrap(), &options);
         let workload = &case["context"]["workload"];
         let labels = workload["labels"].as_object().unwrap().iter();
         let labels =

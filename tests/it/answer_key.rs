@@ -2,15 +2,15 @@
 //! lies beside the project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use meshscope::answer::resolve::{self, Resolution};
-use meshscope::answer::tls_check::{self, Query, Row};
-use meshscope::bundle::{self, Request};
+use meshscope::answer::tls_check::Row;
 use meshscope::resolve::{Mesh, Options};
 use serde_json::{Value, json};
 
 use crate::support::fixture;
+use crate::support::meshes::{key_files, key_of, keys_beside, mesh_of, rows};
 
 #[test]
 fn the_rows_of_the_rules_are_answered_as_istiod_does() {
@@ -20,25 +20,17 @@ fn the_rows_of_the_rules_are_answered_as_istiod_does() {
 
 #[test]
 fn all_meshes_of_the_key_are_answered_as_istiod_does() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mesh-oracle");
-    if beside.is_dir() {
+    if let Some(beside) = keys_beside() {
         let disagreements = disagreements(&beside, 600);
         assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
     }
 }
 
 fn disagreements(folder: &Path, at_least: usize) -> Vec<String> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect();
-    files.sort();
     let (mut wrong, mut compared) = (Vec::new(), 0);
-    for file in files {
-        let key: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    for file in key_files(folder) {
         compared += 1;
-        compare(&key, &mut wrong);
+        compare(&key_of(&file), &mut wrong);
         if wrong.len() > 20 {
             break;
         }
@@ -47,21 +39,10 @@ fn disagreements(folder: &Path, at_least: usize) -> Vec<String> {
     wrong
 }
 
-fn mesh_of(key: &Value) -> std::sync::Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": key["objects"]});
-    std::io::Write::write_all(&mut file, list.to_string().as_bytes()).unwrap();
-    let path = bundle::Path::File(file.path().to_owned());
-    let read = bundle::read(&Request { paths: vec![path], logs: Vec::new() }).unwrap();
-    Mesh::new(&read.snapshot, &Options::default())
-}
-
-type Place = (String, String, u16, Option<String>);
-
 fn compare(key: &Value, wrong: &mut Vec<String>) {
     let name = key["name"].as_str().unwrap();
-    let mesh = mesh_of(key);
-    let rows = rows(&mesh);
+    let mesh = mesh_of(key["objects"].as_array().unwrap(), &Options::default());
+    let rows = rows(&mesh, None);
     let resolutions = resolutions(&mesh);
     for answer in key["answers"].as_array().unwrap() {
         for client in answer["clients"].as_array().unwrap() {
@@ -108,16 +89,6 @@ fn compare(key: &Value, wrong: &mut Vec<String>) {
             ));
         }
     }
-}
-
-fn rows(mesh: &Mesh) -> BTreeMap<Place, Row> {
-    let answer = tls_check::check(mesh, &Query { each_client: true, ..Query::default() });
-    let place = |row: &Row| {
-        let client = row.client.as_ref().unwrap();
-        let pod = format!("{}/{}", client.namespace.as_ref().unwrap(), client.pod.as_ref().unwrap());
-        (pod, row.host.clone(), row.port, row.subset.clone())
-    };
-    answer.rows.into_iter().map(|row| (place(&row), row)).collect()
 }
 
 fn resolutions(mesh: &Mesh) -> BTreeMap<(String, String), Resolution> {

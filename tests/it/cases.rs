@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::meshes::{GIT_FOLDER, SECOND_POLICY};
 use crate::support::{copy_of, fixture, meshscope, replace};
 
 const CLIENT: &str = "traffic-generator-productpage-6b88d69f-xxfkn.bookinfo";
@@ -189,36 +190,6 @@ fn a_client_that_is_not_named_stands_for_all_that_get_the_same_answer() {
     assert!(each["rows"].as_array().unwrap().iter().all(|row| row["client"]["pod"].is_string()));
 }
 
-/// A server and a client in one pod's template, as a Git folder has them, with a policy and a rule that contradict it.
-const GIT_FOLDER: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: {name: x, labels: {istio-injection: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: a, namespace: x}
-spec: {selector: {app: a}, ports: [{port: 80, name: http, targetPort: web}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: a, namespace: x}
-spec:
-  template:
-    metadata: {labels: {app: a}}
-    spec: {containers: [{name: web, ports: [{name: web, containerPort: 8080}]}]}
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: one, namespace: x}
-spec: {mtls: {mode: STRICT}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: r, namespace: x}
-spec: {host: a, trafficPolicy: {tls: {mode: DISABLE}}}
-";
-
 #[test]
 fn without_pods_the_templates_count_and_the_answer_says_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -241,10 +212,9 @@ fn without_pods_the_templates_count_and_the_answer_says_so() {
 
 #[test]
 fn where_age_decides_and_is_not_known_both_outcomes_are_named() {
-    let second = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: two, namespace: x}\nspec: {mtls: {mode: DISABLE}}\n";
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mesh.yaml");
-    std::fs::write(&file, format!("{GIT_FOLDER}{second}")).unwrap();
+    std::fs::write(&file, [GIT_FOLDER, SECOND_POLICY].concat()).unwrap();
     let row = &meshscope(folder.path(), &["tls-check", "-f", ".", "-o", "json"]).json()["rows"][0];
     assert_eq!(row["status"], "COND");
     let reason = row["reason"].as_str().unwrap();

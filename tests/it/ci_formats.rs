@@ -1,4 +1,4 @@
-//! `check` as SARIF, `JUnit` XML and Markdown, read back by readers that others wrote, on sound, broken and hostile
+//! `check` as SARIF, JUnit XML and Markdown, read back by readers that others wrote, on sound, broken and hostile
 //! meshes.
 
 mod junit;

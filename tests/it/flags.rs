@@ -1,83 +1,40 @@
 //! istiod's flags: where they are read, and what each changes.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use meshscope::bundle::{self, Request};
 use meshscope::resolve::{Flag, Mesh, Options, PairTls, Status};
 
+use crate::support::meshes::{self, SIDECAR, json_on, mesh, service};
 use crate::support::meshscope;
-
-fn mesh(objects: &str, options: &Options) -> Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file, objects.as_bytes()).unwrap();
-    let paths = vec![bundle::Path::File(file.path().to_owned())];
-    let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
-    assert!(read.problems.is_empty(), "{:?}", read.problems);
-    Mesh::new(&read.snapshot, options)
-}
 
 fn at_version(version: &str) -> Options {
     Options { istio_version: Some(version.to_owned()), ..Options::default() }
 }
 
 fn pod(path: &str, address: u8, proxy: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
+    let (_, name) = path.split_once('/').unwrap();
+    let labels = format!("labels: {{app: {name}, security.istio.io/tlsMode: istio}}");
+    meshes::pod(path, &format!("10.0.0.{address}"), &labels, proxy)
+}
+
+fn object(kind: &str, path: &str, spec: &str) -> String {
+    meshes::object(kind, path, 0, spec)
+}
+
+/// istiod with a variable of its environment, as a Deployment or as a Pod in this phase.
+fn istiod(kind: &str, tag: &str, variable: &str) -> String {
+    let image = format!("istio/pilot:{tag}");
+    if kind == "Deployment" {
+        return meshes::istiod("", &image, variable);
+    }
     format!(
         "---
 apiVersion: v1
 kind: Pod
-metadata: {{namespace: {namespace}, name: {name}, labels: {{app: {name}, security.istio.io/tlsMode: istio}}}}
-spec: {{containers: [{{name: app}}, {{name: istio-proxy, {proxy}}}]}}
-status: {{phase: Running, podIP: 10.0.0.{address}, conditions: [{{type: Ready, status: \"True\"}}]}}
+metadata: {{namespace: istio-system, name: istiod-{kind}, labels: {{app: istiod}}}}
+spec: {{containers: [{{name: discovery, image: \"{image}\", env: [{variable}]}}]}}
+status: {{phase: {kind}}}
 "
-    )
-}
-
-const SIDECAR: &str = "args: [proxy, sidecar]";
-
-fn service(path: &str, more: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    format!(
-        "---
-apiVersion: v1
-kind: Service
-metadata: {{namespace: {namespace}, name: {name}}}
-spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80}}]{more}}}
-"
-    )
-}
-
-fn object(kind: &str, path: &str, spec: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    let group = if kind == "PeerAuthentication" { "security" } else { "networking" };
-    format!(
-        "---
-apiVersion: {group}.istio.io/v1beta1
-kind: {kind}
-metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2024-01-01T00:00:00Z\"}}
-spec: {spec}
-"
-    )
-}
-
-/// istiod with a variable of its environment, as a Deployment or as a Pod.
-fn istiod(kind: &str, tag: &str, variable: &str) -> String {
-    let container = format!("{{name: discovery, image: \"istio/pilot:{tag}\", env: [{variable}]}}");
-    let spec = match kind {
-        "Deployment" => {
-            format!("apiVersion: apps/v1\nspec: {{template: {{spec: {{containers: [{container}]}}}}}}")
-        }
-        _ => format!("apiVersion: v1\nspec: {{containers: [{container}]}}\nstatus: {{phase: {kind}}}"),
-    };
-    let kind = if kind == "Deployment" { "Deployment" } else { "Pod" };
-    format!(
-        "---
-kind: {kind}
-metadata: {{namespace: istio-system, name: istiod-{}, labels: {{app: istiod}}}}
-{spec}
-",
-        tag.replace('.', "-")
     )
 }
 
@@ -285,13 +242,11 @@ fn a_proxy_with_certificates_of_its_own_leaves_open_what_it_presents() {
 #[test]
 fn certificates_of_its_own_set_a_client_apart() {
     let own = format!("{SIDECAR}, env: [{{name: ISTIO_META_TLS_CLIENT_CERT_CHAIN, value: /etc/own.pem}}]");
-    let folder = tempfile::tempdir().unwrap();
     let objects = service("shop/reviews", "")
         + &pod("shop/reviews", 1, SIDECAR)
         + &pod("web/client", 2, SIDECAR)
         + &pod("web/other", 3, &own);
-    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
-    let rows = meshscope(folder.path(), &["tls-check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let rows = json_on(&objects, &["tls-check"]);
     let rows: Vec<_> = rows["rows"].as_array().unwrap().iter().collect();
     let unknown: Vec<_> = rows.iter().filter(|row| row["status"] == "UNKNOWN").collect();
     assert_eq!((rows.len() > 1, unknown.len()), (true, 1), "{rows:?}");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::meshes::{object, policy_of_2019};
 use crate::support::{Ran, meshscope};
 
 const CLIENT: &str = "---
@@ -34,31 +35,8 @@ fn a() -> String {
     CLIENT.to_owned() + &service("a", "{name: http, port: 80}")
 }
 
-/// A `MeshPolicy`, or in a namespace a `Policy`.
-fn policy(path: &str, age: u8, spec: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    let kind = if namespace.is_empty() { "MeshPolicy" } else { "Policy" };
-    let namespace = if namespace.is_empty() { String::new() } else { format!("namespace: {namespace}, ") };
-    format!(
-        "---
-apiVersion: authentication.istio.io/v1alpha1
-kind: {kind}
-metadata: {{{namespace}name: {name}, creationTimestamp: \"2019-01-01T00:00:{age:02}Z\"}}
-spec: {spec}
-"
-    )
-}
-
 fn rule(path: &str, spec: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    format!(
-        "---
-apiVersion: networking.istio.io/v1alpha3
-kind: DestinationRule
-metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2019-01-01T00:00:00Z\"}}
-spec: {spec}
-"
-    )
+    object("DestinationRule", path, 0, spec)
 }
 
 fn tls(path: &str, host: &str, mode: &str) -> String {
@@ -103,7 +81,7 @@ fn mesh_default() -> String {
 
 #[test]
 fn the_rows_of_the_rules_are_printed_byte_for_byte() {
-    let strict = a() + &policy("/default", 1, STRICT);
+    let strict = a() + &policy_of_2019("/default", 1, STRICT);
     for (row, version, objects, wanted, code) in [
         (
             "T1",
@@ -124,7 +102,7 @@ fn the_rows_of_the_rules_are_printed_byte_for_byte() {
         (
             "T3",
             "1.1",
-            a() + &policy("/default", 1, PERMISSIVE),
+            a() + &policy_of_2019("/default", 1, PERMISSIVE),
             "HOST:PORT                      STATUS     SERVER        CLIENT     AUTHN POLICY     DESTINATION RULE\n\
              a.foo.svc.cluster.local:80     OK         HTTP/mTLS     HTTP       default/         -\n",
             0,
@@ -186,7 +164,7 @@ fn all_pairs() -> String {
             let name = format!("{server}{at}");
             objects.push_str(&service(&name, "{name: http, port: 80}"));
             let target = format!("{{targets: [{{name: {name}}}], {}", spec.trim_start_matches('{'));
-            objects.push_str(&policy(&format!("foo/{name}"), 1, &target.replace(", }", "}")));
+            objects.push_str(&policy_of_2019(&format!("foo/{name}"), 1, &target.replace(", }", "}")));
             let spec = match *mode {
                 "" => format!("{{host: {name}, trafficPolicy: {{loadBalancer: {{simple: RANDOM}}}}}}"),
                 mode => format!("{{host: {name}, trafficPolicy: {{tls: {{mode: {mode}}}}}}}"),
@@ -339,20 +317,20 @@ fn the_rule_is_that_of_the_clients_proxy_by_the_rules_of_that_version() {
 #[test]
 fn the_policy_is_the_one_that_each_version_finds() {
     let named = |name: &str, age: u8, targets: &str, spec: &str| {
-        policy(&format!("foo/{name}"), age, &format!("{{targets: [{targets}]{spec}}}"))
+        policy_of_2019(&format!("foo/{name}"), age, &format!("{{targets: [{targets}]{spec}}}"))
     };
     let mtls = ", peers: [{mtls: null}]";
-    let mesh = policy("/default", 1, STRICT);
+    let mesh = policy_of_2019("/default", 1, STRICT);
     for (what, objects, early, late) in [
         (
             "a namespace's policy before the mesh's",
-            mesh.clone() + &policy("foo/default", 1, "{}"),
+            mesh.clone() + &policy_of_2019("foo/default", 1, "{}"),
             ["default/foo", "HTTP"],
             ["foo/default", "DISABLE"],
         ),
         (
             "a name before the namespace",
-            policy("foo/default", 1, "{}") + &named("x", 2, "{name: a}", mtls),
+            policy_of_2019("foo/default", 1, "{}") + &named("x", 2, "{name: a}", mtls),
             ["x/foo", "mTLS"],
             ["foo/x", "STRICT"],
         ),
@@ -372,13 +350,13 @@ fn the_policy_is_the_one_that_each_version_finds() {
         ),
         (
             "another service's policy, and one of another namespace, are no matter",
-            mesh.clone() + &named("x", 1, "{name: b}", "") + &policy("web/default", 1, "{}"),
+            mesh.clone() + &named("x", 1, "{name: b}", "") + &policy_of_2019("web/default", 1, "{}"),
             ["default/", "mTLS"],
             ["/default", "STRICT"],
         ),
         (
             "a policy for tokens only has no mutual TLS",
-            mesh + &policy("foo/default", 1, "{peers: [{jwt: {issuer: x}}]}"),
+            mesh + &policy_of_2019("foo/default", 1, "{peers: [{jwt: {issuer: x}}]}"),
             ["default/foo", "HTTP"],
             ["foo/default", "DISABLE"],
         ),
@@ -395,8 +373,8 @@ fn the_policy_is_the_one_that_each_version_finds() {
 #[test]
 fn labels_are_no_name_from_1_2_on_and_nobody_passes_any_in() {
     let objects = a()
-        + &policy("/default", 1, STRICT)
-        + &policy("foo/x", 1, "{targets: [{name: a, labels: {app: a}}]}");
+        + &policy_of_2019("/default", 1, STRICT)
+        + &policy_of_2019("foo/x", 1, "{targets: [{name: a, labels: {app: a}}]}");
     for (version, wanted) in [
         ("1.1", ["x/foo", "HTTP"]),
         ("1.2", ["default/", "mTLS"]),
@@ -425,8 +403,8 @@ spec: {mtls: {mode: STRICT}}
 #[test]
 fn which_of_two_policies_was_found_first_is_a_doubt_and_said() {
     let two = a()
-        + &policy("foo/x", 1, "{targets: [{name: a}], peers: [{mtls: {}}]}")
-        + &policy("foo/z", 2, "{targets: [{name: a}]}");
+        + &policy_of_2019("foo/x", 1, "{targets: [{name: a}], peers: [{mtls: {}}]}")
+        + &policy_of_2019("foo/z", 2, "{targets: [{name: a}]}");
     let ran = printed(&two, "1.3", &[]);
     assert!(
         ran.out.contains("x/foo") && ran.err.contains("is found first is not known"),
@@ -463,7 +441,7 @@ fn what_istioctl_did_not_have_is_refused() {
 #[test]
 fn other_formats_and_the_old_name_of_the_command_have_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("mesh.yaml"), a() + &policy("/default", 1, STRICT)).unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), a() + &policy_of_2019("/default", 1, STRICT)).unwrap();
     let arguments =
         ["authn", "tls-check", "client.web", "-f", "mesh.yaml", "--legacy-format", "1.2", "-o", "json"];
     let document = meshscope(folder.path(), &arguments).json();

@@ -5,45 +5,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::meshes::{GIT_FOLDER, SECOND_POLICY};
 use crate::support::{Ran, fixture, meshscope};
 
 const FORMATS: [&str; 9] = ["table", "wide", "json", "yaml", "ndjson", "name", "sarif", "junit", "markdown"];
 const LIMITS: [&str; 5] = ["error", "warning", "info", "unknown", "never"];
-
-/// A mesh in which the age of two policies decides, and is not known.
-const UNTOLD: &str = r"
-apiVersion: v1
-kind: Namespace
-metadata: {name: x, labels: {istio-injection: enabled}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: a, namespace: x}
-spec: {selector: {app: a}, ports: [{port: 80, name: http, targetPort: 8080}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: a, namespace: x}
-spec:
-  template:
-    metadata: {labels: {app: a}}
-    spec: {containers: [{name: web}]}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: r, namespace: x}
-spec: {host: a, trafficPolicy: {tls: {mode: DISABLE}}}
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: one, namespace: x}
-spec: {mtls: {mode: STRICT}}
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: two, namespace: x}
-spec: {mtls: {mode: DISABLE}}
-";
 
 fn check(folder: &Path, more: &[&str]) -> Ran {
     meshscope(folder, &[&["check", "-f", "."], more].concat())
@@ -90,7 +56,7 @@ fn every_limit_counts_its_severities_in_every_format() {
 #[test]
 fn what_cannot_be_told_counts_for_unknown_only() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("mesh.yaml"), UNTOLD).unwrap();
+    fs::write(folder.path().join("mesh.yaml"), [GIT_FOLDER, SECOND_POLICY].concat()).unwrap();
     let report = json(folder.path(), &[]);
     assert_eq!(report["summary"]["unknown"], 1);
     let all = ignoring(&codes(&report)).into_iter().map(str::to_owned).collect::<Vec<_>>();

@@ -1,8 +1,8 @@
-//! Several networks: what is not Istio's mutual TLS does not reach the other one (mtls.md MT-4.13).
+//! Several networks: what is not Istio's mutual TLS does not reach the other one (MT-4.13).
 
 use serde_json::Value;
 
-use crate::support::meshscope;
+use crate::support::meshes::{SIDECAR, json_on, object, pod, service};
 
 const GATEWAY: &str = "---
 apiVersion: v1
@@ -12,53 +12,27 @@ spec: {type: LoadBalancer, ports: [{name: tls, port: 15443}]}
 status: {loadBalancer: {ingress: [{ip: 192.0.2.9}]}}
 ";
 
-fn pod(namespace: &str, name: &str, address: &str, labels: &str) -> String {
-    format!(
-        "---
-apiVersion: v1
-kind: Pod
-metadata: {{namespace: {namespace}, name: {name}, labels: {{security.istio.io/tlsMode: istio, {labels}}}}}
-spec: {{containers: [{{name: app}}, {{name: istio-proxy, args: [proxy, sidecar]}}]}}
-status: {{phase: Running, podIP: {address}, conditions: [{{type: Ready, status: \"True\"}}]}}
-"
-    )
-}
-
 /// A client on `near`, `reviews` with a pod on `far` and perhaps one on `near`, and a rule.
 fn mesh(gateway: &str, near: bool, tls: &str) -> String {
-    let service = "---
-apiVersion: v1
-kind: Service
-metadata: {namespace: shop, name: reviews}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: 8080}]}
-";
-    let rule = format!(
-        "---
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {{namespace: shop, name: reviews}}
-spec: {{host: reviews, trafficPolicy: {{loadBalancer: {{simple: RANDOM}}{tls}}}}}
-"
-    );
-    let mut mesh = gateway.to_owned() + service + &rule;
-    mesh += &pod("web", "client", "10.0.0.9", "app: client, topology.istio.io/network: near");
-    mesh += &pod("shop", "reviews-far", "10.1.0.1", "app: reviews, topology.istio.io/network: far");
+    let pod = |path: &str, address: &str, app: &str, network: &str| {
+        let labels =
+            format!("app: {app}, security.istio.io/tlsMode: istio, topology.istio.io/network: {network}");
+        pod(path, address, &format!("labels: {{{labels}}}"), SIDECAR)
+    };
+    let rule = format!("{{host: reviews, trafficPolicy: {{loadBalancer: {{simple: RANDOM}}{tls}}}}}");
+    let mut mesh = gateway.to_owned() + &service("shop/reviews", "");
+    mesh += &object("DestinationRule", "shop/reviews", 1, &rule);
+    mesh += &pod("web/client", "10.0.0.9", "client", "near");
+    mesh += &pod("shop/reviews-far", "10.1.0.1", "reviews", "far");
     if near {
-        mesh += &pod("shop", "reviews-near", "10.0.0.1", "app: reviews, topology.istio.io/network: near");
+        mesh += &pod("shop/reviews-near", "10.0.0.1", "reviews", "near");
     }
     mesh
 }
 
-fn run(mesh: &str, words: &[&str]) -> Value {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
-    let words: Vec<_> = words.iter().copied().chain(["-f", "mesh.yaml", "-o", "json"]).collect();
-    meshscope(folder.path(), &words).json()
-}
-
 /// `status`, symptom and the number of endpoints for the client.
 fn answer(mesh: &str) -> (String, Value, usize) {
-    let rows = run(mesh, &["tls-check", "client.web", "svc/reviews.shop"]);
+    let rows = json_on(mesh, &["tls-check", "client.web", "svc/reviews.shop"]);
     let row = &rows["rows"][0];
     (
         row["status"].as_str().unwrap().to_owned(),
@@ -84,7 +58,7 @@ fn plaintext_does_not_reach_another_network() {
 
 #[test]
 fn check_names_the_rule_and_what_would_mend_it() {
-    let report = run(&mesh(GATEWAY, false, DISABLE), &["check"]);
+    let report = json_on(&mesh(GATEWAY, false, DISABLE), &["check"]);
     let findings = report["findings"].as_array().unwrap();
     let found: Vec<_> = findings.iter().filter(|one| one["code"] == "MS0304").collect();
     assert_eq!(found.len(), 1, "{report}");
@@ -92,6 +66,6 @@ fn check_names_the_rule_and_what_would_mend_it() {
     assert_eq!(found[0]["edges"][0]["client"]["name"], "client");
     let after = &found[0]["remedies"][0]["changes"][0]["after"];
     assert_eq!(after["status"], "OK", "{}", found[0]["remedies"]);
-    let sound = run(&mesh(GATEWAY, false, ""), &["check"]);
+    let sound = json_on(&mesh(GATEWAY, false, ""), &["check"]);
     assert!(!sound.to_string().contains("MS0304"));
 }

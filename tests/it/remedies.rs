@@ -2,27 +2,17 @@
 //! object added, everything read and judged from nothing. The finding has to be gone, nothing may have become worse,
 //! and the preview has to name exactly the pairs whose answer is another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
-use meshscope::answer::tls_check::{self, Query, Row};
-use meshscope::bundle::{self, Request};
+use meshscope::answer::tls_check::Row;
 use meshscope::diagnose::{Finding, Severity, diagnose};
 use meshscope::remedy::{Remedy, remedies};
 use meshscope::resolve::{Mesh, Options};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::fixture;
-
-fn mesh_of(objects: &[Value]) -> Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    std::io::Write::write_all(&mut file, list.to_string().as_bytes()).unwrap();
-    let path = bundle::Path::File(file.path().to_owned());
-    let read = bundle::read(&Request { paths: vec![path], logs: Vec::new() }).unwrap();
-    Mesh::new(&read.snapshot, &Options::default())
-}
+use crate::support::meshes::{Place, key_files, key_of, keys_beside, mesh_of, rows};
 
 /// The objects after a remedy was applied as its command would.
 fn applied(objects: &[Value], remedy: &Remedy) -> Vec<Value> {
@@ -52,18 +42,6 @@ fn applied(objects: &[Value], remedy: &Remedy) -> Vec<Value> {
     changed
 }
 
-type Place = (String, String, u16, Option<String>);
-
-fn rows(mesh: &Mesh) -> BTreeMap<Place, Row> {
-    let place = |row: &Row| {
-        let client = row.client.as_ref().unwrap();
-        let pod = format!("{}/{}", client.namespace.as_ref().unwrap(), client.pod.as_ref().unwrap());
-        (pod, row.host.clone(), row.port, row.subset.clone())
-    };
-    let query = Query { each_client: true, ..Query::default() };
-    tls_check::check(mesh, &query).rows.into_iter().map(|row| (place(&row), row)).collect()
-}
-
 /// The pairs of a preview, pod by pod.
 fn listed(mesh: &Mesh, remedy: &Remedy) -> BTreeSet<Place> {
     let of_pod = |at: &usize| {
@@ -81,9 +59,9 @@ fn listed(mesh: &Mesh, remedy: &Remedy) -> BTreeSet<Place> {
 }
 
 fn hold(name: &str, objects: &[Value], wrong: &mut Vec<String>) -> usize {
-    let mesh = mesh_of(objects);
+    let mesh = mesh_of(objects, &Options::default());
     let found = diagnose(&mesh, &[]).findings;
-    let before = rows(&mesh);
+    let before = rows(&mesh, None);
     // A pair that failed may fail for another reason; one that worked may not fail.
     let errors = |findings: &[Finding]| -> BTreeSet<_> {
         let errors = findings.iter().filter(|one| one.severity == Severity::Error);
@@ -97,7 +75,7 @@ fn hold(name: &str, objects: &[Value], wrong: &mut Vec<String>) -> usize {
             }
             tried += 1;
             let what = format!("{name}: {}: {}", finding.id(), remedy.title);
-            let after = mesh_of(&applied(objects, &remedy));
+            let after = mesh_of(&applied(objects, &remedy), &Options::default());
             let left = diagnose(&after, &[]).findings;
             if left.iter().any(|one| one.id() == finding.id()) {
                 wrong.push(format!("{what}: the finding is still there"));
@@ -106,7 +84,7 @@ fn hold(name: &str, objects: &[Value], wrong: &mut Vec<String>) -> usize {
                 wrong.push(format!("{what}: {new:?} fails"));
             }
             let listed = listed(&mesh, &remedy);
-            let (judged, after) = (judged(&mesh), rows(&after));
+            let (judged, after) = (judged(&mesh), rows(&after, None));
             for (place, row) in &before {
                 let Some(other) = after.get(place).filter(|_| judged.contains(place)) else { continue };
                 let said = |row: &Row| {
@@ -127,17 +105,14 @@ fn hold(name: &str, objects: &[Value], wrong: &mut Vec<String>) -> usize {
 /// The pairs that `check` judges: those that a client has in its scope.
 fn judged(mesh: &Mesh) -> BTreeSet<Place> {
     let in_scope = |row: &&Row| row.client_tls.source != "not-in-scope" && row.subset.is_none();
-    let rows = rows(mesh);
+    let rows = rows(mesh, None);
     rows.iter().filter(|(_, row)| in_scope(row)).map(|(place, _)| place.clone()).collect()
 }
 
 fn of_folder(folder: &Path, every: usize) -> (usize, Vec<String>) {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
     let (mut tried, mut wrong) = (0, Vec::new());
-    for file in files.iter().step_by(every) {
-        let key: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for file in key_files(folder).iter().step_by(every) {
+        let key = key_of(file);
         tried += hold(key["name"].as_str().unwrap(), key["objects"].as_array().unwrap(), &mut wrong);
         if wrong.len() > 10 {
             break;
@@ -155,8 +130,7 @@ fn remedies_do_what_they_say_and_nothing_else() {
 
 #[test]
 fn remedies_hold_on_the_meshes_of_the_key() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mesh-oracle");
-    if beside.is_dir() {
+    if let Some(beside) = keys_beside() {
         let (tried, wrong) = of_folder(&beside, 3);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         assert!(tried > 100, "only {tried} remedies");

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use meshscope::bundle::{self, Request};
 use meshscope::model::Kind;
 use meshscope::resolve::candidates::{self, Which};
 use meshscope::resolve::unread::Why;
 use meshscope::resolve::{Mesh, Options, PairTls, Workload};
 
-use crate::support::meshscope;
+use crate::support::meshes::{
+    self, SIDECAR, json_on, mesh as mesh_with, mesh_config, object, run_on, service,
+};
 
 const HOST: &str = "reviews.shop.svc.cluster.local";
 
@@ -16,80 +17,22 @@ fn mesh(objects: &str) -> Arc<Mesh> {
     mesh_with(objects, &Options::default())
 }
 
-fn mesh_with(objects: &str, options: &Options) -> Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file, objects.as_bytes()).unwrap();
-    let paths = vec![bundle::Path::File(file.path().to_owned())];
-    let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
-    assert!(read.problems.is_empty(), "{:?}", read.problems);
-    Mesh::new(&read.snapshot, options)
-}
-
 /// A pod with a sidecar; labels and annotations as they stand in YAML.
 fn pod(path: &str, address: u8, labels: &str, annotations: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    format!(
-        "---
-apiVersion: v1
-kind: Pod
-metadata:
-  namespace: {namespace}
-  name: {name}
-  labels: {{app: {name}, security.istio.io/tlsMode: istio{labels}}}
-  annotations: {{{annotations}}}
-spec: {{containers: [{{name: app}}, {{name: istio-proxy, args: [proxy, sidecar]}}]}}
-status: {{phase: Running, podIP: 10.0.0.{address}, conditions: [{{type: Ready, status: \"True\"}}]}}
-"
-    )
+    let (_, name) = path.split_once('/').unwrap();
+    let labels = format!("labels: {{app: {name}, security.istio.io/tlsMode: istio{labels}}}");
+    let metadata = format!("{labels}, annotations: {{{annotations}}}");
+    meshes::pod(path, &format!("10.0.0.{address}"), &metadata, SIDECAR)
 }
 
 fn reviews(labels: &str) -> String {
-    "---
-apiVersion: v1
-kind: Service
-metadata: {namespace: shop, name: reviews}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
-"
-    .to_owned()
-        + &pod("shop/reviews", 1, labels, "")
+    service("shop/reviews", "") + &pod("shop/reviews", 1, labels, "")
 }
 
 const CANARY: &str = ", istio.io/rev: canary";
 
-fn mesh_config(name: &str, text: &str) -> String {
-    format!(
-        "---
-apiVersion: v1
-kind: ConfigMap
-metadata: {{namespace: istio-system, name: {name}}}
-data: {{mesh: '{text}'}}
-"
-    )
-}
-
 fn istiod(revision: &str, tag: &str, variables: &str) -> String {
-    let label = if revision.is_empty() { String::new() } else { format!(", istio.io/rev: {revision}") };
-    format!(
-        "---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{namespace: istio-system, name: istiod-{revision}, labels: {{app: istiod{label}}}}}
-spec: {{template: {{spec: {{containers: [{{name: discovery, image: \"istio/pilot:{tag}\", env: [{variables}]}}]}}}}}}
-"
-    )
-}
-
-fn object(kind: &str, path: &str, age: u8, spec: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    let group = if kind == "PeerAuthentication" { "security" } else { "networking" };
-    format!(
-        "---
-apiVersion: {group}.istio.io/v1beta1
-kind: {kind}
-metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2024-01-01T00:00:{age:02}Z\"}}
-spec: {spec}
-"
-    )
+    meshes::istiod(revision, &format!("istio/pilot:{tag}"), variables)
 }
 
 fn client<'a>(mesh: &'a Mesh, path: &str) -> &'a Workload {
@@ -222,7 +165,6 @@ fn a_server_demands_by_the_root_namespace_of_its_own_control_plane() {
 
 #[test]
 fn clients_of_different_control_planes_are_not_answered_as_one() {
-    let folder = tempfile::tempdir().unwrap();
     let objects = reviews("")
         + &mesh_config("istio", "enableAutoMtls: true")
         + &mesh_config("istio-canary", "{enableAutoMtls: false, trustDomain: canary.local}")
@@ -232,8 +174,7 @@ fn clients_of_different_control_planes_are_not_answered_as_one() {
         + &pod("web/canary", 3, CANARY, "")
         + &pod("web/third", 4, ", istio.io/rev: third", "")
         + &pod("api/canary", 5, CANARY, "");
-    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
-    let answer = meshscope(folder.path(), &["tls-check", "-f", "mesh.yaml", "-o", "json"]);
+    let answer = run_on(&objects, &["tls-check", "-o", "json"]);
     assert_eq!(answer.code, 79);
     let document = answer.json();
     let rows = document["rows"].as_array().unwrap();
@@ -250,7 +191,7 @@ fn clients_of_different_control_planes_are_not_answered_as_one() {
     assert_eq!(of("first"), ("OK", Some("cluster.local")));
     assert_eq!(of("canary"), ("CONFLICT", None));
     assert_eq!(of("third"), ("OK", Some("third.local")));
-    let check = meshscope(folder.path(), &["check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let check = json_on(&objects, &["check"]);
     let edges = &check["findings"][0]["edges"];
     let names: Vec<_> = edges.as_array().unwrap().iter().map(|edge| &edge["client"]["name"]).collect();
     assert_eq!(names, ["canary", "canary"], "{check}");
@@ -258,7 +199,6 @@ fn clients_of_different_control_planes_are_not_answered_as_one() {
 
 #[test]
 fn a_remedy_is_tried_with_every_control_plane() {
-    let folder = tempfile::tempdir().unwrap();
     let disable = "{host: reviews, trafficPolicy: {tls: {mode: DISABLE}}}";
     let objects = reviews("")
         + &mesh_config("istio", "{}")
@@ -267,8 +207,7 @@ fn a_remedy_is_tried_with_every_control_plane() {
         + &object("DestinationRule", "shop/r", 1, disable)
         + &pod("web/first", 2, "", "")
         + &pod("web/canary", 3, CANARY, "");
-    std::fs::write(folder.path().join("mesh.yaml"), objects).unwrap();
-    let check = meshscope(folder.path(), &["check", "-f", "mesh.yaml", "-o", "json"]).json();
+    let check = json_on(&objects, &["check"]);
     let remedies = check["findings"][0]["remedies"].as_array().unwrap();
     let patches: Vec<_> = remedies.iter().map(|one| &one["patch"]["spec"]["trafficPolicy"]["tls"]).collect();
     assert!(patches.contains(&&serde_json::json!({"mode": "ISTIO_MUTUAL"})), "{check}");

@@ -1,4 +1,6 @@
-//! Running the program.
+//! Running the program, and fixtures that may be changed.
+
+pub(crate) mod meshes;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -3,9 +3,10 @@
 //! what it was, and for what is unknown an object is made that does change the answer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
-use meshscope::answer::tls_check::{self, Query, Row};
-use meshscope::bundle::{self, Request};
+use meshscope::answer::tls_check::Row;
 use meshscope::model::service::TargetPort;
 use meshscope::model::{Kind, Labels};
 use meshscope::resolve::unread::{Unread, Why};
@@ -13,29 +14,13 @@ use meshscope::resolve::{Mesh, Options};
 use serde_json::{Value, json};
 
 use crate::support::fixture;
-
-type Place = (String, String, u16, Option<String>);
+use crate::support::meshes::{Place, key_files, key_of, keys_beside, mesh_of, rows};
 
 /// What is compared of a row.
 type Said = (String, String, String, Value, Vec<String>);
 
-fn mesh_of(objects: &[Value], unread: Unread) -> std::sync::Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    std::io::Write::write_all(&mut file, list.to_string().as_bytes()).unwrap();
-    let path = bundle::Path::File(file.path().to_owned());
-    let read = bundle::read(&Request { paths: vec![path], logs: Vec::new() }).unwrap();
-    Mesh::new(&read.snapshot, &Options { unread, ..Options::default() })
-}
-
-fn rows(mesh: &Mesh, host: Option<&str>) -> BTreeMap<Place, Row> {
-    let query = Query { each_client: true, host: host.map(str::to_owned), ..Query::default() };
-    let place = |row: &Row| {
-        let client = row.client.as_ref().unwrap();
-        let pod = format!("{}/{}", client.namespace.as_ref().unwrap(), client.pod.as_ref().unwrap());
-        (pod, row.host.clone(), row.port, row.subset.clone())
-    };
-    tls_check::check(mesh, &query).rows.into_iter().map(|row| (place(&row), row)).collect()
+fn mesh_without(objects: &[Value], unread: Unread) -> Arc<Mesh> {
+    mesh_of(objects, &Options { unread, ..Options::default() })
 }
 
 fn said(row: &Row) -> Said {
@@ -146,8 +131,7 @@ fn what_is_not_unknown_is_what_it_was_and_what_is_unknown_could_be_another() {
 /// More meshes, where the answer key lies beside the project; without witnesses, which cost a mesh each.
 #[test]
 fn no_answer_of_the_key_stands_without_a_kind_that_it_needs() {
-    let beside = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/mesh-oracle");
-    if beside.is_dir() {
+    if let Some(beside) = keys_beside() {
         let (_, wrong) = taken_away(&beside, 4, None);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -156,23 +140,20 @@ fn no_answer_of_the_key_stands_without_a_kind_that_it_needs() {
 /// Known and unknown answers and tried witnesses by kind, and what is wrong, of every so-manieth mesh; a witness is
 /// made for one in so many unknown answers.
 fn taken_away(
-    folder: &std::path::Path,
+    folder: &Path,
     every: usize,
     witness: Option<usize>,
 ) -> (BTreeMap<String, [usize; 3]>, Vec<String>) {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|one| one.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
     let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (at, file) in files.iter().step_by(every).enumerate() {
-        let key: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    for (at, file) in key_files(folder).iter().step_by(every).enumerate() {
+        let key = key_of(file);
         let objects = key["objects"].as_array().unwrap();
-        let whole = rows(&mesh_of(objects, Unread::new()), None);
+        let whole = rows(&mesh_without(objects, Unread::new()), None);
         for kind in &DECIDING {
             let left: Vec<_> =
                 objects.iter().filter(|object| object["kind"] != kind.name()).cloned().collect();
-            let unread = mesh_of(&left, Unread::from([(kind.clone(), Why::Forbidden)]));
+            let unread = mesh_without(&left, Unread::from([(kind.clone(), Why::Forbidden)]));
             let name = format!("{} without {}", key["name"].as_str().unwrap(), kind.name());
             let count = counts.entry(kind.name().to_owned()).or_default();
             for (turn, (place, row)) in rows(&unread, None).iter().enumerate() {
@@ -205,7 +186,7 @@ fn taken_away(
 /// Whether an object of a kind makes an answer another.
 fn can_change(objects: &[Value], kind: &Kind, place: &Place, row: &Row, mesh: &Mesh) -> bool {
     let answer =
-        |objects: &[Value]| rows(&mesh_of(objects, Unread::new()), Some(&place.1)).get(place).map(said);
+        |objects: &[Value]| rows(&mesh_without(objects, Unread::new()), Some(&place.1)).get(place).map(said);
     let known = answer(objects);
     witnesses(kind, row, mesh).into_iter().any(|object| {
         let with: Vec<_> = objects.iter().cloned().chain([object]).collect();

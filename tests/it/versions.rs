@@ -1,53 +1,28 @@
 //! What is otherwise in older versions of Istio: each difference with the version before it and the one from which it
-//! holds, as section 13 of the rules has them.
+//! holds.
 
-use std::fmt::Write as _;
+mod policies;
+
 use std::sync::Arc;
 
-use meshscope::bundle::{self, Request};
 use meshscope::resolve::candidates::{self, Which};
 use meshscope::resolve::{Mesh, Options, PairTls, Status};
+
+use crate::support::meshes::{self, SIDECAR, istiod, json_on, object, pod, service};
+use crate::support::meshscope;
 
 const HOST: &str = "reviews.shop.svc.cluster.local";
 
 /// `reviews` in `shop`, and a client with a sidecar in each of four namespaces.
 fn pods() -> String {
-    let mut text = "---
-apiVersion: v1
-kind: Service
-metadata: {namespace: shop, name: reviews}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80, targetPort: 8080}]}
-"
-    .to_owned();
-    let pods = ["shop reviews", "web client", "shop client", "api client", "istio-system client"];
-    for (at, pod) in pods.iter().enumerate() {
-        let (namespace, app) = pod.split_once(' ').unwrap();
-        write!(
-            text,
-            "---
-apiVersion: v1
-kind: Pod
-metadata: {{namespace: {namespace}, name: {app}, labels: {{app: {app}, security.istio.io/tlsMode: istio}}}}
-spec: {{containers: [{{name: app}}, {{name: istio-proxy, args: [proxy, sidecar]}}]}}
-status: {{phase: Running, podIP: 10.0.0.{at}, conditions: [{{type: Ready, status: \"True\"}}]}}
-"
-        )
-        .unwrap();
+    let mut text = service("shop/reviews", "");
+    let paths = ["shop/reviews", "web/client", "shop/client", "api/client", "istio-system/client"];
+    for (at, path) in paths.iter().enumerate() {
+        let (_, app) = path.split_once('/').unwrap();
+        let labels = format!("labels: {{app: {app}, security.istio.io/tlsMode: istio}}");
+        text += &pod(path, &format!("10.0.0.{at}"), &labels, SIDECAR);
     }
     text
-}
-
-/// An object; `age` orders the creation times.
-fn object(kind: &str, name: &str, age: u8, spec: &str) -> String {
-    let (namespace, name) = name.split_once('/').unwrap();
-    format!(
-        "---
-apiVersion: networking.istio.io/v1alpha3
-kind: {kind}
-metadata: {{namespace: {namespace}, name: {name}, creationTimestamp: \"2024-01-01T00:00:{age:02}Z\"}}
-spec: {spec}
-"
-    )
 }
 
 fn rule(name: &str, age: u8, spec: &str) -> String {
@@ -55,24 +30,12 @@ fn rule(name: &str, age: u8, spec: &str) -> String {
 }
 
 fn mesh_config(text: &str) -> String {
-    format!(
-        "---
-apiVersion: v1
-kind: ConfigMap
-metadata: {{namespace: istio-system, name: istio}}
-data: {{mesh: '{text}'}}
-"
-    )
+    meshes::mesh_config("istio", text)
 }
 
 fn mesh(version: &str, objects: &str) -> Arc<Mesh> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut file, (pods() + objects).as_bytes()).unwrap();
-    let paths = vec![bundle::Path::File(file.path().to_owned())];
-    let read = bundle::read(&Request { paths, logs: Vec::new() }).unwrap();
-    assert!(read.problems.is_empty(), "{:?}", read.problems);
     let options = Options { istio_version: Some(version.to_owned()), ..Options::default() };
-    Mesh::new(&read.snapshot, &options)
+    meshes::mesh(&(pods() + objects), &options)
 }
 
 fn pair(mesh: &Mesh, client: &str, host: &str, subset: Option<&str>) -> Option<PairTls> {
@@ -377,16 +340,6 @@ spec: {targetRefs: [{group: \"\", kind: Service, name: reviews}]}
 
 #[test]
 fn the_version_is_the_flags_or_that_of_a_tag_that_is_one() {
-    let deployment = |tag: &str| {
-        format!(
-            "---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{namespace: istio-system, name: istiod, labels: {{app: istiod}}}}
-spec: {{template: {{spec: {{containers: [{{name: discovery, image: \"example:5000/istio/pilot{tag}\"}}]}}}}}}
-"
-        )
-    };
     for (tag, wanted) in [
         (":1.24.2", "1.24.2"),
         (":1.24.2-distroless", "1.24.2"),
@@ -398,9 +351,8 @@ spec: {{template: {{spec: {{containers: [{{name: discovery, image: \"example:500
         ("@sha256:1.24", "default"),
         ("", "default"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("mesh.yaml"), pods() + &deployment(tag)).unwrap();
-        let report = crate::support::meshscope(folder.path(), &["check", "-f", ".", "-o", "json"]).json();
+        let deployment = istiod("", &format!("example:5000/istio/pilot{tag}"), "");
+        let report = json_on(&(pods() + &deployment), &["check"]);
         let version = &report["istioVersion"];
         let got = if version["from"] == "istiod" { &version["value"] } else { &version["from"] };
         assert_eq!(got, wanted, "{tag}");
@@ -411,155 +363,7 @@ spec: {{template: {{spec: {{containers: [{{name: discovery, image: \"example:500
 fn a_flag_that_is_no_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for text in ["", "new", "1", "1.x", "2024", "28"] {
-        let ran = crate::support::meshscope(folder.path(), &["check", "-f", ".", "--istio-version", text]);
+        let ran = meshscope(folder.path(), &["check", "-f", ".", "--istio-version", text]);
         assert_eq!(ran.code, 64, "{text}: {}", ran.err);
     }
-}
-
-fn older(kind: &str, path: &str, spec: &str) -> String {
-    let (namespace, name) = path.split_once('/').unwrap();
-    let namespace = if namespace.is_empty() { String::new() } else { format!("namespace: {namespace}, ") };
-    format!(
-        "---
-apiVersion: authentication.istio.io/v1alpha1
-kind: {kind}
-metadata: {{{namespace}name: {name}, creationTimestamp: \"2019-01-01T00:00:00Z\"}}
-spec: {spec}
-"
-    )
-}
-
-fn newer(path: &str, spec: &str) -> String {
-    object("PeerAuthentication", path, 1, spec)
-        .replace("networking.istio.io/v1alpha3", "security.istio.io/v1beta1")
-}
-
-/// What the client sends, what the server demands, and whether the two agree, in a version.
-type Answer = (&'static str, &'static str, &'static str, &'static str);
-
-fn in_force(rows: &[(&str, &[&String], &[Answer])]) {
-    for (what, objects, answers) in rows {
-        let objects: String = objects.iter().map(|text| text.as_str()).collect();
-        for (version, sent, demanded, status) in *answers {
-            let pair = pair(&mesh(version, &objects), "web", HOST, None).unwrap();
-            let got = (pair.effective.unwrap().word(), pair.server.mode.as_str(), pair.status.word());
-            let works = if got.2 == "WARN" { "OK" } else { got.2 };
-            assert_eq!((got.0, got.1, works), (*sent, *demanded, *status), "{what} ({version})");
-            assert_eq!(pair.missing.is_empty(), works != "UNKNOWN", "{what} ({version})");
-        }
-    }
-}
-
-/// Section 9 of the mTLS rules.
-#[test]
-fn policies_of_2019_are_in_force_up_to_1_5() {
-    let strict = older("MeshPolicy", "/default", "{peers: [{mtls: {}}]}");
-    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
-    let none = older("Policy", "shop/default", "{}");
-    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
-    let port = older("Policy", "shop/w", "{targets: [{name: reviews, ports: [{number: 80}]}]}");
-    let auto = mesh_config("enableAutoMtls: true");
-    in_force(&[
-        (
-            "nothing at all",
-            &[],
-            &[
-                ("1.1", "plaintext", "DISABLE", "OK"),
-                ("1.4", "plaintext", "DISABLE", "OK"),
-                ("1.5", "plaintext", "PERMISSIVE", "OK"),
-                ("1.6", "istio-mutual", "PERMISSIVE", "OK"),
-            ],
-        ),
-        (
-            "the mesh's",
-            &[&strict],
-            &[
-                ("1.1", "plaintext", "STRICT", "CONFLICT"),
-                ("1.5", "plaintext", "STRICT", "CONFLICT"),
-                ("1.6", "istio-mutual", "PERMISSIVE", "OK"),
-            ],
-        ),
-        ("a permissive mesh", &[&open], &[("1.3", "plaintext", "PERMISSIVE", "OK")]),
-        ("a namespace without", &[&strict, &none], &[("1.2", "plaintext", "DISABLE", "OK")]),
-        ("a service with", &[&none, &named], &[("1.4", "plaintext", "STRICT", "CONFLICT")]),
-        ("a port without", &[&named, &port], &[("1.4", "plaintext", "DISABLE", "OK")]),
-        (
-            "automatic mTLS follows the policy",
-            &[&strict, &auto],
-            &[
-                ("1.3", "plaintext", "STRICT", "CONFLICT"),
-                ("1.4", "istio-mutual", "STRICT", "OK"),
-                ("1.5", "istio-mutual", "STRICT", "OK"),
-            ],
-        ),
-        (
-            "and where there is none, there is no mTLS",
-            &[&auto],
-            &[("1.4", "plaintext", "DISABLE", "OK"), ("1.5", "istio-mutual", "PERMISSIVE", "OK")],
-        ),
-    ]);
-}
-
-#[test]
-fn which_policy_of_2019_counts_is_open_where_nothing_tells() {
-    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
-    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
-    let labels = older("Policy", "shop/l", "{targets: [{labels: {app: reviews}}]}");
-    let other_labels = older("Policy", "shop/l", "{targets: [{labels: {app: other}}]}");
-    let two = named + &older("Policy", "shop/z", "{targets: [{name: reviews}]}");
-    in_force(&[
-        (
-            "labels select from 1.2 on",
-            &[&open, &labels],
-            &[
-                ("1.1", "plaintext", "PERMISSIVE", "OK"),
-                ("1.2", "plaintext", "UNKNOWN", "UNKNOWN"),
-                ("1.5", "plaintext", "UNKNOWN", "UNKNOWN"),
-            ],
-        ),
-        ("labels of others", &[&open, &other_labels], &[("1.2", "plaintext", "PERMISSIVE", "OK")]),
-        (
-            "which is found first",
-            &[&two],
-            &[("1.3", "plaintext", "UNKNOWN", "UNKNOWN"), ("1.4", "plaintext", "STRICT", "CONFLICT")],
-        ),
-    ]);
-}
-
-#[test]
-fn both_kinds_of_policy_are_known_to_1_5_and_the_newer_wins() {
-    let strict = older("MeshPolicy", "/default", "{peers: [{mtls: {}}]}");
-    let open = older("MeshPolicy", "/default", "{peers: [{mtls: {mode: PERMISSIVE}}]}");
-    let named = older("Policy", "shop/x", "{targets: [{name: reviews}], peers: [{mtls: null}]}");
-    let beta = newer("shop/default", "{mtls: {mode: STRICT}}");
-    let beta_open = newer("istio-system/default", "{mtls: {mode: PERMISSIVE}}");
-    let unset = newer("shop/default", "{}");
-    let selecting = newer("shop/s", "{selector: {matchLabels: {app: reviews}}, mtls: {mode: STRICT}}");
-    in_force(&[
-        (
-            "the newer kind came with 1.5",
-            &[&open, &beta],
-            &[("1.4", "plaintext", "PERMISSIVE", "OK"), ("1.5", "plaintext", "STRICT", "CONFLICT")],
-        ),
-        (
-            "also that of the mesh over a service's",
-            &[&named, &beta_open],
-            &[("1.4", "plaintext", "STRICT", "CONFLICT"), ("1.5", "plaintext", "PERMISSIVE", "OK")],
-        ),
-        (
-            "one without mode, beside an older policy that differs",
-            &[&strict, &unset],
-            &[("1.4", "plaintext", "STRICT", "CONFLICT"), ("1.5", "plaintext", "UNKNOWN", "UNKNOWN")],
-        ),
-        (
-            "one that selects, beside an older policy that differs",
-            &[&open, &selecting],
-            &[("1.4", "plaintext", "PERMISSIVE", "OK"), ("1.5", "plaintext", "UNKNOWN", "UNKNOWN")],
-        ),
-        (
-            "one that selects, alone",
-            &[&selecting],
-            &[("1.4", "plaintext", "DISABLE", "OK"), ("1.5", "plaintext", "STRICT", "CONFLICT")],
-        ),
-    ]);
 }

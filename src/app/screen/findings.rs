@@ -8,7 +8,8 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{PairKey, Target};
-use crate::app::wording::{address, count, namespace_of, short_hosts};
+use crate::app::wording::{address, count, short_hosts};
+use crate::resolve::name::namespace_of;
 
 /// Lines of one finding: what it is, two lines that say it, whom it concerns.
 pub const LINES: usize = 4;

@@ -9,7 +9,8 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{PairKey, Target};
-use crate::app::wording::{address, client_tls, count, namespace_of, short_hosts};
+use crate::app::wording::{address, client_tls, count, short_hosts};
+use crate::resolve::name::namespace_of;
 
 /// How many rows decide how wide columns are; a table of a hundred thousand must not be measured whole.
 const MEASURED: usize = 1000;

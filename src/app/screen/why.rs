@@ -13,6 +13,7 @@ use crate::app::question::Question;
 use crate::app::screen::tls::tone;
 use crate::app::target::{PairKey, Target};
 use crate::app::wording::address;
+use crate::resolve::name::namespace_of;
 
 /// From this width on reasons are not cut: there is room for their second line.
 const ROOMY: usize = 100;
@@ -210,7 +211,7 @@ impl Behaviour for WhyPage {
             Some(Target::Object { object, field: _ }) => Some((object.name, object.namespace)),
             Some(Target::Why { .. } | Target::Explain(_) | Target::Fix(_)) | None => {
                 let key = self.key()?;
-                let namespace = crate::app::wording::namespace_of(&key.service).map(str::to_owned);
+                let namespace = namespace_of(&key.service).map(str::to_owned);
                 Some((key.service.clone(), namespace))
             }
         }

@@ -1,4 +1,4 @@
-//! MS0101 to MS0104 and MS0106: what a client sends and what an endpoint accepts exclude each other (mtls.md section 5).
+//! MS0101 to MS0104 and MS0106: what a client sends and what an endpoint accepts exclude each other (MT-5).
 //! MS0111: they agree on plaintext, though the endpoint would accept mutual TLS.
 
 use std::collections::BTreeMap;

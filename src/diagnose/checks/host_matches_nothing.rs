@@ -6,6 +6,7 @@ use super::unreadable;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Finding};
 use crate::model::{Kind, Text};
+use crate::resolve::name::namespace_of;
 use crate::resolve::rules::Rule;
 use crate::resolve::{Mesh, RuleId};
 
@@ -39,11 +40,6 @@ pub fn check(mesh: &Mesh) -> (Vec<Finding>, BTreeSet<RuleId>) {
         findings.push(finding);
     }
     (findings, rules)
-}
-
-/// The namespace in the host of a Service.
-fn namespace_of(host: &str) -> Option<&str> {
-    host.strip_suffix(".svc.cluster.local")?.split('.').nth(1)
 }
 
 /// A host of a mesh whose domain is not `cluster.local`, which the services that were read are not named by.

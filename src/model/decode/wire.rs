@@ -13,14 +13,18 @@ use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 8] = [
+const ANNOTATIONS: [&str; 12] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
     "sidecar.istio.io/rewriteAppHTTPProbers",
     "sidecar.istio.io/status",
     "ambient.istio.io/redirection",
     "networking.istio.io/exportTo",
+    "sidecar.istio.io/interceptionMode",
     "traffic.sidecar.istio.io/excludeInboundPorts",
+    "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+    "traffic.sidecar.istio.io/excludeOutboundPorts",
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
     "traffic.sidecar.istio.io/includeInboundPorts",
 ];
 
@@ -257,7 +261,7 @@ fn proxy_container(spec: &PodSpecWire) -> Option<&ContainerWire> {
     spec.containers.iter().chain(native).find(|container| container.name == "istio-proxy")
 }
 
-/// The proxy kind that the containers show (spec/cli.md, "The kind of a proxy").
+/// The proxy kind that the containers show.
 fn proxy_kind(proxy: Option<&ContainerWire>) -> ProxyKind {
     match proxy {
         None => ProxyKind::None,

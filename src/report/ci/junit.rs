@@ -1,4 +1,4 @@
-//! `JUnit` XML as GitLab, Jenkins and others read it.
+//! JUnit XML as GitLab, Jenkins and others read it.
 //!
 //! A code is a suite and a finding a test case, which is known by the finding's identity from run to run. It fails
 //! where the finding counts for `--fail-on`, so that a report has a failed case (or one with an error) exactly where

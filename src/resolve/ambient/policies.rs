@@ -1,4 +1,4 @@
-//! What a captured workload demands: `PeerAuthentication` as istiod converts it for ztunnel (mtls.md MT-6.6). It is not
+//! What a captured workload demands: `PeerAuthentication` as istiod converts it for ztunnel (MT-6.6). It is not
 //! what a sidecar makes of the same policies: DISABLE is PERMISSIVE, and some exceptions for ports are lost.
 
 use std::borrow::Cow;

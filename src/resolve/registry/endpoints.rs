@@ -1,4 +1,4 @@
-//! Endpoints of Kubernetes services: out of slices, or of the selector where no slice was read (mtls.md MT-3.6).
+//! Endpoints of Kubernetes services: out of slices, or of the selector where no slice was read (MT-3.6).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `ServiceEntries` as services, and `WorkloadEntries` as endpoints (mtls.md MT-3.2, MT-3.6 to MT-3.8).
+//! `ServiceEntries` as services, and `WorkloadEntries` as endpoints (MT-3.2, MT-3.6 to MT-3.8).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How the index is made, and made again where a few rules changed (destination-rules.md 2, 4, 6).
+//! How the index is made, and made again where a few rules changed (DR-2, DR-4, DR-6).
 //!
 //! A rule is in the pools of its own namespace only, so those alone are merged again. The others refer to their rules
 //! by ids, which stay: ids only have to follow the order of DR-6.1, and there is room between any two.

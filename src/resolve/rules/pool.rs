@@ -1,4 +1,4 @@
-//! The rules of one pool by host, and the merging of those that have one host (destination-rules.md 3, 6).
+//! The rules of one pool by host, and the merging of those that have one host (DR-3, DR-6).
 
 use std::sync::Arc;
 
