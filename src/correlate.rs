@@ -7,6 +7,7 @@ pub mod cause;
 pub mod incomplete;
 pub mod locate;
 pub mod merge;
+mod passthrough;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@
 pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
+pub mod other_layouts;
 pub mod response_flags;
 pub mod time;
 pub mod upstream_cluster;
@@ -20,6 +21,7 @@ pub use aggregate::{
     Aggregate, Durations, Evidence, Group, GroupIndex, JoinKind, Joined, Limits, LineCounts, Link, PodName,
     PodOf, Sample, SourceId, SourceName,
 };
+pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};
 pub use time::{Rfc3339, format_time, parse_time};
 pub use upstream_cluster::{Direction, Reporter, UpstreamCluster, direction_of, reporter_of};

@@ -13,6 +13,7 @@ pub mod config;
 pub mod conflict;
 pub mod flags;
 pub mod gaps;
+pub mod interception;
 pub mod legacy;
 pub mod mesh;
 pub mod name;

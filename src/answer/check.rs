@@ -240,7 +240,7 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined, remedies: &Reme
         because: finding.because.iter().map(reason).collect(),
         objects: finding.objects.iter().map(involved).collect(),
         edge_count: finding.edges.len(),
-        edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(edge, seen(edge))).collect(),
+        edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(finding, edge, seen(edge))).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
         owner: None,
         remedies: remedies.of(finding).into_iter().map(|remedy| RemedyRef::of(mesh, remedy)).collect(),
@@ -256,7 +256,7 @@ fn involved(involved: &diagnose::Involved) -> InvolvedRef {
     }
 }
 
-fn edge_ref(edge: &Edge, seen: u64) -> EdgeRef {
+fn edge_ref(finding: &diagnose::Finding, edge: &Edge, seen: u64) -> EdgeRef {
     let (namespace, name, kind) = &edge.client;
     EdgeRef {
         client: WorkloadRef {
@@ -265,7 +265,7 @@ fn edge_ref(edge: &Edge, seen: u64) -> EdgeRef {
             kind: Some(kind.to_string()),
             pod: (**kind == *"Pod").then(|| name.to_string()),
         },
-        via: "service",
+        via: if finding.edges.is_direct(edge) { "passthrough" } else { "service" },
         host: edge.host.to_string(),
         port: edge.port,
         subset: edge.subset.as_deref().map(str::to_owned),

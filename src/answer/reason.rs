@@ -95,6 +95,7 @@ fn server_side(endpoint: &EndpointTls) -> String {
         },
         Server::NoProxy if !endpoint.condition.is_empty() => format!("cannot end it: {}", endpoint.condition),
         Server::NoProxy => "has no proxy that could end it".to_owned(),
+        Server::PastProxy => "keeps that port out of its proxy's sight, by an annotation".to_owned(),
         Server::Outside => "is outside the mesh and has no certificate of it".to_owned(),
         Server::Ambient(mode) => match mode.word() {
             "STRICT" => format!("is in ambient mode and lets in nobody without a mesh identity{by}"),

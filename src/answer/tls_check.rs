@@ -326,7 +326,7 @@ fn endpoint_ref(mesh: &Mesh, endpoint: &EndpointTls) -> EndpointRef {
                 "UNKNOWN".to_owned()
             }
             Server::Sidecar(mode) | Server::Ambient(mode) => mode.word().to_owned(),
-            Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
+            Server::NoProxy | Server::PastProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
         },
         sent: endpoint.sent.word().to_owned(),
         result: endpoint.result.word().to_owned(),

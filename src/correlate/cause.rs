@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::locate::{Located, Locator};
+use super::passthrough::is_strict;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::LogEvidence;
 use crate::logs::{
@@ -313,6 +314,13 @@ impl Asked<'_> {
         let text = format!("{} at the client", in_short(group));
         let place = self.locator.locate(group);
         let Some(pair) = self.pair(&place) else {
+            // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
+            let server = self.locator.workload(place.server).zip(place.direct.as_ref());
+            let strict =
+                server.is_some_and(|(server, (_, port))| is_strict(self.locator.mesh(), server, *port));
+            if strict && group.response_code == Some(503) && !self.succeeds_later(group) {
+                return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
+            }
             let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
             cause.alternatives = OTHER_RESETS.to_vec();
             return cause;

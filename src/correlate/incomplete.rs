@@ -1,4 +1,5 @@
-//! MS0903 where the logs themselves are not whole: a file that ends within a line, more kinds of lines than are kept.
+//! MS0903 where the logs themselves are not whole: a file that ends within a line, a layout that is not read, more kinds
+//! of lines than are kept.
 
 use crate::diagnose::finding::{Edges, Evidence, Finding, LogEvidence};
 use crate::diagnose::{Code, Confidence};
@@ -13,21 +14,35 @@ pub fn findings(logs: &Aggregate) -> Vec<Finding> {
             source.file
         );
         let sample = Origin { file: source.file.clone(), line };
-        finding(&source.file, message, 1, "a line that is cut off", vec![sample])
+        finding((&source.file, "end"), message, 1, "a line that is cut off", vec![sample])
+    });
+    let unread = logs.other_layouts().map(|(source, lines)| {
+        let message = format!(
+            "log {}: {lines} lines are of an access log in a layout that is not read yet, and count for no pair",
+            source.file
+        );
+        finding((&source.file, "layout"), message, lines, "lines that are counted only", Vec::new())
     });
     let left = logs.other_groups();
     let all = "all".into();
     let message = format!("logs: {left} lines are of more kinds than are kept apart, and count for no pair");
-    let full = (left > 0).then(|| finding(&all, message, left, "lines that are counted only", Vec::new()));
-    cut.chain(full).collect()
+    let full = (left > 0)
+        .then(|| finding((&all, "groups"), message, left, "lines that are counted only", Vec::new()));
+    cut.chain(unread).chain(full).collect()
 }
 
-fn finding(name: &Text, message: String, count: u64, text: &str, samples: Vec<Origin>) -> Finding {
+fn finding(
+    (name, about): (&Text, &str),
+    message: String,
+    count: u64,
+    text: &str,
+    samples: Vec<Origin>,
+) -> Finding {
     Finding {
         code: Code::EvidenceIncomplete,
         severity: Code::EvidenceIncomplete.severity(),
         confidence: Confidence::Certain,
-        root: (ObjectId::new(Kind::Unrelated("Log".into()), "", name.clone()), "lines".to_owned()),
+        root: (ObjectId::new(Kind::Unrelated("Log".into()), "", name.clone()), about.to_owned()),
         message,
         because: Vec::new(),
         objects: Vec::new(),

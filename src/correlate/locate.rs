@@ -23,6 +23,10 @@ pub struct Located {
     pub port: Option<u16>,
     /// The subset.
     pub subset: Option<Text>,
+    /// The address and port of the server's pod, where the client called them and no service.
+    pub direct: Option<(Text, u16)>,
+    /// The address and port at which the server refused the connection.
+    pub refused_at: Option<(Text, u16)>,
 }
 
 /// Finds the place of groups.
@@ -31,6 +35,8 @@ pub struct Locator<'a> {
     mesh: &'a Mesh,
     /// Services by the pod and port that they lead to.
     behind: FxHashMap<(usize, u16), Vec<(&'a Service, u16)>>,
+    /// Services by the addresses that the cluster gives them.
+    by_cluster_ip: FxHashMap<&'a str, &'a Service>,
 }
 
 impl<'a> Locator<'a> {
@@ -46,7 +52,12 @@ impl<'a> Locator<'a> {
                 }
             }
         }
-        Self { mesh, behind }
+        let mut by_cluster_ip = FxHashMap::default();
+        for service in mesh.registry.services() {
+            let addresses = service.object.body.service().into_iter().flat_map(|body| &body.cluster_ips);
+            by_cluster_ip.extend(addresses.map(|address| (&**address, service)));
+        }
+        Self { mesh, behind, by_cluster_ip }
     }
 
     /// The place of a group.
@@ -71,16 +82,48 @@ impl<'a> Locator<'a> {
                     located.port = Some(port);
                 }
             }
+            Some((Direction::Passthrough, _)) => {
+                located.client = reporter;
+                self.passed_through(group.peer.as_deref(), &mut located);
+            }
             Some(_) => located.client = reporter.filter(|_| group.reporter == Reporter::Client),
             None => {
                 located.server = reporter.filter(|_| group.reporter == Reporter::Server);
                 located.client = group.peer.as_deref().and_then(|peer| self.mesh.workloads.by_address(peer));
-                let only = located.server.and_then(|server| self.only_service(server));
-                located.host = only.map(|(service, _)| Arc::clone(&service.host));
-                located.port = only.and_then(|(_, port)| port);
+                self.refused(group.own_port, &mut located);
             }
         }
         located
+    }
+
+    /// A connection that the server refused: the service behind its port, or the only one that it has.
+    fn refused(&self, own_port: Option<u16>, located: &mut Located) {
+        let Some(server) = located.server else { return };
+        let address = self.mesh.workloads.get(server).and_then(Workload::address);
+        located.refused_at = address.zip(own_port).map(|(address, port)| (address.into(), port));
+        let behind = own_port.and_then(|port| self.behind.get(&(server, port))).map(Vec::as_slice);
+        if let Some([(service, port)]) = behind {
+            located.host = Some(Arc::clone(&service.host));
+            located.port = Some(*port);
+        } else {
+            let only = self.only_service(server);
+            located.host = only.map(|(service, _)| Arc::clone(&service.host));
+            located.port = only.and_then(|(_, port)| port);
+        }
+    }
+
+    /// What was called past every service: a pod, or the address of a service that the client's proxy does not know.
+    fn passed_through(&self, called: Option<&str>, located: &mut Located) {
+        let Some((address, port)) = called.and_then(|called| called.rsplit_once(':')) else { return };
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        let Ok(port) = port.parse() else { return };
+        if let Some(server) = self.mesh.workloads.by_address(address) {
+            located.server = Some(server);
+            located.direct = Some((address.into(), port));
+        } else if let Some(service) = self.by_cluster_ip.get(address) {
+            located.host = Some(Arc::clone(&service.host));
+            located.port = Some(port);
+        }
     }
 
     /// The service that an inbound cluster serves: the one the old name gives, else the one that leads to the port.
@@ -179,7 +222,7 @@ mod tests {
         assert_eq!(of("", &refusal(1, "-", "10.8.1.8")), [format!("client > {host}:80 - > cart-0")]);
         assert_eq!(of("", &refusal(1, "-", "10.8.9.9")), [format!("? > {host}:80 - > cart-0")]);
         let passed = client(1, UC, "-").replace(&format!("outbound|80||{host}"), "PassthroughCluster");
-        assert_eq!(of(&passed, ""), ["client > ?:? - > ?"]);
+        assert_eq!(of(&passed, ""), ["client > ?:? - > cart-0"]);
         let unknown = client(1, UC, "-").replace(host, "api.example.com");
         assert_eq!(of(&unknown, ""), ["client > api.example.com:80 - > ?"]);
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::cause::{Cause, Label, is_failure};
 use super::locate::Locator;
+use super::passthrough;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
+use crate::resolve::server_mtls::Demand;
 use crate::resolve::{Service, Status, Workload};
 
 /// The pair that lines belong to: client workload (namespace, name), host, port.
@@ -75,6 +77,9 @@ pub fn findings(
         if cause.label.is_mtls() && explained(locator, &mut found, cause, &mut seen) {
             continue;
         }
+        if passthrough::take(locator, &mut found, cause, &mut seen) {
+            continue;
+        }
         alone.add(locator, cause);
     }
     for finding in &mut found {
@@ -135,7 +140,7 @@ fn edges_of(locator: &Locator<'_>, cause: &Cause, finding: &Finding) -> Vec<Edge
     }
 }
 
-fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
+pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
     for known in &mut finding.evidence {
         if let Evidence::Log(known) = known
             && known.text == lines.text
@@ -273,6 +278,11 @@ fn finding(
             };
             edges.add(&Arc::from([edge.client.clone()]), &edge.host, edge.port, edge.subset.as_ref());
             *seen.entry(edge).or_default() += cause.count;
+        } else if let (Some(client), Some((address, port))) = (client, &cause.place.refused_at) {
+            // No service leads to that port: the pod itself was called.
+            let edge = passthrough::edge(client, Arc::clone(address), *port);
+            edges.add_direct(edge.clone());
+            *seen.entry(edge).or_default() += cause.count;
         }
     }
     let mut finding = Finding {
@@ -291,10 +301,26 @@ fn finding(
         edges,
         evidence: Vec::new(),
     };
+    for (policy, demand) in policies_of(locator, causes) {
+        finding = finding.with(&policy, Role::Partner, &demand.field, "server's mode");
+    }
     for lines in causes.iter().flat_map(|cause| &cause.evidence) {
         add_lines(&mut finding, lines);
     }
     finding
+}
+
+/// The policies by which servers refused connections.
+fn policies_of(locator: &Locator<'_>, causes: &[&Cause]) -> Vec<(Arc<Object>, Demand)> {
+    let mut found: Vec<(Arc<Object>, Demand)> = Vec::new();
+    for cause in causes.iter().filter(|cause| cause.server_proof && cause.label.is_mtls()) {
+        let server = locator.workload(cause.place.server).zip(cause.place.refused_at.as_ref());
+        let demand =
+            server.and_then(|(server, (_, port))| passthrough::demand(locator.mesh(), server, *port));
+        let policy = demand.and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
+        found.extend(policy.filter(|(policy, _)| found.iter().all(|(known, _)| known.id != policy.id)));
+    }
+    found
 }
 
 /// That the application's side closed the connection is proved by the line of its own proxy, whether or not the
@@ -387,7 +413,7 @@ fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: 
 #[cfg(test)]
 mod tests {
     use super::super::cause::causes;
-    use super::super::tests::{UC, client, mesh, read, refusal, server};
+    use super::super::tests::{HOST, UC, client, mesh, read, refusal, server};
     use super::*;
     use crate::diagnose::diagnose;
     use crate::resolve::{Mesh, Options};
@@ -419,6 +445,37 @@ mod tests {
         assert_eq!(said(&strict, &failed, &refused), [format!("MS0101 certain {rule} 2")]);
         assert_eq!(said(&strict, &(failed.clone() + &ok(5)), ""), [format!("MS0101 certain {rule} 2")]);
         assert_eq!(said(&strict, &(failed + &ok(30)), ""), [format!("MS0101 likely {rule} 2")]);
+    }
+
+    #[test]
+    fn traffic_past_every_service_is_the_servers_policys() {
+        let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let passed = client(10, UC, "-").replace(&format!("outbound|80||{HOST}"), "PassthroughCluster");
+        let policy = "PeerAuthentication shop/default";
+        assert_eq!(said(&sound, &passed, ""), [format!("MS0101 certain {policy} 1")]);
+        // Where plaintext is accepted, and where a later line went well, nothing is proved.
+        let open = mesh("ISTIO_MUTUAL", "PERMISSIVE", &[true]);
+        assert!(!said(&open, &passed, "").iter().any(|line| line.starts_with("MS0101")));
+        let later = client(30, "200 - via_upstream", "-")
+            .replace(&format!("outbound|80||{HOST}"), "PassthroughCluster");
+        assert!(!said(&sound, &(passed + &later), "").iter().any(|line| line.starts_with("MS0101")));
+        // A refusal alone does not tell by which way the connection came.
+        let refused = said(&sound, "", &refusal(10, "-", "10.8.1.8"));
+        assert_eq!(refused, ["MS0301 certain Service shop/cart 1"]);
+    }
+
+    #[test]
+    fn a_service_that_is_not_exported_to_the_client_is_to_blame() {
+        let hidden = mesh("", "STRICT", &[true]).replace(
+            "metadata: {name: cart, namespace: shop}",
+            "metadata: {name: cart, namespace: shop, annotations: {networking.istio.io/exportTo: shop}}",
+        );
+        let hidden = hidden
+            .replace("spec: {selector: {app: shop}", "spec: {clusterIP: 10.9.0.1, selector: {app: shop}");
+        let passed = client(10, UC, "-")
+            .replace(&format!("outbound|80||{HOST}"), "PassthroughCluster")
+            .replace("\"10.8.2.0:9080\"", "\"10.9.0.1:80\"");
+        assert_eq!(said(&hidden, &passed, ""), ["MS0101 certain Service shop/cart 1"]);
     }
 
     #[test]

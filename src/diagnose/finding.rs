@@ -1,6 +1,6 @@
 //! A finding: what holds, for which pairs, and the proof.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::catalog::{Code, Severity};
@@ -143,6 +143,8 @@ pub type ClientName = (Text, Text, Text);
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Edges {
     groups: BTreeMap<(Text, u16, Option<Text>), Arc<[ClientName]>>,
+    /// Pairs that go past every service in the client's scope, by the pod's address or the host that is not in scope.
+    direct: BTreeSet<Edge>,
     /// Pairs that are counted and not held.
     more: usize,
 }
@@ -159,7 +161,7 @@ impl FromIterator<Edge> for Edges {
             Arc::from(clients)
         };
         let groups = lists.into_iter().map(|(target, clients)| (target, sorted(clients)));
-        Self { groups: groups.collect(), more: 0 }
+        Self { groups: groups.collect(), direct: BTreeSet::new(), more: 0 }
     }
 }
 
@@ -178,6 +180,16 @@ impl Edges {
         *known = all.into();
     }
 
+    /// Adds a pair that goes past every service in the client's scope.
+    pub fn add_direct(&mut self, edge: Edge) {
+        self.direct.insert(edge);
+    }
+
+    /// Whether a pair goes past every service in the client's scope.
+    pub fn is_direct(&self, edge: &Edge) -> bool {
+        self.direct.contains(edge)
+    }
+
     /// Some pairs out of so many.
     pub fn some(listed: impl IntoIterator<Item = Edge>, all: usize) -> Self {
         let mut edges: Self = listed.into_iter().collect();
@@ -187,24 +199,25 @@ impl Edges {
 
     /// How many pairs.
     pub fn len(&self) -> usize {
-        self.groups.values().map(|clients| clients.len()).sum::<usize>() + self.more
+        self.groups.values().map(|clients| clients.len()).sum::<usize>() + self.direct.len() + self.more
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.is_empty() && self.direct.is_empty()
     }
 
     /// All pairs, by host, port, subset and client.
     pub fn iter(&self) -> impl Iterator<Item = Edge> {
-        self.groups.iter().flat_map(|((host, port, subset), clients)| {
+        let groups = self.groups.iter().flat_map(|((host, port, subset), clients)| {
             clients.iter().map(|client| Edge {
                 client: client.clone(),
                 host: Arc::clone(host),
                 port: *port,
                 subset: subset.clone(),
             })
-        })
+        });
+        groups.chain(self.direct.iter().cloned())
     }
 
     /// The hosts, ports and subsets called, each with its clients, sorted.
@@ -229,6 +242,7 @@ impl Edges {
     pub fn contains(&self, edge: &Edge) -> bool {
         let target = (Arc::clone(&edge.host), edge.port, edge.subset.clone());
         self.groups.get(&target).is_some_and(|clients| clients.binary_search(&edge.client).is_ok())
+            || self.direct.contains(edge)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
+use super::other_layouts::behind_prefix;
 use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
 
@@ -166,6 +167,8 @@ pub struct Aggregate {
     joins: Joins,
     /// Sources that end within a line, with its number.
     cut: Vec<(SourceId, u64)>,
+    /// Sources with lines of layouts that are not read, with their number.
+    other_layouts: Vec<(SourceId, u64)>,
 }
 
 impl Default for Aggregate {
@@ -192,12 +195,23 @@ impl Aggregate {
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
+            other_layouts: Vec::new(),
         }
     }
 
     /// Notes that a source ends within a line that could not be read.
     pub fn add_cut(&mut self, source: SourceId, line: u64) {
         self.cut.push((source, line));
+    }
+
+    /// Notes that a source has so many lines of layouts that are not read.
+    pub fn add_other_layouts(&mut self, source: SourceId, lines: u64) {
+        self.other_layouts.push((source, lines));
+    }
+
+    /// The sources with lines of layouts that are not read, with their number.
+    pub fn other_layouts(&self) -> impl Iterator<Item = (&SourceName, u64)> {
+        self.other_layouts.iter().filter_map(|(source, lines)| Some((self.source(*source)?, *lines)))
     }
 
     /// The sources that end within a line, with its number.
@@ -228,6 +242,17 @@ impl Aggregate {
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let known = self.sources.get_mut(source.0 as usize);
         match &known.and_then(|source| source.detector.read(bytes)) {
+            Some(line) => self.add_access(source, line_no, line),
+            None => self.add_prefixed(source, line_no, bytes),
+        }
+    }
+
+    /// Reads a line again without what a collector put in front of it.
+    #[cold]
+    fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        let known = self.sources.get_mut(source.0 as usize);
+        let line = known.and_then(|source| source.detector.read(behind_prefix(bytes)?));
+        match &line {
             Some(line) => self.add_access(source, line_no, line),
             None => self.add_other(),
         }
@@ -341,14 +366,17 @@ fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
             None => (PodKind::Unknown, &b""[..]),
         },
     };
-    // Nothing else tells the callers of refused connections apart.
-    let peer = match (cluster, line.is_filter_chain_not_found()) {
-        (None, true) => value(line.downstream_remote_address).map(without_port),
+    // Nothing else tells the callers of refused connections apart, nor what those call that no cluster is for.
+    let refused = cluster.is_none() && line.is_filter_chain_not_found();
+    let peer = match cluster {
+        None if refused => value(line.downstream_remote_address).map(without_port),
+        Some(b"PassthroughCluster") => value(line.upstream_host),
         _ => None,
     };
+    let own_port = value(line.downstream_local_address).filter(|_| refused).and_then(port_of).unwrap_or(0);
     let text = |field| value(field).unwrap_or_default();
     Key {
-        fixed: Fixed { reporter, pod: kind, response_code: line.response_code, flags: line.flags },
+        fixed: Fixed { reporter, pod: kind, response_code: line.response_code, flags: line.flags, own_port },
         parts: [
             pod,
             cluster.unwrap_or_default(),
@@ -358,6 +386,12 @@ fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
             peer.unwrap_or_default(),
         ],
     }
+}
+
+/// The port of `IP:PORT`.
+fn port_of(address: &[u8]) -> Option<u16> {
+    let (_, port) = address.split_at_checked(memchr::memrchr(b':', address)? + 1)?;
+    std::str::from_utf8(port).ok()?.parse().ok().filter(|port| *port != 0)
 }
 
 /// `IP:PORT` or `[IP]:PORT` to the IP; anything else stays as it is.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ambient::gateway_name;
+use super::interception;
 use super::mesh::Mesh;
 use super::rules::Rule;
 use super::workload::Workload;
@@ -235,6 +236,8 @@ struct Key<'a> {
     hbone_send_off: bool,
     /// Its network, where that makes a difference.
     network: Option<&'a str>,
+    /// What of its connections goes past its proxy.
+    interception: [Option<&'a str>; 4],
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -264,6 +267,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.waypoint.is_some()
                 || key.hbone_send_off
                 || key.network.is_some()
+                || key.interception.iter().any(Option::is_some)
                 || key.namespace.is_some_and(|namespace| {
                     distinct.get(&key.revision).is_some_and(|own| own.is_special(namespace))
                 }),
@@ -322,6 +326,7 @@ impl<'a> Distinct<'a> {
         Key {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
             network: self.mesh.networks.of_client(workload),
+            interception: interception::of_client(workload),
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             revision: None,

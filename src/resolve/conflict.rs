@@ -39,6 +39,8 @@ pub enum Server {
     Sidecar(MtlsMode),
     /// No proxy at all.
     NoProxy,
+    /// A sidecar that does not see the port, so that the application takes what comes (MT-2.4).
+    PastProxy,
     /// A gateway or waypoint, whose own listeners decide (MT-2.6, MT-2.7).
     OwnListeners,
     /// A pod of ambient mode, with what its ztunnel enforces: STRICT or PERMISSIVE.
@@ -87,7 +89,7 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
             return verdict(Status::Cond, "the gateway's own listeners decide what it accepts");
         }
         Server::Outside => return outside(sent),
-        Server::NoProxy => None,
+        Server::NoProxy | Server::PastProxy => None,
         Server::Sidecar(mode) => Some(mode),
     };
     match sent {

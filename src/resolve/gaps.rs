@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::model::object::Body;
-use crate::model::{Kind, Object, Snapshot};
+use crate::model::{Kind, Object, ObjectId, Snapshot, Text};
 
 use super::config::Config;
 use super::flags::Flag;
@@ -37,6 +37,8 @@ pub struct Gaps {
     clients: Vec<(String, Missing)>,
     /// Touches every service of the namespace; an empty namespace is every service.
     services: Vec<(String, Missing)>,
+    /// Touches what an object of the namespace defines: a Service or a `ServiceEntry`.
+    targets: Vec<(ObjectId, Missing)>,
     /// Touches every pair whose client or service is in the namespace.
     either: Vec<(String, Missing)>,
     /// Touches everything.
@@ -82,8 +84,11 @@ impl Gaps {
         let spec = |pointer: &str| object.json.as_ref().and_then(|json| json.pointer(pointer)).cloned();
         match &object.id.kind {
             Kind::BackendPolicy => {
-                let namespace = object.id.namespace.to_string();
-                self.services.push((namespace, missing("makes a rule of its own; it is not evaluated")));
+                let missing = missing("makes a rule of its own; it is not evaluated");
+                match targets(spec("/spec/targetRefs").as_ref(), &object.id.namespace) {
+                    Some(ids) => self.targets.extend(ids.into_iter().map(|id| (id, missing.clone()))),
+                    None => self.services.push((object.id.namespace.to_string(), missing)),
+                }
             }
             Kind::EnvoyFilter => {
                 if spec("/spec/configPatches").is_some_and(|patches| any_touches_tls(&patches)) {
@@ -178,6 +183,8 @@ impl Gaps {
         let sidecar = client.proxy == crate::model::pod::ProxyKind::Sidecar;
         found.extend(pick(&self.clients, |scope| sidecar && touches(scope, &client.namespace)));
         found.extend(pick(&self.services, |scope| touches(scope, &service.namespace)));
+        let defines = self.targets.iter().filter(|(id, _)| *id == service.object.id);
+        found.extend(defines.map(|(_, missing)| missing.clone()));
         found.extend(pick(&self.either, |scope| {
             touches(scope, &client.namespace) || touches(scope, &service.namespace)
         }));
@@ -192,14 +199,28 @@ impl Gaps {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { clients, services, either, all } = self;
-        clients.is_empty() && services.is_empty() && either.is_empty() && all.is_empty()
+        let Self { clients, services, targets, either, all } = self;
+        clients.is_empty() && services.is_empty() && targets.is_empty() && either.is_empty() && all.is_empty()
     }
 
     /// Whether a gap tells clients of this namespace apart from others.
     pub fn names_client_namespace(&self, namespace: &str) -> bool {
         self.clients.iter().chain(&self.either).any(|(scope, _)| scope == namespace)
     }
+}
+
+/// The objects that the `targetRefs` of a policy name; `None` where one is of a kind that is not known.
+fn targets(refs: Option<&Value>, namespace: &Text) -> Option<Vec<ObjectId>> {
+    let of_ref = |one: &Value| {
+        let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+        let kind = match (text("group"), text("kind")) {
+            ("", "Service") => Kind::Service,
+            ("networking.istio.io", "ServiceEntry") => Kind::ServiceEntry,
+            _ => return None,
+        };
+        (!text("name").is_empty()).then(|| ObjectId::new(kind, Text::clone(namespace), text("name")))
+    };
+    refs?.as_array()?.iter().map(of_ref).collect()
 }
 
 /// What an object leaves open, with the place where it was read.
@@ -290,6 +311,21 @@ mod tests {
         assert!(patch("CLUSTER", "REMOVE", Value::Null));
         assert!(patch("FILTER_CHAIN", "ADD", json!({})));
         assert!(!patch("HTTP_FILTER", "INSERT_BEFORE", json!({"name": "lua"})));
+    }
+
+    #[test]
+    fn a_backend_policy_leaves_a_gap_for_what_it_names() {
+        let backend = ("gateway.networking.k8s.io/v1", "BackendTLSPolicy");
+        let of = |refs: Value| {
+            let found = targets(Some(&refs), &"shop".into());
+            found.map(|ids| ids.iter().map(|id| format!("{} {}", id.kind, id.path())).collect::<Vec<_>>())
+        };
+        let service = json!({"group": "", "kind": "Service", "name": "reviews", "sectionName": "http"});
+        assert_eq!(of(json!([service])), Some(vec!["Service shop/reviews".to_owned()]));
+        assert_eq!(of(json!([service, {"group": "x", "kind": "Y", "name": "z"}])), None);
+        assert_eq!(of(json!({"name": "reviews"})), None);
+        assert_eq!(gaps(backend, "1.28", Some(json!({"targetRefs": [service]}))), [0; 4]);
+        assert_eq!(gaps(backend, "1.28", Some(json!({"targetRefs": "reviews"}))), [0, 1, 0, 0]);
     }
 
     #[test]

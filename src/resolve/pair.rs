@@ -7,6 +7,7 @@ use super::answers::Answers;
 use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source, Tunnel};
 use super::conflict::{self, ClientTrust, Server};
 use super::gaps::Missing;
+use super::interception;
 use super::mesh::{Mesh, Target};
 use super::registry::{Endpoint, EndpointsFrom, Service};
 use super::rules::Choice;
@@ -207,6 +208,7 @@ impl Mesh {
     ) -> ClusterTls {
         let source = match client.proxy {
             ProxyKind::None => Some(Source::NoProxy),
+            ProxyKind::Sidecar if interception::is_outbound_excluded(client, port) => Some(Source::NoProxy),
             ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel => {
                 (!target.has(port)).then_some(Source::NotInScope)
             }
@@ -247,6 +249,9 @@ impl Mesh {
             None => (Server::NoProxy, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
+                ProxyKind::Sidecar if interception::is_inbound_excluded(workload, endpoint.port) => {
+                    (Server::PastProxy, None)
+                }
                 ProxyKind::Gateway | ProxyKind::Waypoint => (Server::OwnListeners, None),
                 ProxyKind::Ztunnel => {
                     let policies =
@@ -348,7 +353,7 @@ impl Mesh {
                 "UNKNOWN".to_owned()
             }
             Server::Sidecar(mode) | Server::Ambient(mode) => mode.word().to_owned(),
-            Server::NoProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
+            Server::NoProxy | Server::PastProxy | Server::OwnListeners | Server::Outside => "NONE".to_owned(),
         };
         let mode = common(endpoints.iter().map(word), String::new());
         let demand = common(endpoints.iter().map(|endpoint| endpoint.demand.clone()), None).flatten();

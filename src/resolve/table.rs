@@ -244,7 +244,10 @@ impl Table {
         };
         let policy =
             |server: &super::pair::ServerSide| Some(server.demand.as_ref()?.policy.as_ref()?.id.clone());
-        let answer = if !mesh.is_plain() || client.body().is_some_and(|pod| pod.own_certificates) {
+        let answer = if !mesh.is_plain()
+            || client.body().is_some_and(|pod| pod.own_certificates)
+            || super::interception::excludes_addresses(client)
+        {
             let pair = answers.pair(client, target, choice, port, subset);
             Answer {
                 status: pair.status,

@@ -5,6 +5,7 @@ use super::client_tls::{ClusterTls, Sent};
 use super::conflict::{Server, Status};
 use super::flags::Flag;
 use super::gaps::Missing;
+use super::interception;
 use super::mesh::{Mesh, Target};
 use super::pair::EndpointTls;
 use super::registry::Service;
@@ -18,6 +19,11 @@ impl Mesh {
         let mesh = self.of_client(client);
         let mut missing = mesh.gaps.of_pair(client, target.service);
         missing.extend(mesh.private_rules_of_root(client, target));
+        if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
+            let need =
+                "which of the client's connections its annotations about addresses keep from its proxy";
+            missing.push(Missing::not_collected("Pod", need));
+        }
         missing
     }
 

@@ -15,12 +15,14 @@ mod cases;
 mod ci_formats;
 mod flags;
 mod incremental;
+mod interception;
 mod layers;
 mod legacy_format;
 mod limits;
 mod map;
 mod mutations;
 mod networks;
+mod odd_values;
 #[cfg(unix)]
 mod pty;
 mod readme;

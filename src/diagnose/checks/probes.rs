@@ -8,6 +8,7 @@ use crate::diagnose::finding::{Confidence, Evidence, Finding, Involved, Role};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::{Probe, ProxyKind};
 use crate::model::{Kind, Object, ObjectId};
+use crate::resolve::interception::{annotation, is_inbound_excluded};
 use crate::resolve::server_mtls::Demand;
 use crate::resolve::{Mesh, Workload};
 
@@ -36,7 +37,7 @@ pub fn check(mesh: &Mesh) -> Vec<Finding> {
                 Ok(number) => Some(*number),
                 Err(name) => body.ports.iter().find(|(known, _)| known == name).map(|(_, number)| *number),
             };
-            let Some(number) = number.filter(|number| !is_excluded(pod, *number)) else { continue };
+            let Some(number) = number.filter(|number| !is_inbound_excluded(pod, *number)) else { continue };
             let demand = mesh.policies.on_port(&pod.namespace, &pod.labels, number);
             if demand.mode == MtlsMode::Strict {
                 let key = (&pod.namespace, &pod.kind, &pod.name, &probe.field);
@@ -50,21 +51,6 @@ pub fn check(mesh: &Mesh) -> Vec<Finding> {
         }
     }
     found.into_values().map(|shown| shown.finding(mesh)).collect()
-}
-
-fn annotation<'a>(pod: &'a Workload, key: &str) -> Option<&'a str> {
-    let template = || pod.object.body.workload()?.template.as_ref()?.annotations.get(key);
-    if pod.pod.is_some() { pod.object.meta.annotations.get(key) } else { template() }
-}
-
-/// Whether the proxy does not see the port at all, so that the kubelet reaches the application.
-fn is_excluded(pod: &Workload, port: u16) -> bool {
-    let listed = |key: &str| {
-        annotation(pod, key)
-            .map(|list| list.split(',').map(str::trim).any(|one| one == "*" || one.parse() == Ok(port)))
-    };
-    listed("traffic.sidecar.istio.io/excludeInboundPorts") == Some(true)
-        || listed("traffic.sidecar.istio.io/includeInboundPorts") == Some(false)
 }
 
 impl Shown<'_> {

@@ -6,6 +6,7 @@ use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
 use crate::model::{Kind, Object};
 use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
 use crate::resolve::rules::RuleId;
 use crate::resolve::traffic_policy::Part;
@@ -118,6 +119,14 @@ const LABEL: &str = "metadata.labels.security.istio.io/tlsMode";
 /// The pod whose label says something else than its containers.
 fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
     let workload = judged.mesh.workloads.get(endpoint.workload?)?;
+    if endpoint.server == Server::PastProxy {
+        return Some(Root {
+            object: Arc::clone(&workload.object),
+            field: "metadata.annotations".to_owned(),
+            counted: "keep the port from the proxy".to_owned(),
+            because: Vec::new(),
+        });
+    }
     let has_sidecar = workload.proxy == crate::model::pod::ProxyKind::Sidecar;
     (has_sidecar != endpoint.claims_mtls).then(|| Root {
         object: Arc::clone(&workload.object),

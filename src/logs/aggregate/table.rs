@@ -41,6 +41,8 @@ pub(super) struct Fixed {
     pub(super) pod: PodKind,
     pub(super) response_code: Option<u16>,
     pub(super) flags: FlagSet,
+    /// The reporter's own port, of connections that no filter chain wanted; 0 for all others.
+    pub(super) own_port: u16,
 }
 
 impl Key<'_> {
@@ -50,6 +52,9 @@ impl Key<'_> {
         let code = self.fixed.response_code.map_or(u64::from(u16::MAX), u64::from);
         let small = code << 8 | (self.fixed.reporter as u64) << 4 | self.fixed.pod as u64;
         hasher.write_u64(self.fixed.flags.as_u64() << 24 ^ small);
+        if self.fixed.own_port != 0 {
+            hasher.write_u16(self.fixed.own_port);
+        }
         for part in self.parts {
             if !part.is_empty() {
                 hasher.write(part);

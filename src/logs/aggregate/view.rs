@@ -43,8 +43,11 @@ pub struct Group {
     pub connection_termination_details: Option<String>,
     /// The transport failure reason.
     pub upstream_transport_failure_reason: Option<String>,
-    /// The caller's address without port, for connections that no filter chain wanted.
+    /// The caller's address without port, for connections that no filter chain wanted; the address and port called, for
+    /// those that were passed through.
     pub peer: Option<String>,
+    /// The reporter's own port, for connections that no filter chain wanted.
+    pub own_port: Option<u16>,
     /// How many lines.
     pub count: u64,
     /// The earliest start, in microseconds since the epoch.
@@ -138,6 +141,7 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         connection_termination_details: text(termination),
         upstream_transport_failure_reason: text(reason),
         peer: text(peer),
+        own_port: Some(stored.fixed.own_port).filter(|port| *port != 0),
         count: stored.count,
         first: stored.times.first(),
         last: stored.times.last(),

@@ -13,14 +13,18 @@ use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 8] = [
+const ANNOTATIONS: [&str; 12] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
     "sidecar.istio.io/rewriteAppHTTPProbers",
     "sidecar.istio.io/status",
     "ambient.istio.io/redirection",
     "networking.istio.io/exportTo",
+    "sidecar.istio.io/interceptionMode",
     "traffic.sidecar.istio.io/excludeInboundPorts",
+    "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+    "traffic.sidecar.istio.io/excludeOutboundPorts",
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
     "traffic.sidecar.istio.io/includeInboundPorts",
 ];
 
