@@ -215,7 +215,10 @@ impl ItemReader {
         bundle.problems.push(self.problem(at, format!("{}{words}", named.unwrap_or_default())));
         let note = Note { field: refusal.field.unwrap_or_default(), problem: refusal.text, wrong_type: true };
         let origin = Origin { file: Arc::clone(&self.file), line };
-        if let Some(object) = name.and_then(|name| unreadable(head, &scanned.namespace, name, origin, note)) {
+        // One whose name cannot be read is there all the same, and may say anything.
+        let nameless = format!("(no name, line {line})");
+        let object = unreadable(head, &scanned.namespace, name.unwrap_or(&nameless), origin, note);
+        if let Some(object) = object.filter(|object| name.is_some() || object.id.kind.decides_pairs()) {
             bundle.snapshot.add(object);
         }
     }
@@ -237,8 +240,8 @@ struct Named {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct NamedMetadata {
-    namespace: Option<String>,
-    name: Option<String>,
+    namespace: Value,
+    name: Value,
 }
 
 impl Text<'_> {
@@ -296,9 +299,10 @@ impl Text<'_> {
             Self::Yaml(text) => scan_yaml(text),
             Self::Json(text) => {
                 let named: Named = serde_json::from_slice(text).unwrap_or_default();
-                let namespace = named.metadata.namespace.unwrap_or_else(|| "default".to_owned());
+                let text_of = |value: &Value| value.as_str().map(str::to_owned);
+                let namespace = text_of(&named.metadata.namespace).unwrap_or_else(|| "default".to_owned());
                 let head = serde_json::from_slice(text).unwrap_or_default();
-                Scanned { head, namespace, name: named.metadata.name }
+                Scanned { head, namespace, name: text_of(&named.metadata.name) }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Judging every pair once and making findings of what does not hold.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::checks::conflicts::Conflicts;
@@ -58,8 +59,29 @@ impl Judged<'_> {
 /// What cannot be read as any object: where it stands and what is the matter.
 pub type Unread = (Origin, String);
 
-/// Judges every client workload with a proxy against every service port in its scope.
+/// Judges every client workload with a proxy against every service port in its scope. What holds in one order of ages
+/// only, where the times that would tell are missing, is not said: it cannot be told.
 pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
+    let mut diagnosis = in_order(mesh, unread);
+    let Some(other) = &mesh.other_ages else { return diagnosis };
+    let other: BTreeSet<String> = in_order(other, unread).findings.iter().map(Finding::id).collect();
+    let (stays, open): (Vec<_>, Vec<_>) = std::mem::take(&mut diagnosis.findings)
+        .into_iter()
+        .partition(|finding| other.contains(&finding.id()));
+    diagnosis.findings = stays;
+    for finding in open {
+        let need =
+            format!("whether {} holds for {}: which object is older decides", finding.code, finding.root.0);
+        diagnosis.missing.push(Missing::not_collected("metadata.creationTimestamp", need));
+        diagnosis.unknown += 1;
+    }
+    diagnosis.missing.sort();
+    diagnosis.missing.dedup();
+    diagnosis
+}
+
+/// The same in one order of ages, but for pairs, which are judged in both.
+fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let mut diagnosis = Diagnosis::default();
     let mut conflicts = Conflicts::default();
     let mut reasons = Reasons::default();

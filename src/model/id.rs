@@ -95,6 +95,23 @@ impl Kind {
         }
     }
 
+    /// Whether what clients send and servers demand is decided by objects of the kind.
+    pub fn decides_pairs(&self) -> bool {
+        matches!(
+            self,
+            Self::DestinationRule
+                | Self::PeerAuthentication
+                | Self::Sidecar
+                | Self::VirtualService
+                | Self::ServiceEntry
+                | Self::WorkloadEntry
+                | Self::EnvoyFilter
+                | Self::LegacyPolicy
+                | Self::LegacyMeshPolicy
+                | Self::BackendPolicy
+        )
+    }
+
     /// The name as it stands in the object's `kind`.
     pub fn name(&self) -> &str {
         match self {

@@ -123,6 +123,9 @@ impl<'a> Answers<'a> {
         }
         let mut pair = self.in_order(client, target, choice, port, subset);
         let Some(other) = &mut self.other else { return pair };
+        // Which definition of the host is the client's may depend on age as well.
+        let own = other.mesh.target(client, &target.service.host);
+        let target = own.as_ref().unwrap_or(target);
         let choice = other.mesh.choice(client, target);
         let second = other.in_order(client, target, choice, port, subset);
         let decides = |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone());

@@ -24,8 +24,13 @@ pub enum Ages {
 impl Ages {
     /// The place of an object in the order of creation time and name.
     pub fn place(self, object: &Object) -> (i64, Place) {
-        let name = object.id.name.to_string();
-        match (object.meta.created, self) {
+        self.place_of(object.meta.created, &object.id.name)
+    }
+
+    /// The same for a creation time and a name.
+    pub fn place_of(self, created: Option<i64>, name: &str) -> (i64, Place) {
+        let name = name.to_owned();
+        match (created, self) {
             (Some(created), _) => (created, Place::ByName(name)),
             (None, Self::MissingIsOldest) => (i64::MIN, Place::ByName(name)),
             (None, Self::MissingIsNewest) => (i64::MAX, Place::Backwards(std::cmp::Reverse(name))),

@@ -2,7 +2,7 @@
 
 mod change;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ambient::Ambient;
@@ -72,8 +72,8 @@ impl Mesh {
             other_ages: None,
             revisions: Revisions::default(),
             legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
-            registry: Arc::new(Registry::new(snapshot, workloads, &config)),
-            scopes: Arc::new(Scopes::new(snapshot, &config)),
+            registry: Arc::new(Registry::new(snapshot, workloads, &config, Ages::MissingIsOldest)),
+            scopes: Arc::new(Scopes::new(snapshot, &config, Ages::MissingIsOldest)),
             rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
@@ -117,13 +117,26 @@ impl Mesh {
 
     fn with_other_ages(&self) -> Self {
         let ages = Ages::MissingIsNewest;
-        Self {
+        let mesh = Self {
             rules: Arc::new(RuleIndex::new(&self.snapshot, &self.config, ages)),
             policies: Arc::new(PeerPolicies::new(&self.snapshot, &self.config, ages)),
             ambient_policies: Arc::new(AmbientPolicies::new(&self.snapshot, &self.config, ages)),
             other_ages: None,
             ..self.clone()
+        };
+        mesh.in_scope_by_other_ages()
+    }
+
+    /// The same with sidecars and definitions of hosts in the other order, where that counts.
+    fn in_scope_by_other_ages(mut self) -> Self {
+        let ages = Ages::MissingIsNewest;
+        if any_contested_of(&self.snapshot, &Kind::Sidecar) {
+            self.scopes = Arc::new(Scopes::new(&self.snapshot, &self.config, ages));
         }
+        if any_host_contested(&self.snapshot) {
+            self.registry = Arc::new(Registry::new(&self.snapshot, &self.workloads, &self.config, ages));
+        }
+        self
     }
 
     /// What a client calls by a host: the definition that it uses and the ports of it that it has, or, where the host
@@ -212,10 +225,27 @@ const AGED: [Kind; 2] = [Kind::DestinationRule, Kind::PeerAuthentication];
 
 /// Whether policies that could stand in each other's place lack the creation time that would decide between them.
 fn any_contested(snapshot: &Snapshot) -> bool {
-    AGED.iter().any(|kind| {
-        let namespaces: BTreeSet<_> = snapshot.of_kind(kind).map(|object| &object.id.namespace).collect();
-        namespaces.into_iter().any(|namespace| is_contested(snapshot, kind, namespace))
-    })
+    AGED.iter().chain([&Kind::Sidecar]).any(|kind| any_contested_of(snapshot, kind))
+        || any_host_contested(snapshot)
+}
+
+/// The same for a kind.
+fn any_contested_of(snapshot: &Snapshot, kind: &Kind) -> bool {
+    let namespaces: BTreeSet<_> = snapshot.of_kind(kind).map(|object| &object.id.namespace).collect();
+    namespaces.into_iter().any(|namespace| is_contested(snapshot, kind, namespace))
+}
+
+/// Whether entries of several namespaces define a host, and it is not known which is older (DR-7.5).
+fn any_host_contested(snapshot: &Snapshot) -> bool {
+    let mut seen: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    for object in snapshot.of_kind(&Kind::ServiceEntry) {
+        for host in object.body.service_entry().into_iter().flat_map(|entry| &entry.hosts) {
+            let entry = seen.entry(host).or_default();
+            entry.0 += 1;
+            entry.1 |= object.meta.created.is_none();
+        }
+    }
+    seen.values().any(|(number, missing)| *number > 1 && *missing)
 }
 
 /// The same for a kind in a namespace.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::Config;
+use super::config::{Ages, Config, Place};
 use super::workload::Workloads;
 use crate::model::service::ServicePort;
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
@@ -171,7 +171,7 @@ pub struct Registry {
 
 impl Registry {
     /// The services of a snapshot.
-    pub fn new(snapshot: &Snapshot, workloads: &Workloads, config: &Config) -> Self {
+    pub fn new(snapshot: &Snapshot, workloads: &Workloads, config: &Config, ages: Ages) -> Self {
         let mut registry = Self::default();
         let vms = entries::by_namespace(snapshot);
         let slices = endpoints::slices(snapshot);
@@ -187,7 +187,10 @@ impl Registry {
         }
         let services = &registry.services;
         for definitions in registry.by_host.values_mut() {
-            definitions.sort_by_key(|at| services.get(*at).map(order));
+            // Most hosts have one.
+            if definitions.len() > 1 {
+                definitions.sort_by_cached_key(|at| services.get(*at).map(|service| order(service, ages)));
+            }
         }
         registry.hosts = registry.by_host.keys().cloned().collect();
         registry.hosts.sort_unstable();
@@ -247,9 +250,11 @@ impl Registry {
 }
 
 /// The place of a definition in the list of DR-7.5. The name of a `ServiceEntry`'s service is its host.
-fn order(service: &Service) -> (bool, Option<i64>, Text, Text) {
+fn order(service: &Service, ages: Ages) -> (bool, (i64, Place), Place) {
     let name = if service.is_kubernetes { &service.object.id.name } else { &service.host };
-    (service.is_public(), service.object.meta.created, Arc::clone(name), Arc::clone(&service.namespace))
+    let created = service.object.meta.created;
+    let (_, namespace) = ages.place_of(created, &service.namespace);
+    (service.is_public(), ages.place_of(created, name), namespace)
 }
 
 type Slices<'a> = FxHashMap<(Text, Text), Vec<&'a Arc<Object>>>;

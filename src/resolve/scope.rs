@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::config::Config;
+use super::config::{Ages, Config};
 use super::flags::Flag;
 use super::registry::{Registry, Service, exported, exports_or_default};
 use super::rules::normalise;
@@ -125,7 +125,7 @@ fn is_subset(host: &str, pattern: &str) -> bool {
 
 impl Scopes {
     /// The sidecars and routes of a snapshot.
-    pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
+    pub fn new(snapshot: &Snapshot, config: &Config, ages: Ages) -> Self {
         let rules = ScopeRules {
             excludes: config.version.at_least(1, 31),
             picks_best: config.flags.is_on(Flag::UnifiedSidecarScope),
@@ -138,9 +138,9 @@ impl Scopes {
             }
         }
         for list in scopes.sidecars.values_mut() {
-            list.sort_by_key(|object| {
+            list.sort_by_cached_key(|object| {
                 let general = object.body.sidecar().is_some_and(|sidecar| sidecar.selector.is_none());
-                (general, object.meta.created, Arc::clone(&object.id.name))
+                (general, ages.place(object))
             });
         }
         let root = scopes.sidecars.get(config.root_namespace.as_str());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::unreadable;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Finding, Involved, Role};
 use crate::model::pod::ProxyKind;
@@ -23,6 +24,10 @@ struct Shown<'a> {
 
 /// The findings: one a policy and port.
 pub fn check(mesh: &Mesh) -> Vec<Finding> {
+    // One that cannot be read may mend it, or be what counts.
+    if unreadable(mesh, &[Kind::PeerAuthentication]) {
+        return Vec::new();
+    }
     let mut ports: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
     for object in mesh.snapshot.of_kind(&Kind::PeerAuthentication) {
         let Some(policy) = object.body.peer_authentication() else { continue };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unreadable;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Evidence, Finding, Involved, Role};
 use crate::model::peer_authentication::MtlsMode;
@@ -25,6 +26,9 @@ struct Shown<'a> {
 
 /// The findings: one a workload and probe.
 pub fn check(mesh: &Mesh) -> Vec<Finding> {
+    if unreadable(mesh, &[Kind::PeerAuthentication]) {
+        return Vec::new();
+    }
     let mut found: BTreeMap<_, Shown<'_>> = BTreeMap::new();
     for pod in mesh.workloads.all().iter().filter(|pod| pod.proxy == ProxyKind::Sidecar) {
         let Some(body) = pod.body() else { continue };

@@ -129,11 +129,11 @@ impl Mesh {
             mesh.ambient = Arc::new(Ambient::new(snapshot, &mesh.workloads, config));
         }
         if is(Part::Workloads) || is(Part::Registry) {
-            mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config));
+            mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config, Ages::MissingIsOldest));
             mesh.networks = Arc::new(Networks::new(snapshot));
         }
         if is(Part::Scopes) {
-            mesh.scopes = Arc::new(Scopes::new(snapshot, config));
+            mesh.scopes = Arc::new(Scopes::new(snapshot, config, Ages::MissingIsOldest));
         }
         if is(Part::Legacy) {
             mesh.legacy = LegacyPolicies::new(snapshot, &config.version).map(Arc::new);
@@ -152,7 +152,7 @@ impl Mesh {
             Some((before, changed)) => {
                 let mut other = Self { other_ages: None, ..self.clone() };
                 other.by_age(before, Ages::MissingIsNewest, changed);
-                other
+                other.in_scope_by_other_ages()
             }
             None => self.with_other_ages(),
         }
@@ -179,7 +179,8 @@ impl Mesh {
     /// Whether age decides and is not known. Where it was not before, only what changed can make it so.
     fn is_contested_in(&self, snapshot: &Snapshot, changed: &BTreeSet<ObjectId>) -> bool {
         let mut aged = changed.iter().filter(|id| AGED.contains(&id.kind));
-        if self.other_ages.is_some() {
+        let of_scopes = [Kind::Sidecar, Kind::ServiceEntry];
+        if self.other_ages.is_some() || changed.iter().any(|id| of_scopes.contains(&id.kind)) {
             return any_contested(snapshot);
         }
         aged.any(|id| is_contested(snapshot, &id.kind, &id.namespace))
