@@ -70,6 +70,10 @@ pub fn write(answer: &dyn ErasedReport, format: Format, style: Style, out: &mut 
         Format::Yaml => {
             let value = answer.value()?;
             let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
+            // Such characters can be written out in JSON only, which is YAML too.
+            if yaml.lines().any(|line| crate::text::visible(line) != line) {
+                return writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&value)?));
+            }
             out.write_all(yaml.as_bytes())
         }
         Format::Ndjson => {

@@ -2,7 +2,7 @@
 
 pub mod choice;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -103,6 +103,9 @@ pub struct Finding {
     pub edges: Vec<EdgeRef>,
     /// How many pairs there are.
     pub edge_count: usize,
+    /// Namespaces of the clients of all pairs, also of those that are not listed; `None` where they are too many.
+    #[serde(skip)]
+    pub client_namespaces: Option<BTreeSet<String>>,
     /// The proof.
     pub evidence: Vec<EvidenceRef>,
     /// Who owns the root object, where its labels tell.
@@ -240,6 +243,10 @@ fn of(mesh: &Mesh, finding: &diagnose::Finding, joined: &Joined, remedies: &Reme
         because: finding.because.iter().map(reason).collect(),
         objects: finding.objects.iter().map(involved).collect(),
         edge_count: finding.edges.len(),
+        client_namespaces: finding
+            .edges
+            .client_namespaces()
+            .map(|names| names.into_iter().map(str::to_owned).collect()),
         edges: edges.iter().take(MOST_EDGES).map(|edge| edge_ref(finding, edge, seen(edge))).collect(),
         evidence: finding.evidence.iter().map(evidence).collect(),
         owner: None,

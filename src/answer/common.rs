@@ -1,9 +1,11 @@
 //! Pieces that several answers share.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::diagnose::finding::LogEvidence;
-use crate::model::{Object, ObjectId, Origin};
+use crate::model::{Object, ObjectId, Origin, Text};
 use crate::resolve::{Missing, Workload};
 
 /// The version of all shapes.
@@ -106,6 +108,9 @@ pub struct Clients {
     pub count: u64,
     /// Up to five of them.
     pub examples: Vec<WorkloadRef>,
+    /// The namespaces of all.
+    #[serde(skip)]
+    pub namespaces: BTreeSet<Text>,
 }
 
 /// Log lines as evidence.

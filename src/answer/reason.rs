@@ -12,7 +12,7 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
         return undecided.clone();
     }
     let client = client_side(mesh, tls);
-    if tls.cluster.source == Source::NotInScope && mesh.config.registry_only {
+    if tls.cluster.source == Source::Refused && tls.status == Status::Conflict {
         return format!("{} is not in the client's scope, and unknown hosts are refused", service.host);
     }
     match tls.status {
@@ -27,6 +27,10 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
                 "the client would send {sent} ({client}), and every endpoint is on another network, whose gateway \
                  passes on Istio's mutual TLS to pods that speak it and nothing else: none is left"
             )
+        }
+        Status::Conflict if tls.endpoints.is_empty() => {
+            let sent = tls.effective.map_or("nothing", what_is_sent);
+            format!("the client sends {sent} ({client}), which no host outside the mesh takes")
         }
         Status::Conflict => {
             let failing: Vec<_> = tls.failing().collect();
@@ -153,7 +157,7 @@ pub(super) fn client_side(mesh: &Mesh, tls: &PairTls) -> String {
         }
         Source::Auto => "automatic mTLS".to_owned(),
         Source::None => "no rule sets TLS".to_owned(),
-        Source::NotInScope => "the service is not in the client's scope".to_owned(),
+        Source::NotInScope | Source::Refused => "the service is not in the client's scope".to_owned(),
         Source::NoProxy => "the client has no proxy".to_owned(),
     }
 }

@@ -254,8 +254,9 @@ const MOST_EXAMPLES: usize = 5;
 /// The clients that pods stand for: the pod itself where it is one, else their number and some.
 pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, Clients) {
     let known: Vec<_> = pods.iter().filter_map(|at| mesh.workloads.get(*at)).collect();
+    let namespaces = known.iter().map(|pod| pod.namespace.clone()).collect();
     if let [one] = known.as_slice() {
-        return (Some(WorkloadRef::pod(one)), Clients { count: 1, examples: Vec::new() });
+        return (Some(WorkloadRef::pod(one)), Clients { count: 1, examples: Vec::new(), namespaces });
     }
     // Told apart by what names them, before a name is copied: a row can stand for thousands of pods.
     let named = |pod: &&Workload| {
@@ -265,9 +266,9 @@ pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, C
     let workloads: BTreeMap<_, _> = known.iter().map(|pod| (named(pod), *pod)).collect();
     let mut examples = workloads.values().take(MOST_EXAMPLES).map(|pod| WorkloadRef::workload(pod));
     if workloads.len() == 1 {
-        return (examples.next(), Clients { count: 1, examples: Vec::new() });
+        return (examples.next(), Clients { count: 1, examples: Vec::new(), namespaces });
     }
-    (None, Clients { count: workloads.len() as u64, examples: examples.collect() })
+    (None, Clients { count: workloads.len() as u64, examples: examples.collect(), namespaces })
 }
 
 /// The row of a pair.

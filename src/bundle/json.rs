@@ -130,6 +130,8 @@ impl Cutter {
             b'{' | b'[' => self.open(byte),
             b'}' | b']' => self.close(byte, reader, bundle),
             b' ' | b'\t' | b'\r' => {}
+            // Documents of YAML can be JSON, and `---` stands between them.
+            b'-' if self.depth == 0 => {}
             b',' if self.depth == self.base && (self.in_list || self.base == 0) => {}
             _ if self.depth == 0 => {
                 self.broken = true;

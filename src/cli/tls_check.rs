@@ -45,9 +45,10 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     }
     let mut answer = tls_check::check(&read.mesh, &query);
     answer.rows.retain(|row| {
-        let client =
-            row.client.iter().chain(&row.clients.examples).any(|one| common.shows(one.namespace.as_deref()));
-        client || common.shows(row.host.split('.').nth(1))
+        let client = row.client.iter().any(|one| common.shows(one.namespace.as_deref()));
+        client
+            || row.clients.namespaces.iter().any(|one| common.shows(Some(one)))
+            || common.shows(row.host.split('.').nth(1))
     });
     common.write(&answer)?;
     let conflict = answer.rows.iter().any(|row| row.status == "CONFLICT");

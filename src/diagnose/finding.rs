@@ -140,13 +140,26 @@ pub struct Edge {
 pub type ClientName = (Text, Text, Text);
 
 /// The pairs of a finding. Clients that get the same answer share one list, however many they are.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Edges {
     groups: BTreeMap<(Text, u16, Option<Text>), Arc<[ClientName]>>,
     /// Pairs that go past every service in the client's scope, by the pod's address or the host that is not in scope.
     direct: BTreeSet<Edge>,
     /// Pairs that are counted and not held.
     more: usize,
+    /// The namespaces of their clients; `None` where they are too many to be held.
+    more_namespaces: Option<BTreeSet<Text>>,
+}
+
+impl Default for Edges {
+    fn default() -> Self {
+        Self {
+            groups: BTreeMap::new(),
+            direct: BTreeSet::new(),
+            more: 0,
+            more_namespaces: Some(BTreeSet::new()),
+        }
+    }
 }
 
 impl FromIterator<Edge> for Edges {
@@ -161,7 +174,7 @@ impl FromIterator<Edge> for Edges {
             Arc::from(clients)
         };
         let groups = lists.into_iter().map(|(target, clients)| (target, sorted(clients)));
-        Self { groups: groups.collect(), direct: BTreeSet::new(), more: 0 }
+        Self { groups: groups.collect(), ..Self::default() }
     }
 }
 
@@ -190,9 +203,14 @@ impl Edges {
         self.direct.contains(edge)
     }
 
-    /// Some pairs out of so many.
-    pub fn some(listed: impl IntoIterator<Item = Edge>, all: usize) -> Self {
+    /// Some pairs out of so many, whose clients are in those namespaces, where they are known.
+    pub fn some(
+        listed: impl IntoIterator<Item = Edge>,
+        all: usize,
+        namespaces: Option<BTreeSet<Text>>,
+    ) -> Self {
         let mut edges: Self = listed.into_iter().collect();
+        edges.more_namespaces = namespaces;
         edges.more = all.saturating_sub(edges.len());
         edges
     }
@@ -223,6 +241,15 @@ impl Edges {
     /// The hosts, ports and subsets called, each with its clients, sorted.
     pub fn targets(&self) -> impl Iterator<Item = (&Text, u16, Option<&Text>, &[ClientName])> {
         self.groups.iter().map(|((host, port, subset), clients)| (host, *port, subset.as_ref(), &**clients))
+    }
+
+    /// The namespaces of all clients; `None` where they are too many to be held.
+    pub fn client_namespaces(&self) -> Option<BTreeSet<&str>> {
+        let more = self.more_namespaces.as_ref()?;
+        let grouped = self.groups.values().flat_map(|clients| clients.iter());
+        let direct = self.direct.iter().map(|edge| &edge.client);
+        let listed = grouped.chain(direct).map(|(namespace, ..)| namespace);
+        Some(listed.chain(more).map(|namespace| &**namespace).collect())
     }
 
     /// The pairs of one client, by its namespace and name.

@@ -248,9 +248,13 @@ pub fn unreadable(head: &Head, namespace: &str, name: &str, origin: Origin, note
 /// the text.
 pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
     match parsed {
-        Ok(value) if value.is_object() || value.is_null() => {
-            object.body = Body::MeshConfig(Box::new(MeshConfig::from_value(&value)));
-        }
+        Ok(value) if value.is_object() || value.is_null() => match MeshConfig::from_value(&value) {
+            Ok(config) => object.body = Body::MeshConfig(Box::new(config)),
+            Err(notes) => {
+                object.body = Body::Unreadable;
+                object.notes.extend(notes);
+            }
+        },
         Ok(value) => {
             object.body = Body::Unreadable;
             object.notes.push(Note {

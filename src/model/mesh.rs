@@ -1,6 +1,9 @@
 //! The mesh configuration, reduced to what can change an answer.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::object::Note;
+use super::schema;
 
 /// The mesh configuration of a revision. `None` means that the field is not set.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,7 +30,27 @@ pub struct MeshConfig {
 
 impl MeshConfig {
     /// Reads the fields out of the parsed configuration.
-    pub fn from_value(value: &Value) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// The fields whose value is of another type: istiod refuses the whole configuration then.
+    pub fn from_value(value: &Value) -> Result<Self, Vec<Note>> {
+        let shape = json!({
+            "rootNamespace": "string",
+            "trustDomain": "string",
+            "enableAutoMtls": "boolean",
+            "defaultDestinationRuleExportTo": ["string"],
+            "defaultServiceExportTo": ["string"],
+            "defaultVirtualServiceExportTo": ["string"],
+            "defaultTrafficPolicy": { "*": "any" },
+            "outboundTrafficPolicy": { "mode": "string", "*": "any" },
+            "accessLogFile": "string",
+            "*": "any"
+        });
+        let notes = schema::check_shape(value, &shape, "data.mesh");
+        if !notes.is_empty() {
+            return Err(notes);
+        }
         let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let texts = |key: &str| {
             value
@@ -35,7 +58,7 @@ impl MeshConfig {
                 .and_then(Value::as_array)
                 .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         };
-        Self {
+        Ok(Self {
             root_namespace: text("rootNamespace").filter(|name| !name.is_empty()),
             trust_domain: text("trustDomain").filter(|name| !name.is_empty()),
             enable_auto_mtls: value.get("enableAutoMtls").and_then(Value::as_bool),
@@ -51,6 +74,6 @@ impl MeshConfig {
                 .and_then(Value::as_str)
                 .map(str::to_owned),
             access_log_file: text("accessLogFile"),
-        }
+        })
     }
 }

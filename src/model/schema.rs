@@ -35,6 +35,13 @@ pub fn check(kind: &str, api_version: &str, spec: &Value) -> Vec<Note> {
     notes
 }
 
+/// What of a value a shape refuses; the value stands at `path`.
+pub fn check_shape(value: &Value, shape: &Value, path: &str) -> Vec<Note> {
+    let mut notes = Vec::new();
+    check_value(value, shape, path, &mut notes);
+    notes
+}
+
 fn check_value(value: &Value, shape: &Value, path: &str, notes: &mut Vec<Note>) {
     if value.is_null() {
         return;

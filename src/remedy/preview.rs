@@ -209,7 +209,12 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &
     let Some(client) = all.get(*first) else { return };
     let [before, mut after] = both.each_mut().map(|answers| sides(answers, client, host));
     for ((port, subset), before) in before {
-        let Some(after) = after.remove(&(port, subset.clone())) else { continue };
+        let after = after.remove(&(port, subset.clone())).or_else(|| {
+            // Routes name a subset that is no longer there: without a cluster their requests fail.
+            let whole = after.get(&(port, None)).filter(|_| subset.is_some())?;
+            Some(Side { status: Status::Conflict, sent: None, policy: Map::new(), ..whole.clone() })
+        });
+        let Some(after) = after else { continue };
         let same = before.status == after.status
             && before.sent == after.sent
             && before.server == after.server

@@ -37,7 +37,7 @@ impl Proposal {
         Some(Self {
             title,
             object: object.id.clone(),
-            command: Some(kubectl::patch(&object.id, &patch)),
+            command: kubectl::patch(&object.id, &patch),
             patch: Some(patch),
             manifest: None,
             delta: vec![Change::Upsert(Arc::new(read))],
@@ -76,7 +76,8 @@ impl Proposal {
 
     /// Removes another object with it: the place that a moved one had.
     pub(super) fn without(mut self, id: &ObjectId) -> Self {
-        self.command = self.command.map(|command| format!("{command} && {}", kubectl::delete(id)));
+        self.command =
+            self.command.and_then(|command| Some(format!("{command} && {}", kubectl::delete(id)?)));
         self.delta.push(Change::Delete(id.clone()));
         self
     }

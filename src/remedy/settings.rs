@@ -15,7 +15,12 @@ use crate::resolve::rules::{Rule, matches, normalise};
 
 /// The whole host where only one service can be meant (MS0203).
 pub(super) fn whole_host(mesh: &Mesh, classes: &Classes, object: &Object) -> Option<Proposal> {
-    let written = object.body.destination_rule()?.host.to_string();
+    let body = object.body.destination_rule()?;
+    // A rule for some workloads takes the place of another for them alone, and what is in force differs for each.
+    if body.workload_selector.is_some() {
+        return None;
+    }
+    let written = body.host.to_string();
     let first = written.split('.').next()?;
     let whole = format!("{written}.");
     let alike: Vec<_> = mesh.registry.hosts().filter(|host| host.split('.').next() == Some(first)).collect();

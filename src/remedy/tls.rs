@@ -161,7 +161,7 @@ pub(super) fn restart(mesh: &Mesh, object: &Object) -> Proposal {
         object: object.id.clone(),
         patch: None,
         manifest: None,
-        command: restartable.map(|one| kubectl::restart(&one.kind, &one.name, &one.namespace)),
+        command: restartable.and_then(|one| kubectl::restart(&one.kind, &one.name, &one.namespace)),
         delta: Vec::new(),
     }
 }

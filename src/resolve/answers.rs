@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::client_tls::{self, ClusterTls, Sent};
-use super::conflict::ClientTrust;
+use super::client_tls::{self, ClusterTls, Sent, Source};
+use super::conflict::{self, ClientTrust};
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
 use super::networks;
 use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
-use super::registry::{Endpoint, Service};
+use super::registry::{Addressing, Endpoint, Service};
 use super::rules::Choice;
 use super::traffic_policy::{self, EffectivePolicy};
 use super::unread::Answered;
@@ -274,7 +274,14 @@ impl Ends {
         let effective = common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending));
         let unsettled = mesh.take_back_demands(service, of.port, &mut all);
         let all: Arc<[EndpointTls]> = all.into();
+        let is_anywhere = service.is_external && service.addressing == Addressing::Original;
         let (status, symptom) = match overall(&all) {
+            _ if of.sending.source == Source::Refused => (Status::Conflict, None),
+            // Nothing lists the hosts outside the mesh that the client may mean (MT-5.1).
+            (Status::Cond, None) if all.is_empty() && dropped.is_empty() && is_anywhere => {
+                let verdict = effective.map(conflict::outside);
+                verdict.map_or((Status::Cond, None), |verdict| (verdict.status, verdict.symptom))
+            }
             // Nothing is left that a request could go to (X7).
             (Status::Cond, None) if all.is_empty() && dropped.iter().any(|endpoint| endpoint.ready) => {
                 (Status::Conflict, Some("X7"))

@@ -58,8 +58,10 @@ pub enum Source {
     Auto,
     /// Nothing: no `tls` block, and automatic mutual TLS is off.
     None,
-    /// The service is not in the client's scope.
+    /// The service is not in the client's scope: bytes are passed on as they are.
     NotInScope,
+    /// The same, and what is not in scope is refused (`REGISTRY_ONLY`, MT-4.2).
+    Refused,
     /// The client has no proxy.
     NoProxy,
 }
@@ -71,7 +73,7 @@ impl Source {
             Self::Rule(part) => part.word(),
             Self::Auto => "auto",
             Self::None => "none",
-            Self::NotInScope => "not-in-scope",
+            Self::NotInScope | Self::Refused => "not-in-scope",
             Self::NoProxy => "no-proxy",
         }
     }
@@ -151,7 +153,11 @@ pub fn tunnel(mesh: &Mesh, client: &Workload, target: &Target<'_>, cluster: &Clu
     };
     match client.proxy {
         ProxyKind::None => Tunnel::Never,
-        ProxyKind::Sidecar | ProxyKind::Gateway if cluster.source == Source::NotInScope => Tunnel::Never,
+        ProxyKind::Sidecar | ProxyKind::Gateway
+            if matches!(cluster.source, Source::NotInScope | Source::Refused) =>
+        {
+            Tunnel::Never
+        }
         ProxyKind::Sidecar => through_proxy(service.is_headless()),
         ProxyKind::Gateway => through_proxy(false),
         ProxyKind::Ztunnel if target.is_in_scope() => Tunnel::Always,

@@ -1,6 +1,7 @@
 //! The settings of the mesh that decide answers: mesh configuration, istiod's version and flags.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::flags::{Flag, Flags};
 use super::unread::Unread;
@@ -137,11 +138,17 @@ impl Config {
         names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
     }
 
+    /// The `ConfigMap` with the mesh configuration of a revision.
+    pub fn configured_by<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<&'a Arc<Object>> {
+        mesh_config(snapshot, revision, control_plane(snapshot, revision).as_ref()).map(|(object, _)| object)
+    }
+
     fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
         let plane = control_plane(snapshot, revision);
         let istiod = plane.as_ref().map(|plane| plane.istiod);
         let version = version(istiod, options);
-        let mesh = mesh_config(snapshot, revision, plane.as_ref()).unwrap_or_default();
+        let mesh = mesh_config(snapshot, revision, plane.as_ref());
+        let mesh = mesh.map(|(_, config)| config.clone()).unwrap_or_default();
         let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
@@ -221,14 +228,17 @@ fn version(istiod: Option<&Istiod>, options: &Options) -> IstioVersion {
 /// The mesh configuration of a revision's `ConfigMap`, else of the one called `istio`, else of the first revision's.
 ///
 /// Of several of one name, that in the control plane's own namespace is the one it reads.
-fn mesh_config(snapshot: &Snapshot, revision: &str, plane: Option<&ControlPlane<'_>>) -> Option<MeshConfig> {
+fn mesh_config<'a>(
+    snapshot: &'a Snapshot,
+    revision: &str,
+    plane: Option<&ControlPlane<'_>>,
+) -> Option<(&'a Arc<Object>, &'a MeshConfig)> {
     let own = format!("istio-{revision}");
-    let found = snapshot
-        .of_kind(&Kind::ConfigMap)
-        .filter_map(|object| Some((&object.id, object.body.mesh_config()?)))
-        .min_by_key(|(id, _)| {
-            let elsewhere = plane.is_some_and(|plane| *plane.namespace != *id.namespace);
-            (*id.name != *own, &*id.name != "istio", &id.name, elsewhere, &id.namespace)
-        });
-    found.map(|(_, config)| config.clone())
+    let found =
+        snapshot.of_kind(&Kind::ConfigMap).filter_map(|object| Some((object, object.body.mesh_config()?)));
+    found.min_by_key(|(object, _)| {
+        let id = &object.id;
+        let elsewhere = plane.is_some_and(|plane| *plane.namespace != *id.namespace);
+        (*id.name != *own, &*id.name != "istio", &id.name, elsewhere, &id.namespace)
+    })
 }

@@ -110,8 +110,8 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
     }
 }
 
-/// A server outside the mesh has no certificate of the mesh (F21, F22); what it does speak is not known here.
-fn outside(sent: Sent) -> Verdict {
+/// MT-5.1, for a server outside: it has no certificate of the mesh (F21, F22); what it does speak is not known here.
+pub fn outside(sent: Sent) -> Verdict {
     match sent {
         Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),
         Sent::Plaintext => verdict(Status::Ok, ""),

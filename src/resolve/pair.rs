@@ -209,6 +209,9 @@ impl Mesh {
         let source = match client.proxy {
             ProxyKind::None => Some(Source::NoProxy),
             ProxyKind::Sidecar if interception::is_outbound_excluded(client, port) => Some(Source::NoProxy),
+            ProxyKind::Sidecar if !target.has(port) && self.scopes.refuses_others(client, &self.config) => {
+                Some(Source::Refused)
+            }
             ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint | ProxyKind::Ztunnel => {
                 (!target.has(port)).then_some(Source::NotInScope)
             }

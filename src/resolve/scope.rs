@@ -189,6 +189,13 @@ impl Scopes {
         own.or(self.root.as_ref())
     }
 
+    /// Whether a sidecar refuses what is not in its scope: its `Sidecar` says so, else the mesh configuration (MT-4.2).
+    pub fn refuses_others(&self, client: &Workload, config: &Config) -> bool {
+        let own = self.sidecar_of(client).and_then(|object| object.body.sidecar());
+        let mode = own.and_then(|sidecar| sidecar.outbound_traffic_policy.as_deref());
+        mode.map_or(config.registry_only, |mode| mode == "REGISTRY_ONLY")
+    }
+
     /// Namespaces that have sidecars or routes of their own, or are named by one.
     pub fn spoken_of(&self) -> impl Iterator<Item = &str> {
         let routes = self.routes.iter().flat_map(|route| {

@@ -23,6 +23,7 @@ mod map;
 mod mutations;
 mod networks;
 mod odd_values;
+mod outside;
 #[cfg(unix)]
 mod pty;
 mod readme;

@@ -180,8 +180,10 @@ impl CheckReport {
         let known = |id: &String| baseline.is_some_and(|baseline| baseline.0.contains(id));
         for finding in std::mem::take(&mut self.findings) {
             let objects = finding.objects.iter().map(|one| one.object.namespace.as_deref());
-            let clients = finding.edges.iter().map(|edge| edge.client.namespace.as_deref());
-            let is_shown = finding.objects.is_empty() || objects.chain(clients).any(&shows);
+            let clients = finding.client_namespaces.as_ref();
+            let is_shown = finding.objects.is_empty()
+                || objects.into_iter().any(&shows)
+                || clients.is_none_or(|clients| clients.iter().any(|one| shows(Some(one))));
             if !is_shown {
                 left.other_namespaces += 1;
             } else if ignored.iter().any(|one| one.takes(&finding)) {

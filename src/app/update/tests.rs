@@ -1,5 +1,7 @@
 //! Messages in, effects out.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::answer::Read;
 use crate::answer::check::choice::LeftOut;
@@ -33,6 +35,7 @@ fn finding(id: &str) -> Finding {
         objects: Vec::new(),
         edges: Vec::new(),
         edge_count: 0,
+        client_namespaces: Some(BTreeSet::new()),
         evidence: Vec::new(),
         owner: None,
         remedies: Vec::new(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
-use crate::model::{Kind, Object};
+use crate::model::Object;
 use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::config::Config;
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
 use crate::resolve::rules::RuleId;
@@ -144,8 +145,7 @@ fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
 }
 
 fn mesh_config(judged: &Judged<'_>) -> Option<Root> {
-    let mut found = judged.mesh.snapshot.of_kind(&Kind::ConfigMap);
-    let object = found.find(|object| object.body.mesh_config().is_some())?;
+    let object = Config::configured_by(&judged.mesh.snapshot, &judged.client.revision)?;
     Some(Root {
         object: Arc::clone(object),
         field: "data.mesh.enableAutoMtls".to_owned(),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diagnose::catalog::{Code, Severity};
 use crate::diagnose::finding::{Edge, Edges, Finding, Role};
 use crate::diagnose::uses::{Losses, Lost, MANY_NAMESPACES, Uses};
+use crate::model::Text;
 use crate::resolve::rules::Rule;
 use crate::resolve::{Mesh, RuleId};
 
@@ -174,7 +175,9 @@ impl<'a> All<'a> {
 
     /// The pairs that are listed, and how many there are.
     fn listed(self) -> Edges {
-        Edges::some(self.edges, self.pairs)
+        let are_all = self.namespaces.len() < MANY_NAMESPACES;
+        let namespaces = are_all.then(|| self.namespaces.iter().map(|one| Text::from(*one)).collect());
+        Edges::some(self.edges, self.pairs, namespaces)
     }
 
     fn words(&self) -> String {
