@@ -138,7 +138,7 @@ pub fn resolution(
         subsets: subsets.iter().map(ToString::to_string).collect(),
         ports: if in_scope { ports(mesh, client, target, port) } else { Vec::new() },
         candidates: candidates.map(|all| all.into_iter().map(Candidate::from).collect()),
-        assumed: Vec::new(),
+        assumed: mesh.workloads.assumed().iter().map(|text| (*text).to_owned()).collect(),
         missing: mesh.missing(client, target).iter().map(MissingRef::from).collect(),
     }
 }

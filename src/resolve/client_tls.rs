@@ -277,7 +277,8 @@ pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (S
             return (Sent::Plaintext, Some(Downgrade::EndpointMark(mark.clone())));
         }
     }
-    if endpoint.unknown_pod.is_some() {
+    let workload = endpoint.workload.and_then(|at| mesh.workloads.get(at));
+    if endpoint.unknown_pod.is_some() || workload.is_some_and(|workload| workload.injection_unknown) {
         return (Sent::Unknown, None);
     }
     if !endpoint.claims_mtls {

@@ -18,7 +18,9 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
     for object in kinds.iter().flat_map(|kind| snapshot.of_kind(kind)) {
         let Some(body) = object.body.workload().filter(|body| body.controller.is_none()) else { continue };
         let Some(template) = &body.template else { continue };
-        let proxy = proxy(snapshot, &object.id.namespace, template);
+        let told = proxy(snapshot, &object.id.namespace, template);
+        // Without a proxy it would not be asked about, and nothing would be told.
+        let proxy = told.unwrap_or(ProxyKind::Sidecar);
         found.push(Workload {
             namespace: Arc::clone(&object.id.namespace),
             pod: None,
@@ -27,6 +29,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
             labels: labels(template, proxy),
             proxy,
             revision: namespaces.revision(&object.id.namespace, &template.labels, &template.pod),
+            injection_unknown: told.is_none(),
             object: Arc::clone(object),
         });
     }
@@ -34,32 +37,37 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
 }
 
 /// The proxy that injection will add, by the labels of the namespace and of the template; a proxy that the template
-/// has itself counts first.
-fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> ProxyKind {
+/// has itself counts first. `None` where only the labels of a namespace that was not read could tell.
+fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> Option<ProxyKind> {
     if template.annotations.get("inject.istio.io/templates").is_some_and(|names| names.contains("gateway")) {
-        return ProxyKind::Gateway;
+        return Some(ProxyKind::Gateway);
     }
     if template.pod.proxy != ProxyKind::None {
-        return template.pod.proxy;
+        return Some(template.pod.proxy);
     }
     let namespace_labels = ambient::namespace_labels(snapshot, namespace);
     let of_namespace = |key: &str| namespace_labels.and_then(|labels| labels.get(key));
     let inject = template.labels.get("sidecar.istio.io/inject");
     let inject = inject.or_else(|| template.annotations.get("sidecar.istio.io/inject"));
-    let injected = match (of_namespace("istio-injection"), of_namespace("istio.io/rev")) {
-        (Some("enabled"), _) | (None, Some(_)) => inject != Some("false"),
-        (Some(_), _) => false,
-        (None, None) => {
-            inject == Some("true") || template.labels.get("istio.io/rev").is_some() && inject != Some("false")
-        }
-    };
-    if injected {
+    let by_revision = template.labels.get("istio.io/rev").is_some();
+    // A pod in the node's network is not injected.
+    let may_be = !template.pod.host_network;
+    if may_be && namespace_labels.is_none() && !by_revision && !matches!(inject, Some("true" | "false")) {
+        return None;
+    }
+    let injected = may_be
+        && match (of_namespace("istio-injection"), of_namespace("istio.io/rev")) {
+            (Some("enabled"), _) | (None, Some(_)) => inject != Some("false"),
+            (Some(_), _) => false,
+            (None, None) => inject == Some("true") || by_revision && inject != Some("false"),
+        };
+    Some(if injected {
         ProxyKind::Sidecar
     } else if ambient::will_capture(namespace_labels, &template.labels, template.pod.host_network) {
         ProxyKind::Ztunnel
     } else {
         ProxyKind::None
-    }
+    })
 }
 
 /// The labels of the pods: injection adds the one that claims mutual TLS (MT-3.1).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ambient;
+use super::gaps::Missing;
 use crate::model::pod::{Controller, Pod, ProxyKind};
 use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 
@@ -25,6 +26,8 @@ pub struct Workload {
     pub proxy: ProxyKind,
     /// The revision of its control plane; empty for the one without a name.
     pub revision: Text,
+    /// Whether it is a template whose own labels do not tell whether it gets a proxy, and whose namespace was not read.
+    pub injection_unknown: bool,
     /// The object it was read from.
     pub object: Arc<Object>,
 }
@@ -47,6 +50,14 @@ impl Workload {
             Some(_) => self.body()?.addresses.first().map(ToString::to_string),
             None => Some(format!("{}/{}", self.kind.to_ascii_lowercase(), self.name)),
         }
+    }
+
+    /// What would be needed to tell whether it gets a proxy.
+    pub fn missing_injection(&self) -> Option<Missing> {
+        self.injection_unknown.then(|| {
+            let need = format!("the labels of namespace {} and whether they ask for a proxy", self.namespace);
+            Missing::not_collected(Kind::Namespace.name(), need)
+        })
     }
 
     /// Whether its label claims that it speaks Istio's mutual TLS (MT-3.1).
@@ -108,6 +119,7 @@ impl Workloads {
                 labels: object.meta.labels.clone(),
                 proxy,
                 revision: namespaces.revision(&object.id.namespace, &object.meta.labels, pod),
+                injection_unknown: false,
                 object: Arc::clone(object),
             });
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::meshes::{GIT_FOLDER, SECOND_POLICY};
+use crate::support::meshes::{GIT_FOLDER, SECOND_POLICY, json_on};
 use crate::support::{copy_of, fixture, meshscope, replace};
 
 const CLIENT: &str = "traffic-generator-productpage-6b88d69f-xxfkn.bookinfo";
@@ -208,6 +208,31 @@ fn without_pods_the_templates_count_and_the_answer_says_so() {
     // Where injection is switched off there is no client with a proxy, and nothing to find.
     replace(&folder.path().join("mesh.yaml"), "istio-injection: enabled", "istio-injection: disabled");
     assert_eq!(meshscope(folder.path(), &["check", "-f", "."]).code, 0);
+}
+
+#[test]
+fn templates_of_a_namespace_that_was_not_read_are_judged_as_far_as_they_tell_themselves() {
+    let without = GIT_FOLDER.split_once("---").unwrap().1;
+    let inject = |value: &str| without.replace("{app: a}}\n", &format!("{{app: a{value}}}}}\n"));
+    for (text, wanted) in [
+        (without.to_owned(), Some("UNKNOWN")),
+        (inject(", sidecar.istio.io/inject: \"true\""), Some("CONFLICT")),
+        (inject(", istio.io/rev: canary"), Some("CONFLICT")),
+        (inject(", sidecar.istio.io/inject: \"false\""), None),
+        // A pod in the node's network is not injected.
+        (without.replace("spec: {containers", "spec: {hostNetwork: true, containers"), None),
+    ] {
+        let answer = json_on(&text, &["tls-check"]);
+        assert_eq!(answer["rows"][0]["status"].as_str(), wanted, "{text}");
+        let report = json_on(&text, &["check"]);
+        let found = report["findings"].as_array().unwrap();
+        assert_eq!(found.iter().any(|one| one["code"] == "MS0901"), false, "{report}");
+        let missing = report["missing"].to_string();
+        assert_eq!(missing.contains("the labels of namespace x"), wanted == Some("UNKNOWN"), "{missing}");
+        assert_eq!(report["summary"]["unknown"].as_u64() > Some(0), wanted == Some("UNKNOWN"));
+    }
+    let resolved = json_on(GIT_FOLDER, &["resolve", "deploy/a.x", "svc/a.x"]);
+    assert_eq!(resolved["assumed"], json!(["pods from templates", "proxy from injection labels"]));
 }
 
 #[test]

@@ -29,7 +29,7 @@ const LAYERS: [(&str, May); 16] = [
     ("diagnose", May::Use(&["resolve", "model"])),
     ("logs", May::Use(&["model"])),
     ("correlate", May::Use(&["logs", "diagnose", "resolve", "model"])),
-    ("remedy", May::Use(&["diagnose", "resolve", "model"])),
+    ("remedy", May::Use(&["diagnose", "resolve", "model", "text"])),
     ("answer", May::Use(&["correlate", "remedy", "logs", "diagnose", "resolve", "model"])),
     ("report", May::Use(&["answer", "correlate", "logs", "diagnose", "resolve", "model", "text"])),
     ("bundle", May::Use(&["logs", "model"])),

@@ -24,7 +24,7 @@ pub fn check(mesh: &Mesh, missing: &[Missing]) -> Vec<Finding> {
         })
         .collect();
     let is_unread = |kind: Kind| mesh.options.unread.contains_key(&kind);
-    let pods = pods || is_unread(Kind::Pod);
+    let pods = pods || is_unread(Kind::Pod) || !mesh.workloads.all().is_empty();
     let services = services || is_unread(Kind::Service);
     if !pods && (services || policies) {
         findings.push(finding(
