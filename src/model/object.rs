@@ -136,4 +136,19 @@ impl Object {
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.id == other.id && self.meta == other.meta && self.body == other.body && self.json == other.json
     }
+
+    /// Whether two copies have the same content: what the server keeps for itself (`status`, `resourceVersion`,
+    /// `managedFields`), and a creation time that only one of them has, make no difference.
+    pub fn has_the_content_of(&self, other: &Self) -> bool {
+        let spec = |object: &Self| object.json.as_ref().and_then(|json| json.get("spec").cloned());
+        let (one, two) = (&self.meta, &other.meta);
+        let of_one_age = one.created.is_none() || two.created.is_none() || one.created == two.created;
+        self.id == other.id
+            && self.api_version == other.api_version
+            && self.body == other.body
+            && self.body != Body::Unreadable
+            && (&one.labels, &one.annotations) == (&two.labels, &two.annotations)
+            && of_one_age
+            && spec(self) == spec(other)
+    }
 }

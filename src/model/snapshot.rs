@@ -83,7 +83,12 @@ impl Snapshot {
             } else {
                 (known.origin.clone(), object.origin.clone())
             };
-            self.two_origins.push(TwoOrigins { id: object.id.clone(), taken, other });
+            let same = known.has_the_content_of(&object);
+            // Of two that are alike the one that knows its age says more.
+            let newer = newer && !(same && object.meta.created.is_none());
+            if !same {
+                self.two_origins.push(TwoOrigins { id: object.id.clone(), taken, other });
+            }
             if !newer {
                 return;
             }
@@ -191,8 +196,13 @@ mod tests {
     #[test]
     fn of_an_object_read_twice_the_newer_counts_and_the_other_is_remembered() {
         let mut snapshot = Snapshot::default();
-        snapshot.add(object("a", "one", 1, Some(7)));
-        snapshot.add(object("a", "one", 2, Some(5)));
+        let labelled = |label: &str, line: u64, version: Option<u64>| {
+            let mut object = object("a", "one", line, version);
+            object.meta.labels = crate::model::Labels::from_pairs(vec![("app".into(), label.into())]);
+            object
+        };
+        snapshot.add(labelled("new", 1, Some(7)));
+        snapshot.add(labelled("old", 2, Some(5)));
         let id = ObjectId::new(Kind::Service, "a", "one");
         let taken = |snapshot: &Snapshot| snapshot.get(&id).map(|one| one.origin.line);
         assert_eq!(taken(&snapshot), Some(1));
@@ -201,9 +211,21 @@ mod tests {
             Some((1, 2))
         );
         // Without versions to compare the later one counts; an equal one is not remembered.
-        snapshot.add(object("a", "one", 3, None));
+        snapshot.add(labelled("later", 3, None));
         assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(3), 2));
-        snapshot.add(object("a", "one", 4, None));
+        snapshot.add(labelled("later", 4, None));
         assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(3), 2));
+        // What the server adds is no other content, and a copy without it says less.
+        let served = |line: u64, created: Option<i64>| {
+            let mut object = labelled("later", line, Some(9));
+            (object.meta.created, object.meta.changed) = (created, created);
+            object
+        };
+        snapshot.add(served(5, Some(1)));
+        assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(5), 2));
+        snapshot.add(labelled("later", 6, None));
+        assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(5), 2));
+        snapshot.add(served(7, Some(2)));
+        assert_eq!((taken(&snapshot), snapshot.two_origins().len()), (Some(7), 3));
     }
 }
