@@ -50,6 +50,8 @@ pub(super) struct EndsOf {
     waypoint_not_read: bool,
     /// The client's network, where some endpoints may be on another one.
     network: Option<Text>,
+    /// The names that a rule wants in the server's certificate; empty where it names none.
+    accepted: Vec<String>,
     trust: ClientTrust,
 }
 
@@ -222,6 +224,7 @@ impl<'a> Answers<'a> {
             sending: sending.unwrap_or_else(|| cluster.clone()),
             waypoint_not_read: waypoint.is_some_and(|waypoint| waypoint.pod.is_none()),
             network: mesh.network_between(client, target),
+            accepted: client_tls::given_names(&policy),
             trust: trust(&policy),
         };
         Sends { choice, policy, cluster, of }
@@ -262,6 +265,9 @@ impl Ends {
             let mut tls = mesh.endpoint(&of.sending, (service, of.port), endpoint, of.trust);
             if of.waypoint_not_read {
                 tls.depends_on_waypoint();
+            }
+            if tls.sent == Sent::IstioMutual && !client_tls::accepts(&of.accepted, endpoint) {
+                tls.depends_on_names();
             }
             tls
         };

@@ -312,11 +312,23 @@ pub fn sni(policy: &EffectivePolicy, port: u16, subset: Option<&str>, host: &str
     given.map_or_else(|| format!("outbound_.{port}_.{}_.{host}", subset.unwrap_or_default()), str::to_owned)
 }
 
+/// The names that a rule wants in the server's certificate.
+pub fn given_names(policy: &EffectivePolicy) -> Vec<String> {
+    let given = policy.tls().and_then(|block| block.get("subjectAltNames")).and_then(Value::as_array);
+    given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether any of the names can be that of an endpoint (MT-4.10, MT-4.16), as is taken where none is given or its
+/// service account is not known. Trust domains are left alone, since they have aliases, and so are patterns.
+pub fn accepts(names: &[String], endpoint: &Endpoint) -> bool {
+    let Some(account) = endpoint.account.as_ref().filter(|_| !names.is_empty()) else { return true };
+    let own = format!("/ns/{}/sa/{account}", endpoint.namespace);
+    names.iter().any(|name| name.contains('*') || name.starts_with("spiffe://") && name.ends_with(&own))
+}
+
 /// Names that the server's certificate may have, sorted (MT-4.10, MT-4.16).
 pub fn subject_alt_names(mesh: &Mesh, policy: &EffectivePolicy, service: &Service) -> Vec<String> {
-    let given = policy.tls().and_then(|block| block.get("subjectAltNames")).and_then(Value::as_array);
-    let given: Vec<String> =
-        given.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let given = given_names(policy);
     let mut names = if given.is_empty() {
         let account = |endpoint: &Endpoint| {
             let account = endpoint.account.as_ref()?;

@@ -60,6 +60,15 @@ impl EndpointTls {
             self.condition = "the service's waypoint takes the requests first, and no pod of it was read";
         }
     }
+
+    /// The rule's names are not those of the mesh's certificates: another certificate would have to be there.
+    pub(super) fn depends_on_names(&mut self) {
+        if matches!(self.result, Status::Ok | Status::Warn) {
+            self.result = Status::Cond;
+            self.condition = "the rule's subjectAltNames do not name the server's service account: the client \
+                              refuses a certificate of the mesh that they do not name";
+        }
+    }
 }
 
 /// The server's side in short.

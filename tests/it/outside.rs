@@ -1,4 +1,5 @@
-//! What is outside a client's scope or outside the mesh, and who is looked at when namespaces are chosen.
+//! What is outside a client's scope or outside the mesh, names that no server has, and who is looked at when
+//! namespaces are chosen.
 
 use std::fmt::Write as _;
 
@@ -141,4 +142,26 @@ fn yaml_shows_what_a_terminal_would_hide() {
     let ran = run_on(&objects, &["check", "-o", "yaml"]);
     assert!(!ran.out.contains('\u{202e}'), "{}", ran.out);
     assert!(ran.out.contains("\\u202e"), "{}", ran.out);
+}
+
+#[test]
+fn names_that_no_server_has_are_told() {
+    let rule = |names: &str| {
+        let tls = format!("{{mode: ISTIO_MUTUAL, subjectAltNames: [{names}]}}");
+        let spec = format!("{{host: reviews.shop.svc.cluster.local, trafficPolicy: {{tls: {tls}}}}}");
+        object("DestinationRule", "shop/r", 1, &spec)
+    };
+    let servers = reviews().replace("spec: {containers", "spec: {serviceAccountName: own, containers");
+    for (names, wanted) in [
+        ("", "OK"),
+        ("spiffe://cluster.local/ns/shop/sa/own", "OK"),
+        ("other, spiffe://old.local/ns/shop/sa/own", "OK"),
+        ("\"spiffe://cluster.local/ns/shop/*\"", "OK"),
+        ("spiffe://cluster.local/ns/shop/sa/other", "COND"),
+        ("reviews.shop.svc.cluster.local", "COND"),
+    ] {
+        let (status, reason) = row(&(servers.clone() + &rule(names)), "svc/reviews.shop");
+        assert_eq!(status, wanted, "{names}: {reason}");
+        assert_eq!(reason.contains("subjectAltNames"), wanted == "COND", "{reason}");
+    }
 }
