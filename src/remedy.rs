@@ -16,7 +16,7 @@ use std::cell::OnceCell;
 
 use serde_json::Value;
 
-use crate::diagnose::checks::{ambient_ports, host_matches_nothing, peer_policies, reasons::Reasons};
+use crate::diagnose::checks::{ambient_ports, peer_policies, reasons::Reasons};
 use crate::diagnose::{ClientName, Code, Edge, Finding, Reason, Severity};
 use crate::model::destination_rule::DestinationRule;
 use crate::model::{Kind, ObjectId};
@@ -174,7 +174,8 @@ impl<'a> Remedies<'a> {
         let pair =
             |client: &Workload, edge: &Edge| mesh.pair(client, &edge.host, edge.port, edge.subset.as_deref());
         if finding.code == Code::HostMatchesNothing {
-            !host_matches_nothing::check(mesh).0.iter().any(same)
+            // All rules need not be looked at again for one of which the host is known.
+            mesh.rules.of_object(object).is_some_and(|rule| mesh.registry.by_host(&rule.host).is_some())
         } else if finding.code == Code::PortLevelOnServicePort {
             !peer_policies::on_service_port(mesh).iter().any(same)
         } else if matches!(finding.code, Code::TlsModeMissing | Code::PortSettingsDropTls) {
