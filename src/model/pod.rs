@@ -61,6 +61,8 @@ pub struct Pod {
     pub controller: Option<Controller>,
     /// Whether its proxy was started with certificate files of its own (`ISTIO_META_TLS_CLIENT_*`, MT-4.9).
     pub own_certificates: bool,
+    /// Whether its proxy's container only serves a gRPC library, and carries no traffic (`ISTIO_META_GENERATOR=grpc`).
+    pub proxyless: bool,
     /// The control plane's version and flags, where this is istiod.
     pub istiod: Option<Box<Istiod>>,
 }

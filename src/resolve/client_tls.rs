@@ -10,7 +10,7 @@ use super::registry::{Endpoint, Service};
 use super::rules::Choice;
 use super::server_mtls::Demand;
 use super::traffic_policy::{EffectivePolicy, Part};
-use super::workload::Workload;
+use super::workload::{Unclear, Workload};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -278,7 +278,8 @@ pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (S
         }
     }
     let workload = endpoint.workload.and_then(|at| mesh.workloads.get(at));
-    if endpoint.unknown_pod.is_some() || workload.is_some_and(|workload| workload.injection_unknown) {
+    let unclear = workload.and_then(|workload| workload.unclear);
+    if endpoint.unknown_pod.is_some() || unclear == Some(Unclear::Injection) {
         return (Sent::Unknown, None);
     }
     if !endpoint.claims_mtls {

@@ -13,7 +13,7 @@ use super::ambient::gateway_name;
 use super::interception;
 use super::mesh::Mesh;
 use super::rules::Rule;
-use super::workload::Workload;
+use super::workload::{Unclear, Workload};
 use crate::model::pod::ProxyKind;
 use crate::model::{Labels, ObjectId, Text};
 
@@ -234,8 +234,8 @@ struct Key<'a> {
     waypoint: Option<Text>,
     /// Whether its proxy never tunnels.
     hbone_send_off: bool,
-    /// Whether it cannot be told whether there is one.
-    injection_unknown: bool,
+    /// Whether it cannot be told what there is.
+    unclear: Option<Unclear>,
     /// Its network, where that makes a difference.
     network: Option<&'a str>,
     /// What of its connections goes past its proxy.
@@ -268,7 +268,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.revision.is_some()
                 || key.waypoint.is_some()
                 || key.hbone_send_off
-                || key.injection_unknown
+                || key.unclear.is_some()
                 || key.network.is_some()
                 || key.interception.iter().any(Option::is_some)
                 || key.namespace.is_some_and(|namespace| {
@@ -330,7 +330,7 @@ impl<'a> Distinct<'a> {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
             network: self.mesh.networks.of_client(workload),
             interception: interception::of_client(workload),
-            injection_unknown: workload.injection_unknown,
+            unclear: workload.unclear,
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             revision: None,

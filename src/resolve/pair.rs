@@ -259,7 +259,7 @@ impl Mesh {
                 self.sidecar(service, port, endpoint.labels.get(REVISION).unwrap_or_default(), of_entry)
             }
             None => (Server::NoProxy, None),
-            Some(workload) if workload.injection_unknown => (Server::Unknown, None),
+            Some(workload) if workload.unclear.is_some() => (Server::Unknown, None),
             Some(workload) => match workload.proxy {
                 ProxyKind::None => (Server::NoProxy, None),
                 ProxyKind::Sidecar if interception::is_inbound_excluded(workload, endpoint.port) => {
@@ -348,7 +348,7 @@ impl Mesh {
                 }
                 _ if endpoint.workload.is_some() => {
                     let pod = endpoint.workload.and_then(|at| self.workloads.get(at));
-                    missing.extend(pod.and_then(Workload::missing_injection));
+                    missing.extend(pod.and_then(Workload::missing));
                 }
                 _ => missing.extend(
                     named.map(|pod| Missing::not_collected("Pod", format!("pod {pod} was not read"))),

@@ -246,6 +246,7 @@ impl Table {
             |server: &super::pair::ServerSide| Some(server.demand.as_ref()?.policy.as_ref()?.id.clone());
         let answer = if !mesh.is_plain()
             || client.body().is_some_and(|pod| pod.own_certificates)
+            || client.unclear.is_some()
             || super::interception::excludes_addresses(client)
         {
             let pair = answers.pair(client, target, choice, port, subset);

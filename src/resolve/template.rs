@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::ambient;
-use super::workload::{NamespaceRevisions, Workload};
+use super::workload::{NamespaceRevisions, Unclear, Workload};
 use crate::model::pod::ProxyKind;
 use crate::model::workload::PodTemplate;
 use crate::model::{Kind, Labels, Snapshot};
@@ -29,7 +29,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
             labels: labels(template, proxy),
             proxy,
             revision: namespaces.revision(&object.id.namespace, &template.labels, &template.pod),
-            injection_unknown: told.is_none(),
+            unclear: unclear(template, told),
             object: Arc::clone(object),
         });
     }
@@ -68,6 +68,17 @@ fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> Option
     } else {
         ProxyKind::None
     })
+}
+
+/// Why it cannot be told what the pods will be.
+fn unclear(template: &PodTemplate, proxy: Option<ProxyKind>) -> Option<Unclear> {
+    let templates = template.annotations.get("inject.istio.io/templates");
+    let is_proxyless = template.pod.proxyless || templates.is_some_and(|names| names.contains("grpc-"));
+    match proxy {
+        None => Some(Unclear::Injection),
+        Some(ProxyKind::Sidecar) if is_proxyless => Some(Unclear::Proxyless),
+        Some(_) => None,
+    }
 }
 
 /// The labels of the pods: injection adds the one that claims mutual TLS (MT-3.1).

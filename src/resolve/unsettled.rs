@@ -19,7 +19,7 @@ impl Mesh {
         let mesh = self.of_client(client);
         let mut missing = mesh.gaps.of_pair(client, target.service);
         missing.extend(mesh.private_rules_of_root(client, target));
-        missing.extend(client.missing_injection());
+        missing.extend(client.missing());
         if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
             let need =
                 "which of the client's connections its annotations about addresses keep from its proxy";

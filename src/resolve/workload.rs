@@ -9,6 +9,15 @@ use super::gaps::Missing;
 use crate::model::pod::{Controller, Pod, ProxyKind};
 use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 
+/// What keeps a workload from being judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unclear {
+    /// A template whose own labels do not tell whether it gets a proxy, and whose namespace was not read.
+    Injection,
+    /// Its gRPC library speaks to istiod itself, and its code decides whether it takes what that says.
+    Proxyless,
+}
+
 /// A pod that takes part in the mesh's traffic.
 #[derive(Debug, Clone)]
 pub struct Workload {
@@ -26,8 +35,8 @@ pub struct Workload {
     pub proxy: ProxyKind,
     /// The revision of its control plane; empty for the one without a name.
     pub revision: Text,
-    /// Whether it is a template whose own labels do not tell whether it gets a proxy, and whose namespace was not read.
-    pub injection_unknown: bool,
+    /// Why it cannot be told what stands between its application and the network.
+    pub unclear: Option<Unclear>,
     /// The object it was read from.
     pub object: Arc<Object>,
 }
@@ -52,11 +61,18 @@ impl Workload {
         }
     }
 
-    /// What would be needed to tell whether it gets a proxy.
-    pub fn missing_injection(&self) -> Option<Missing> {
-        self.injection_unknown.then(|| {
-            let need = format!("the labels of namespace {} and whether they ask for a proxy", self.namespace);
-            Missing::not_collected(Kind::Namespace.name(), need)
+    /// What would be needed to judge it.
+    pub fn missing(&self) -> Option<Missing> {
+        Some(match self.unclear? {
+            Unclear::Injection => {
+                let need =
+                    format!("the labels of namespace {} and whether they ask for a proxy", self.namespace);
+                Missing::not_collected(Kind::Namespace.name(), need)
+            }
+            Unclear::Proxyless => {
+                let need = format!("what the gRPC library of {} makes of its settings", self.path());
+                Missing::not_collected(Kind::Pod.name(), need)
+            }
         })
     }
 
@@ -119,7 +135,7 @@ impl Workloads {
                 labels: object.meta.labels.clone(),
                 proxy,
                 revision: namespaces.revision(&object.id.namespace, &object.meta.labels, pod),
-                injection_unknown: false,
+                unclear: pod.proxyless.then_some(Unclear::Proxyless),
                 object: Arc::clone(object),
             });
         }

@@ -165,3 +165,27 @@ fn names_that_no_server_has_are_told() {
         assert_eq!(reason.contains("subjectAltNames"), wanted == "COND", "{reason}");
     }
 }
+
+#[test]
+fn a_pod_whose_library_speaks_to_istiod_is_not_taken_for_a_sidecar() {
+    let library = SIDECAR.to_owned() + ", env: [{name: ISTIO_META_GENERATOR, value: grpc}]";
+    let with = |path: &str, address: &str, proxy: &str, label: &str| {
+        let (_, app) = path.split_once('/').unwrap();
+        pod(path, address, &format!("labels: {{app: {app}{label}}}"), proxy)
+    };
+    let mtls = ", security.istio.io/tlsMode: istio";
+    let strict = object("PeerAuthentication", "shop/d", 1, "{mtls: {mode: STRICT}}");
+    for (server, client) in [(&*library, SIDECAR), (SIDECAR, &*library)] {
+        for label in ["", mtls] {
+            let objects = service("shop/reviews", "")
+                + &with("shop/reviews", "10.0.0.1", server, if server == SIDECAR { mtls } else { label })
+                + &with("web/client", "10.0.0.2", client, if client == SIDECAR { mtls } else { label })
+                + &strict;
+            let (status, reason) = row(&objects, "svc/reviews.shop");
+            assert_eq!(status, "UNKNOWN", "{objects}");
+            assert!(reason.contains("gRPC library"), "{reason}");
+            let report = json_on(&objects, &["check"]);
+            assert_eq!(report["summary"]["error"], 0, "{report}");
+        }
+    }
+}

@@ -30,7 +30,9 @@ pub fn check(mesh: &Mesh) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found: BTreeMap<_, Shown<'_>> = BTreeMap::new();
-    for pod in mesh.workloads.all().iter().filter(|pod| pod.proxy == ProxyKind::Sidecar) {
+    for pod in
+        mesh.workloads.all().iter().filter(|pod| pod.proxy == ProxyKind::Sidecar && pod.unclear.is_none())
+    {
         let Some(body) = pod.body() else { continue };
         // Injection will see to a template's probes unless it is told not to.
         if pod.pod.is_none() && annotation(pod, SWITCH) != Some("false") {

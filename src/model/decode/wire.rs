@@ -318,6 +318,7 @@ fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Int
     let proxy = proxy_container(spec);
     // Proxy metadata comes as environment with this prefix.
     let is_off = |one: &EnvironmentWire| one.name == "ISTIO_META_DISABLE_HBONE_SEND" && one.value == "true";
+    let is_proxyless = |one: &EnvironmentWire| one.name == "ISTIO_META_GENERATOR" && one.value == "grpc";
     // Who has no sidecar has nothing that could refuse a probe; a template will be given one.
     let probes = if is_template || proxy_kind(proxy) == ProxyKind::Sidecar {
         probes(spec, interner)
@@ -344,6 +345,7 @@ fn pod_of(spec: &PodSpecWire, status: Option<&PodStatusWire>, interner: &mut Int
         own_certificates: proxy.is_some_and(|proxy| {
             proxy.env.iter().any(|variable| variable.name.starts_with("ISTIO_META_TLS_CLIENT_"))
         }),
+        proxyless: proxy.is_some_and(|proxy| proxy.env.iter().any(is_proxyless)),
         istiod: None,
         injected_by: None,
     }
