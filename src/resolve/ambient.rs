@@ -19,6 +19,9 @@ const MODE: &str = "istio.io/dataplane-mode";
 /// The label of a namespace or service that names its waypoint.
 const USE_WAYPOINT: &str = "istio.io/use-waypoint";
 
+/// The label of a namespace or service by which gateways go through the waypoint too.
+const INGRESS_USE_WAYPOINT: &str = "istio.io/ingress-use-waypoint";
+
 /// The name of the gateway that a waypoint's pods are of.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
@@ -70,7 +73,7 @@ pub struct Ambient {
     pub prefers_tunnel: bool,
     /// `NAMESPACE` and gateway name of a waypoint, with its first pod.
     pods: FxHashMap<(Text, Text), usize>,
-    /// What namespaces say: waypoint's name and namespace.
+    /// What namespaces say: waypoint's name and namespace, and whether gateways go through it.
     namespaces: FxHashMap<Text, Labels>,
 }
 
@@ -85,7 +88,10 @@ impl Ambient {
         let captures = all().any(|(_, workload)| workload.proxy == ProxyKind::Ztunnel);
         let namespaces = snapshot
             .of_kind(&Kind::Namespace)
-            .filter(|object| object.meta.labels.get(USE_WAYPOINT).is_some())
+            .filter(|object| {
+                let mut known = [USE_WAYPOINT, INGRESS_USE_WAYPOINT].iter();
+                known.any(|label| object.meta.labels.get(label).is_some())
+            })
             .map(|object| (Arc::clone(&object.id.name), object.meta.labels.clone()));
         Self {
             sending: match config.sends_hbone {
@@ -120,9 +126,9 @@ impl Ambient {
 
     /// Whether a gateway's requests go through the service's waypoint too (MT-6.8).
     pub fn ingress_uses_waypoint(&self, service: &Service) -> bool {
-        const USE: &str = "istio.io/ingress-use-waypoint";
-        let own = service.object.meta.labels.get(USE);
-        let of_namespace = || self.namespaces.get(&service.namespace).and_then(|labels| labels.get(USE));
+        let own = service.object.meta.labels.get(INGRESS_USE_WAYPOINT);
+        let of_namespace =
+            || self.namespaces.get(&service.namespace).and_then(|labels| labels.get(INGRESS_USE_WAYPOINT));
         own.or_else(of_namespace) == Some("true")
     }
 

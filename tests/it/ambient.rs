@@ -241,6 +241,30 @@ fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
 }
 
 #[test]
+fn a_gateway_goes_through_a_waypoint_where_service_or_namespace_ask_for_it() {
+    let gateway = pod("web", "client", 9, "router", "labels: {app: client}");
+    let namespace = |label: &str| object("v1", "Namespace", &format!("name: shop, labels: {{{label}}}"), "");
+    let ingress = "istio.io/ingress-use-waypoint: \"true\"";
+    let uses = "istio.io/use-waypoint: waypoint";
+    // No pod of the waypoint was read, so that what goes through it depends on it.
+    for (of_service, of_namespace, wanted) in [
+        (uses, "", "OK"),
+        (uses, ingress, "COND"),
+        (&*format!("{uses}, {ingress}"), "", "COND"),
+        (ingress, uses, "COND"),
+        ("", &*format!("{uses}, {ingress}"), "COND"),
+        ("", ingress, "OK"),
+    ] {
+        let mesh = reviews(&ambient_server(), &format!(", labels: {{{of_service}}}"))
+            + &namespace(of_namespace)
+            + &gateway
+            + &ambient_istiod()
+            + &mesh_mode("STRICT");
+        expect(&mesh, wanted, "hbone", "-", "STRICT");
+    }
+}
+
+#[test]
 fn what_no_document_says_is_unknown() {
     let headless = object(
         "v1",
