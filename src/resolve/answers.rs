@@ -218,13 +218,15 @@ impl<'a> Answers<'a> {
         let waypoint = mesh.waypoint_between(client, target);
         let sending =
             waypoint.as_ref().and_then(|waypoint| mesh.sent_by(waypoint, target.service, port, subset));
+        let by_rule = matches!(cluster.source, Source::Rule(_));
+        let accepted = if by_rule { client_tls::given_names(&policy) } else { Vec::new() };
         let of = EndsOf {
             port,
             labels: subset.and_then(|name| mesh.subset_labels(choice.as_ref(), name)),
             sending: sending.unwrap_or_else(|| cluster.clone()),
             waypoint_not_read: waypoint.is_some_and(|waypoint| waypoint.pod.is_none()),
             network: mesh.network_between(client, target),
-            accepted: client_tls::given_names(&policy),
+            accepted,
             trust: trust(&policy),
         };
         Sends { choice, policy, cluster, of }
