@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn relative(file: &str) -> String {
-        match Place::of(file, Some(Path::new("/work/repo"))) {
+        match Place::of(file, Some(Path::new("/srv/mesh"))) {
             Place::Relative(uri) => uri,
             other @ (Place::StandardInput | Place::Absolute(_)) => panic!("{other:?}"),
         }
@@ -71,8 +71,8 @@ mod tests {
         assert_eq!(relative("mesh/a.yaml"), "mesh/a.yaml");
         assert_eq!(relative("./mesh//a.yaml"), "mesh/a.yaml");
         assert_eq!(relative("../a.yaml"), "../a.yaml");
-        assert_eq!(relative("/work/repo/mesh/a.yaml"), "mesh/a.yaml");
-        assert_eq!(relative("/work/repo"), ".");
+        assert_eq!(relative("/srv/mesh/mesh/a.yaml"), "mesh/a.yaml");
+        assert_eq!(relative("/srv/mesh"), ".");
         assert_eq!(relative("."), ".");
         // No part can be taken for a scheme, a query or a fragment.
         assert_eq!(relative("a b/c:d?e#f%20.yaml"), "a%20b/c%3Ad%3Fe%23f%2520.yaml");
@@ -84,8 +84,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn other_files_have_a_uri_and_standard_input_has_none() {
-        let place = |file: &str| Place::of(file, Some(Path::new("/work/repo")));
-        assert_eq!(place("/work/repository/a"), Place::Absolute("file:///work/repository/a".to_owned()));
+        let place = |file: &str| Place::of(file, Some(Path::new("/srv/mesh")));
+        assert_eq!(place("/srv/mesh-old/a"), Place::Absolute("file:///srv/mesh-old/a".to_owned()));
         assert_eq!(place("-"), Place::StandardInput);
         assert_eq!(place("./-"), Place::Relative("-".to_owned()));
     }
