@@ -246,10 +246,17 @@ impl Edges {
     /// The namespaces of all clients; `None` where they are too many to be held.
     pub fn client_namespaces(&self) -> Option<BTreeSet<&str>> {
         let more = self.more_namespaces.as_ref()?;
-        let grouped = self.groups.values().flat_map(|clients| clients.iter());
-        let direct = self.direct.iter().map(|edge| &edge.client);
-        let listed = grouped.chain(direct).map(|(namespace, ..)| namespace);
-        Some(listed.chain(more).map(|namespace| &**namespace).collect())
+        let mut found: BTreeSet<&str> = more.iter().map(|namespace| &**namespace).collect();
+        found.extend(self.direct.iter().map(|edge| &*edge.client.0));
+        for mut clients in self.groups.values().map(|clients| &**clients) {
+            // They are sorted, so that one look is enough for each namespace.
+            while let Some((namespace, ..)) = clients.first() {
+                found.insert(namespace);
+                let (_, rest) = clients.split_at(clients.partition_point(|(one, ..)| one <= namespace));
+                clients = rest;
+            }
+        }
+        Some(found)
     }
 
     /// The pairs of one client, by its namespace and name.
