@@ -107,8 +107,9 @@ impl Answered<'_> {
         match kind {
             // Who is there, and by which settings, is behind every answer.
             Kind::Pod | Kind::ConfigMap => true,
-            // Only sidecars take notice of it, and it brings in nothing that is not there without (DR-7.2).
-            Kind::Sidecar => proxy == ProxyKind::Sidecar && self.target.is_in_scope(),
+            // Only sidecars take notice of it. It can take a service out of scope (DR-7.2), and refuse what is not in
+            // it or let that pass (MT-4.2).
+            Kind::Sidecar => proxy == ProxyKind::Sidecar,
             // A rule is looked for where the service is in scope (DR-7.1), also for an alias (DR-7.16).
             Kind::DestinationRule | Kind::BackendPolicy => is_envoy && self.target.has(self.port),
             Kind::PeerAuthentication => self.depends_on_policies(),

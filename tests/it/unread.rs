@@ -52,7 +52,11 @@ fn witnesses(kind: &Kind, row: &Row, mesh: &Mesh) -> Vec<Value> {
     match kind.name() {
         "Sidecar" => {
             let patterns = owners.map(|owner| format!("{owner}/*")).chain(["~/*".to_owned()]);
-            patterns.map(|one| object("networking", client, json!({"egress": [{"hosts": [one]}]}))).collect()
+            let limits = patterns.map(|one| json!({"egress": [{"hosts": [one]}]}));
+            // What is not in scope anyway can still be refused, or let pass.
+            let others = ["ALLOW_ANY", "REGISTRY_ONLY"].iter();
+            let others = others.map(|mode| json!({"outboundTrafficPolicy": {"mode": mode}}));
+            limits.chain(others).map(|spec| object("networking", client, spec)).collect()
         }
         "DestinationRule" => ["DISABLE", "SIMPLE"]
             .iter()
