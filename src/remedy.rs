@@ -22,7 +22,7 @@ use crate::model::destination_rule::DestinationRule;
 use crate::model::{Kind, ObjectId};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::clients::Classes;
-use crate::resolve::rules::normalise;
+use crate::resolve::rules::{Choice, normalise};
 use crate::resolve::{Mesh, Status, Workload, clients};
 
 use proposal::Proposal;
@@ -184,7 +184,7 @@ impl<'a> Remedies<'a> {
             !ambient_ports::check(mesh).iter().any(same)
         } else if finding.code == Code::SubsetMissing {
             of_edges(mesh, finding, |client, edge| {
-                let choice = mesh.target(client, &edge.host).and_then(|target| mesh.choice(client, &target));
+                let choice = choice(mesh, client, &edge.host);
                 edge.subset.as_ref().is_some_and(|subset| mesh.subsets(choice.as_ref()).contains(subset))
             })
         } else if finding.code == Code::RuleNeverUsed {
@@ -212,6 +212,11 @@ fn of(proposal: Proposal, changes: Vec<PairChange>) -> Remedy {
     Remedy { title, object, patch, manifest, command, changes }
 }
 
+/// The rule that a client uses for a host.
+fn choice(mesh: &Mesh, client: &Workload, host: &str) -> Option<Choice> {
+    mesh.target(client, host).and_then(|target| mesh.choice(client, &target))
+}
+
 /// Whether any client uses a rule.
 fn is_in_force(mesh: &Mesh, classes: &Classes, id: &ObjectId) -> bool {
     let Some(rule) = mesh.snapshot.get(id).and_then(|object| object.body.destination_rule()) else {
@@ -219,7 +224,7 @@ fn is_in_force(mesh: &Mesh, classes: &Classes, id: &ObjectId) -> bool {
     };
     let host = normalise(&rule.host, &id.namespace);
     let uses = |client: &Workload| {
-        let choice = mesh.target(client, &host).and_then(|target| mesh.choice(client, &target));
+        let choice = choice(mesh, client, &host);
         let contributors = choice.map(|choice| choice.contributors).unwrap_or_default();
         contributors.iter().any(|one| mesh.rules.get(one.rule).is_some_and(|rule| rule.object.id == *id))
     };
@@ -228,7 +233,7 @@ fn is_in_force(mesh: &Mesh, classes: &Classes, id: &ObjectId) -> bool {
 
 /// Whether a client has all that a hidden rule sets, as that has it.
 fn stands_for(mesh: &Mesh, client: &Workload, edge: &Edge, hidden: &DestinationRule) -> bool {
-    let choice = mesh.target(client, &edge.host).and_then(|target| mesh.choice(client, &target));
+    let choice = choice(mesh, client, &edge.host);
     let subsets = mesh.subsets(choice.as_ref());
     let pair = mesh.pair(client, &edge.host, edge.port, None);
     let has = |(name, block)| {
