@@ -26,7 +26,7 @@ pub struct Diagnosis {
     /// How many of them could not be told.
     pub unknown: u64,
     /// What is missing for those.
-    pub missing: Vec<Missing>,
+    pub missing: BTreeSet<Missing>,
     /// What was taken for granted.
     pub assumed: Vec<&'static str>,
 }
@@ -72,11 +72,9 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     for finding in open {
         let need =
             format!("whether {} holds for {}: which object is older decides", finding.code, finding.root.0);
-        diagnosis.missing.push(Missing::not_collected("metadata.creationTimestamp", need));
+        diagnosis.missing.insert(Missing::not_collected("metadata.creationTimestamp", need));
         diagnosis.unknown += 1;
     }
-    diagnosis.missing.sort();
-    diagnosis.missing.dedup();
     diagnosis
 }
 
@@ -147,8 +145,6 @@ fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
     diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
     diagnosis.findings.sort_by(Finding::order);
-    diagnosis.missing.sort();
-    diagnosis.missing.dedup();
     diagnosis.assumed.sort_unstable();
     diagnosis.assumed.dedup();
     diagnosis
@@ -175,14 +171,11 @@ impl Diagnosis {
         self.pairs += size;
         let unknown = tls.status == Status::Unknown || tls.undecided.is_some();
         if let Some(undecided) = &tls.undecided {
-            let missing = Missing::not_collected("metadata.creationTimestamp", undecided.clone());
-            if !self.missing.contains(&missing) {
-                self.missing.push(missing);
-            }
+            self.missing.insert(Missing::not_collected("metadata.creationTimestamp", undecided.clone()));
         }
         for missing in &tls.missing {
             if !self.missing.contains(missing) {
-                self.missing.push(missing.clone());
+                self.missing.insert(missing.clone());
             }
         }
         if unknown {

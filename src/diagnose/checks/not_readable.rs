@@ -1,5 +1,7 @@
 //! MS0901: a kind that decides answers was not read, though others were.
 
+use std::collections::BTreeSet;
+
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Edges, Finding};
 use crate::model::{Kind, ObjectId};
@@ -7,7 +9,7 @@ use crate::resolve::{Mesh, Missing, unread};
 
 /// The findings: pods or services that are not there at all, and pods that endpoints name. `missing` is what the pairs
 /// could not be told for.
-pub fn check(mesh: &Mesh, missing: &[Missing]) -> Vec<Finding> {
+pub fn check(mesh: &Mesh, missing: &BTreeSet<Missing>) -> Vec<Finding> {
     let any = |kinds: &[Kind]| kinds.iter().any(|kind| mesh.snapshot.of_kind(kind).next().is_some());
     let services = any(&[Kind::Service, Kind::ServiceEntry]);
     let policies =
