@@ -12,7 +12,7 @@ mod proposal;
 mod settings;
 mod tls;
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -59,13 +59,13 @@ pub fn remedies(mesh: &Mesh, finding: &Finding) -> Vec<Remedy> {
 pub struct Remedies<'a> {
     mesh: &'a Mesh,
     /// The classes of its clients, from when they are first asked for.
-    classes: OnceCell<Classes>,
+    classes: OnceLock<Classes>,
 }
 
 impl<'a> Remedies<'a> {
     /// For the findings of a mesh.
     pub fn new(mesh: &'a Mesh) -> Self {
-        Self { mesh, classes: OnceCell::new() }
+        Self { mesh, classes: OnceLock::new() }
     }
 
     fn classes(&self) -> &Classes {

@@ -4,6 +4,7 @@ pub mod choice;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -192,7 +193,8 @@ pub struct OwnerRef {
 pub fn check(read: &Read) -> CheckReport {
     let joined = Joined::new(read);
     let remedies = Remedies::new(&read.mesh);
-    let findings = joined.findings.iter().map(|finding| of(&read.mesh, finding, &joined, &remedies));
+    // Each remedy is tried on a mesh of its own, so that all processors can take part.
+    let findings = joined.findings.par_iter().map(|finding| of(&read.mesh, finding, &joined, &remedies));
     let findings: Vec<_> = findings.collect();
     report(read, findings)
 }

@@ -1,11 +1,10 @@
 //! `tls-check`: for each client and service port, do client and server agree on TLS.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::Read;
 use super::common::{API_VERSION, Clients, MissingRef, ObjectRef, WorkloadRef};
+use crate::model::Text;
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -254,21 +253,27 @@ const MOST_EXAMPLES: usize = 5;
 /// The clients that pods stand for: the pod itself where it is one, else their number and some.
 pub(super) fn clients_of(mesh: &Mesh, pods: &[usize]) -> (Option<WorkloadRef>, Clients) {
     let known: Vec<_> = pods.iter().filter_map(|at| mesh.workloads.get(*at)).collect();
-    let namespaces = known.iter().map(|pod| pod.namespace.clone()).collect();
+    let mut namespaces: Vec<_> = known.iter().map(|pod| &pod.namespace).collect();
+    namespaces.dedup();
+    let namespaces = namespaces.into_iter().cloned().collect();
     if let [one] = known.as_slice() {
         return (Some(WorkloadRef::pod(one)), Clients { count: 1, examples: Vec::new(), namespaces });
     }
     // Told apart by what names them, before a name is copied: a row can stand for thousands of pods.
-    let named = |pod: &&Workload| {
-        let own = *pod.kind == *"Pod";
-        (pod.namespace.clone(), pod.name.clone(), pod.kind.clone(), pod.pod.clone().filter(|_| own))
-    };
-    let workloads: BTreeMap<_, _> = known.iter().map(|pod| (named(pod), *pod)).collect();
-    let mut examples = workloads.values().take(MOST_EXAMPLES).map(|pod| WorkloadRef::workload(pod));
+    let mut workloads = known;
+    workloads.sort_by(|one, other| named(one).cmp(&named(other)));
+    workloads.dedup_by(|one, other| named(one) == named(other));
+    let mut examples = workloads.iter().take(MOST_EXAMPLES).map(|pod| WorkloadRef::workload(pod));
     if workloads.len() == 1 {
         return (examples.next(), Clients { count: 1, examples: Vec::new(), namespaces });
     }
     (None, Clients { count: workloads.len() as u64, examples: examples.collect(), namespaces })
+}
+
+/// What names a workload: pods that nobody owns are told apart by their own names.
+fn named(pod: &Workload) -> (&Text, &Text, &Text, Option<&Text>) {
+    let own = *pod.kind == *"Pod";
+    (&pod.namespace, &pod.name, &pod.kind, pod.pod.as_ref().filter(|_| own))
 }
 
 /// The row of a pair.

@@ -193,6 +193,19 @@ impl Edges {
         *known = all.into();
     }
 
+    /// Adds the pairs that were found of other hosts.
+    pub fn absorb(&mut self, other: Self) {
+        for ((host, port, subset), clients) in other.groups {
+            self.add(&clients, &host, port, subset.as_ref());
+        }
+        self.direct.extend(other.direct);
+        self.more += other.more;
+        self.more_namespaces = self.more_namespaces.take().zip(other.more_namespaces).map(|(mut all, more)| {
+            all.extend(more);
+            all
+        });
+    }
+
     /// Adds a pair that goes past every service in the client's scope.
     pub fn add_direct(&mut self, edge: Edge) {
         self.direct.insert(edge);

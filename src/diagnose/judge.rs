@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
@@ -10,8 +12,8 @@ use super::checks::{
     rule_never_used, rules_lost, subsets, tls_origination, two_origins,
 };
 use super::finding::{ClientName, Finding};
-use super::uses::{Uses, Visit};
-use crate::model::Origin;
+use super::uses::{Ground, Uses, Visit};
+use crate::model::{Origin, Text};
 use crate::resolve::clients::{self, Classes};
 use crate::resolve::rules::HostRules;
 use crate::resolve::{Answers, Group, Mesh, Missing, PairTls, Service, Status, Target, Workload};
@@ -78,17 +80,70 @@ pub fn diagnose(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     diagnosis
 }
 
+/// So many hosts are judged together. It is no matter of how many processors there are, so that what is found is not
+/// either.
+const TOGETHER: usize = 512;
+
 /// The same in one order of ages, but for pairs, which are judged in both.
 fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
-    let mut diagnosis = Diagnosis::default();
-    let mut conflicts = Conflicts::default();
-    let mut reasons = Reasons::default();
-    let mut plain = tls_origination::Plain::default();
-    let mut uses = Uses::new(mesh);
-    let mut missing = subsets::Missing::default();
-    let mut answers = Answers::new(mesh);
     let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
-    for host in mesh.registry.hosts() {
+    let ground = Ground::new(mesh);
+    let hosts: Vec<_> = mesh.registry.hosts().collect();
+    let parts: Vec<_> =
+        hosts.par_chunks(TOGETHER).map(|hosts| Part::new(mesh, &classes, &ground, hosts)).collect();
+    let mut all = Part::empty(&ground);
+    parts.into_iter().for_each(|part| all.absorb(part));
+    let Part { mut diagnosis, conflicts, reasons, plain, uses, missing } = all;
+    diagnosis.findings = conflicts.findings();
+    let alone = reasons.findings(mesh, &diagnosis.findings);
+    diagnosis.findings.extend(alone);
+    diagnosis.findings.extend(of_rules(mesh, &uses));
+    diagnosis.findings.extend(missing.findings(mesh));
+    diagnosis.findings.extend(plain.findings());
+    diagnosis.findings.extend(peer_policies::ignored(mesh));
+    diagnosis.findings.extend(peer_policies::on_service_port(mesh));
+    diagnosis.findings.extend(ambient_ports::check(mesh));
+    diagnosis.findings.extend(probes::check(mesh));
+    diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
+    diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
+    diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
+    diagnosis.findings.sort_by(Finding::order);
+    diagnosis.assumed.sort_unstable();
+    diagnosis.assumed.dedup();
+    diagnosis
+}
+
+/// What came of judging some of the hosts.
+struct Part<'a> {
+    diagnosis: Diagnosis,
+    conflicts: Conflicts,
+    reasons: Reasons,
+    plain: tls_origination::Plain,
+    uses: Uses<'a>,
+    missing: subsets::Missing,
+}
+
+impl<'a> Part<'a> {
+    fn empty(ground: &'a Ground) -> Self {
+        Self {
+            diagnosis: Diagnosis::default(),
+            conflicts: Conflicts::default(),
+            reasons: Reasons::default(),
+            plain: tls_origination::Plain::default(),
+            uses: Uses::new(ground),
+            missing: subsets::Missing::default(),
+        }
+    }
+
+    fn new(mesh: &'a Mesh, classes: &Classes, ground: &'a Ground, hosts: &[&Text]) -> Self {
+        let mut part = Self::empty(ground);
+        let mut answers = Answers::new(mesh);
+        hosts.iter().for_each(|host| part.host(mesh, classes, &mut answers, host));
+        part
+    }
+
+    /// Judges all clients of a host.
+    fn host(&mut self, mesh: &'a Mesh, classes: &Classes, answers: &mut Answers<'a>, host: &str) {
         let mut rules: Option<(&Service, HostRules<'_>)> = None;
         for group in classes.groups(mesh, host) {
             let Some(client) = group.representative(mesh) else { continue };
@@ -112,8 +167,8 @@ fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                 rules: &known,
                 called: &called,
             };
-            uses.visit(&visit);
-            missing.visit(&visit);
+            self.uses.visit(&visit);
+            self.missing.visit(&visit);
             let called: Vec<_> = if called.is_empty() {
                 Vec::new()
             } else {
@@ -123,35 +178,28 @@ fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
                     let tls = answers.pair(client, &target, choice.clone(), port.number, subset);
                     let judged = Judged { mesh, group: &group, client, service: target.service, tls: &tls };
-                    diagnosis.count(&judged);
-                    conflicts.add(&judged);
-                    reasons.add(&judged);
-                    plain.add(&judged);
+                    self.diagnosis.count(&judged);
+                    self.conflicts.add(&judged);
+                    self.reasons.add(&judged);
+                    self.plain.add(&judged);
                 }
             }
         }
     }
-    diagnosis.findings = conflicts.findings();
-    let alone = reasons.findings(mesh, &diagnosis.findings);
-    diagnosis.findings.extend(alone);
-    diagnosis.findings.extend(of_rules(mesh, &uses));
-    diagnosis.findings.extend(missing.findings(mesh));
-    diagnosis.findings.extend(plain.findings());
-    diagnosis.findings.extend(peer_policies::ignored(mesh));
-    diagnosis.findings.extend(peer_policies::on_service_port(mesh));
-    diagnosis.findings.extend(ambient_ports::check(mesh));
-    diagnosis.findings.extend(probes::check(mesh));
-    diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
-    diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
-    diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
-    diagnosis.findings.sort_by(Finding::order);
-    diagnosis.assumed.sort_unstable();
-    diagnosis.assumed.dedup();
-    diagnosis
+
+    /// Takes over what came of later hosts.
+    fn absorb(&mut self, later: Self) {
+        self.diagnosis.absorb(later.diagnosis);
+        self.conflicts.absorb(later.conflicts);
+        self.reasons.absorb(later.reasons);
+        self.plain.absorb(later.plain);
+        self.uses.absorb(later.uses);
+        self.missing.absorb(later.missing);
+    }
 }
 
 /// The findings about rules: of several that fit one, the more specific.
-fn of_rules(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+fn of_rules(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     let (mut findings, nowhere) = host_matches_nothing::check(mesh);
     let never = rule_never_used::rules(mesh, uses, &nowhere);
     findings.extend(rule_never_used::check(mesh, uses, &never));
@@ -165,6 +213,13 @@ fn of_rules(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
 }
 
 impl Diagnosis {
+    fn absorb(&mut self, later: Self) {
+        self.pairs += later.pairs;
+        self.unknown += later.unknown;
+        self.missing.extend(later.missing);
+        self.assumed.extend(later.assumed);
+    }
+
     fn count(&mut self, judged: &Judged<'_>) {
         let tls = judged.tls;
         let size = judged.group.workloads();

@@ -56,9 +56,36 @@ impl Visit<'_> {
 /// Rules that lose, by the rule and by the one that counts in its place; `None` where none does.
 pub type Losses = BTreeMap<RuleId, BTreeMap<Option<RuleId>, Lost>>;
 
+/// What is to be known of the rules before any pair is looked at.
+#[derive(Debug)]
+pub struct Ground {
+    restricted: Restricted,
+    policies: compare::Policies,
+}
+
+impl Ground {
+    /// Of the rules of a mesh.
+    pub fn new(mesh: &Mesh) -> Self {
+        let mut restricted = Restricted::default();
+        for (id, rule) in mesh.rules.all() {
+            let selects = rule.selector.is_some();
+            if rule.exports.is_empty() || selects || rule.is_visible_to("*") {
+                continue;
+            }
+            let place = if rule.host.starts_with('*') {
+                restricted.wildcard.entry(rule.object.id.namespace.clone())
+            } else {
+                restricted.exact.entry(rule.host.clone())
+            };
+            place.or_default().push(id);
+        }
+        Self { restricted, policies: compare::policies(mesh) }
+    }
+}
+
 /// What became of the rules.
-#[derive(Debug, Default)]
-pub struct Uses {
+#[derive(Debug)]
+pub struct Uses<'a> {
     /// Rules in force, alone or merged, with the hosts that they are in force for, sorted.
     pub used: BTreeMap<RuleId, Vec<Text>>,
     /// Rules of the service's or the root namespace that an earlier pool hides.
@@ -73,8 +100,8 @@ pub struct Uses {
     pub dropped: BTreeMap<(RuleId, RuleId), BTreeSet<Text>>,
     /// Whether there was any client that takes notice of rules.
     pub any_client: bool,
-    restricted: Restricted,
-    comparisons: Comparisons,
+    restricted: &'a Restricted,
+    comparisons: Comparisons<'a>,
     here: Here,
     /// How many pairs are kept of each rule.
     listed: FxHashMap<RuleId, usize>,
@@ -98,24 +125,50 @@ struct Here {
     restricted: Vec<RuleId>,
 }
 
-impl Uses {
+impl<'a> Uses<'a> {
     /// Ready to be shown the pairs, host by host in their order.
-    pub fn new(mesh: &Mesh) -> Self {
-        let mut uses = Self { comparisons: Comparisons::new(mesh), ..Self::default() };
-        for (id, rule) in mesh.rules.all() {
-            let selects = rule.selector.is_some();
-            if rule.exports.is_empty() || selects || rule.is_visible_to("*") {
-                continue;
-            }
-            let restricted = &mut uses.restricted;
-            let place = if rule.host.starts_with('*') {
-                restricted.wildcard.entry(rule.object.id.namespace.clone())
-            } else {
-                restricted.exact.entry(rule.host.clone())
-            };
-            place.or_default().push(id);
+    pub fn new(ground: &'a Ground) -> Self {
+        Self {
+            used: BTreeMap::new(),
+            hidden: Losses::new(),
+            apart: Losses::new(),
+            stopped: Losses::new(),
+            not_exported: Losses::new(),
+            dropped: BTreeMap::new(),
+            any_client: false,
+            restricted: &ground.restricted,
+            comparisons: Comparisons::new(&ground.policies),
+            here: Here::default(),
+            listed: FxHashMap::default(),
         }
-        uses
+    }
+
+    /// Takes over what became of the rules for later hosts.
+    pub fn absorb(&mut self, later: Self) {
+        self.any_client |= later.any_client;
+        for (rule, hosts) in later.used {
+            self.used.entry(rule).or_default().extend(hosts);
+        }
+        for (pair, names) in later.dropped {
+            self.dropped.entry(pair).or_default().extend(names);
+        }
+        let listed = &mut self.listed;
+        let pools = [
+            (&mut self.hidden, later.hidden),
+            (&mut self.apart, later.apart),
+            (&mut self.stopped, later.stopped),
+            (&mut self.not_exported, later.not_exported),
+        ];
+        for (losses, later) in pools {
+            for (loser, later) in later {
+                let known = losses.entry(loser).or_default();
+                let listed = listed.entry(loser).or_default();
+                for (winner, lost) in later {
+                    let known = known.entry(winner).or_default();
+                    *listed += known.absorb(lost, MOST_EDGES.saturating_sub(*listed));
+                }
+            }
+        }
     }
 
     /// Looks at a class of clients and a host.

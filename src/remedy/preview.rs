@@ -224,7 +224,9 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &
         }
         let pods = pods.concat();
         let named = pods.iter().filter_map(|at| all.get(*at));
-        let named: BTreeSet<_> = named.map(|pod| (&pod.namespace, &pod.name, &pod.kind)).collect();
+        let mut named: Vec<_> = named.map(|pod| (&pod.namespace, &pod.name, &pod.kind)).collect();
+        named.sort();
+        named.dedup();
         let workloads = named.len() as u64;
         let change = PairChange { host: Text::clone(host), port, subset, pods, workloads, before, after };
         match found.iter_mut().find(|known| known.is_like(&change)) {

@@ -2,6 +2,7 @@
 //! MS0111: they agree on plaintext, though the endpoint would accept mutual TLS.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::root::{self, Root};
@@ -82,6 +83,21 @@ impl Conflicts {
         found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (all, all));
         let clients = judged.clients();
         found.edges.add(&clients, &judged.service.host, judged.tls.port, judged.tls.subset.as_ref());
+    }
+
+    /// Takes over what was found of later hosts.
+    pub fn absorb(&mut self, later: Self) {
+        for (key, later) in later.found {
+            match self.found.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(later)),
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.edges.absorb(later.edges);
+                    known.partners.extend(later.partners);
+                    known.targets.extend(later.targets);
+                }
+            }
+        }
     }
 
     /// The findings, one a root.

@@ -1,6 +1,7 @@
 //! MS0107, MS0108, MS0112, MS0113 and MS0114 where they stand alone: what is the reason of a conflict elsewhere, and
 //! of none here (DR-8.1, DR-8.2, DR-8.5, MT-4.3, MT-4.8).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -80,6 +81,16 @@ impl Reasons {
             partner,
         });
         shown.edges.add(&judged.clients(), &judged.service.host, judged.tls.port, judged.tls.subset.as_ref());
+    }
+
+    /// Takes over what pairs of later hosts showed.
+    pub fn absorb(&mut self, later: Self) {
+        for (key, later) in later.found {
+            match self.found.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(later)),
+                Entry::Occupied(mut known) => known.get_mut().edges.absorb(later.edges),
+            }
+        }
     }
 
     /// The findings: what pairs showed and what rules say, less what a conflict names already.

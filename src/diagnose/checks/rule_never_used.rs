@@ -13,7 +13,7 @@ use crate::resolve::{Mesh, RuleId, Service};
 
 /// Rules that are in force for nobody, those left out for which a more specific finding is made or it cannot be told:
 /// there is no client at all, one that was not read could use them, or something could not be read.
-pub fn rules(mesh: &Mesh, uses: &Uses, without: &BTreeSet<RuleId>) -> BTreeSet<RuleId> {
+pub fn rules(mesh: &Mesh, uses: &Uses<'_>, without: &BTreeSet<RuleId>) -> BTreeSet<RuleId> {
     let deciding = [
         Kind::Service,
         Kind::ServiceEntry,
@@ -81,11 +81,11 @@ fn serves(mesh: &Mesh, rule: &Rule, service: &Service) -> bool {
 }
 
 /// The findings.
-pub fn check(mesh: &Mesh, uses: &Uses, rules: &BTreeSet<RuleId>) -> Vec<Finding> {
+pub fn check(mesh: &Mesh, uses: &Uses<'_>, rules: &BTreeSet<RuleId>) -> Vec<Finding> {
     rules.iter().filter_map(|id| finding(mesh, uses, *id)).collect()
 }
 
-fn finding(mesh: &Mesh, uses: &Uses, id: RuleId) -> Option<Finding> {
+fn finding(mesh: &Mesh, uses: &Uses<'_>, id: RuleId) -> Option<Finding> {
     let rule = mesh.rules.get(id)?;
     let service = matched(mesh, rule)?;
     let namespace = &rule.object.id.namespace;

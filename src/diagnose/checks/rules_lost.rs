@@ -12,7 +12,7 @@ use crate::resolve::{Mesh, RuleId};
 
 /// MS0202: a rule that another pool's rule hides. One that is in force for nobody is MS0201's, but for a wildcard of
 /// the root namespace: it is there for the hosts that have no rule of their own.
-pub fn shadowed(mesh: &Mesh, uses: &Uses, never: &BTreeSet<RuleId>) -> Vec<Finding> {
+pub fn shadowed(mesh: &Mesh, uses: &Uses<'_>, never: &BTreeSet<RuleId>) -> Vec<Finding> {
     of(mesh, &uses.hidden, never, |rule, losses| {
         let all = All::new(losses);
         let severity = if all.blocks.contains("tls") || !all.routed.is_empty() {
@@ -41,7 +41,7 @@ pub fn shadowed(mesh: &Mesh, uses: &Uses, never: &BTreeSet<RuleId>) -> Vec<Findi
 }
 
 /// MS0204: a rule that does not merge with the one of its host that counts.
-pub fn not_merged(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+pub fn not_merged(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     of(mesh, &uses.apart, &BTreeSet::new(), |rule, losses| {
         let all = All::new(losses);
         let message = format!(
@@ -58,7 +58,7 @@ pub fn not_merged(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
 }
 
 /// MS0208: a rule whose export list hides it from clients that have its host in their scope.
-pub fn not_exported(mesh: &Mesh, uses: &Uses, never: &BTreeSet<RuleId>) -> Vec<Finding> {
+pub fn not_exported(mesh: &Mesh, uses: &Uses<'_>, never: &BTreeSet<RuleId>) -> Vec<Finding> {
     of(mesh, &uses.not_exported, never, |rule, losses| {
         let all = All::new(losses);
         let own = all.namespaces.contains(&*rule.object.id.namespace);
@@ -75,7 +75,7 @@ pub fn not_exported(mesh: &Mesh, uses: &Uses, never: &BTreeSet<RuleId>) -> Vec<F
 }
 
 /// MS0209: a rule for selected clients, by which the others of its namespace find no rule at all.
-pub fn stops(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+pub fn stops(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     let mut by_stop: BTreeMap<RuleId, BTreeMap<RuleId, &Lost>> = BTreeMap::new();
     for (hidden, losses) in &uses.stopped {
         for (stop, lost) in losses {

@@ -1,6 +1,7 @@
 //! MS0205, MS0206 and MS0207: a subset that an older rule has by the same name, that a route names in vain, or that
 //! matches no endpoint (DR-6.4, DR-8.7, DR-8.8).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::resolve::rules::normalise;
 use crate::resolve::{Mesh, RuleId, Workload};
 
 /// MS0205, one a rule.
-pub fn duplicate(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+pub fn duplicate(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     let mut by_rule: BTreeMap<RuleId, BTreeMap<RuleId, &BTreeSet<Text>>> = BTreeMap::new();
     for ((loser, owner), names) in &uses.dropped {
         by_rule.entry(*loser).or_default().insert(*owner, names);
@@ -51,7 +52,7 @@ pub fn duplicate(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
 }
 
 /// MS0207, one a rule.
-pub fn empty(mesh: &Mesh, uses: &Uses) -> Vec<Finding> {
+pub fn empty(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     uses.used.iter().filter_map(|(id, hosts)| empty_of(mesh, *id, hosts)).collect()
 }
 
@@ -146,6 +147,19 @@ impl Missing {
                 for port in ports {
                     let clients = clients.get_or_insert_with(|| visit.clients());
                     found.edges.add(clients, &service.host, port.number, Some(subset));
+                }
+            }
+        }
+    }
+
+    /// Takes over what was found of later hosts.
+    pub fn absorb(&mut self, later: Self) {
+        for (key, later) in later.found {
+            match self.found.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(later)),
+                Entry::Occupied(mut known) => {
+                    known.get_mut().rules.extend(later.rules);
+                    known.get_mut().edges.absorb(later.edges);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! MS0115: plain HTTP reaches a TLS port outside the mesh (MT-4.5, MT-4.11).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::diagnose::catalog::Code;
@@ -39,6 +40,16 @@ impl Plain {
         let found =
             self.found.entry(key).or_insert_with(|| (Arc::clone(&service.object), Edges::default(), target));
         found.1.add(&judged.clients(), &service.host, judged.tls.port, judged.tls.subset.as_ref());
+    }
+
+    /// Takes over what was found of later hosts.
+    pub fn absorb(&mut self, later: Self) {
+        for (key, later) in later.found {
+            match self.found.entry(key) {
+                Entry::Vacant(place) => drop(place.insert(later)),
+                Entry::Occupied(mut known) => known.get_mut().1.absorb(later.1),
+            }
+        }
     }
 
     /// The findings, one a port of a `ServiceEntry`.

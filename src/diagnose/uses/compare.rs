@@ -13,12 +13,14 @@ use crate::resolve::rules::Contributor;
 use crate::resolve::traffic_policy::effective;
 use crate::resolve::{Choice, Level, Mesh, RuleId, Service};
 
+/// Equal numbers for rules with equal policies; rules without are not in it.
+pub(super) type Policies = FxHashMap<RuleId, usize>;
+
 /// Compares entries. Rules say the same again and again, so a comparison is made once for policies that are equal and
 /// services that have the same ports.
-#[derive(Debug, Default)]
-pub(super) struct Comparisons {
-    /// Equal numbers for rules with equal policies; rules without are not in it.
-    policies: FxHashMap<RuleId, usize>,
+#[derive(Debug)]
+pub(super) struct Comparisons<'a> {
+    policies: &'a Policies,
     /// Equal numbers for services with the same TCP ports.
     ports: FxHashMap<Vec<u16>, usize>,
     made: FxHashMap<Key, Arc<What>>,
@@ -40,17 +42,22 @@ pub(super) struct Side {
     automatic: bool,
 }
 
-impl Comparisons {
-    pub(super) fn new(mesh: &Mesh) -> Self {
-        let mut numbers: FxHashMap<String, usize> = FxHashMap::default();
-        let mut policies = FxHashMap::default();
-        for (id, rule) in mesh.rules.all() {
-            if let Some(policy) = rule.body().and_then(|body| body.traffic_policy.as_ref()) {
-                let next = numbers.len();
-                policies.insert(id, *numbers.entry(text(policy)).or_insert(next));
-            }
+/// The numbers of the policies of all rules.
+pub(super) fn policies(mesh: &Mesh) -> Policies {
+    let mut numbers: FxHashMap<String, usize> = FxHashMap::default();
+    let mut policies = Policies::default();
+    for (id, rule) in mesh.rules.all() {
+        if let Some(policy) = rule.body().and_then(|body| body.traffic_policy.as_ref()) {
+            let next = numbers.len();
+            policies.insert(id, *numbers.entry(text(policy)).or_insert(next));
         }
-        Self { policies, ..Self::default() }
+    }
+    policies
+}
+
+impl<'a> Comparisons<'a> {
+    pub(super) fn new(policies: &'a Policies) -> Self {
+        Self { policies, ports: FxHashMap::default(), made: FxHashMap::default() }
     }
 
     pub(super) fn side(&mut self, mesh: &Mesh, service: &Service) -> Side {
@@ -88,7 +95,7 @@ impl Comparisons {
         own: &Contributor,
         (losing, chosen): (&[Contributor], &[Contributor]),
     ) -> Option<&Arc<What>> {
-        let policies = &self.policies;
+        let policies = self.policies;
         let number = |one: &Contributor| policies.get(&one.rule).copied();
         let losing_policy = number(own).filter(|_| own.gives_policy)?;
         let chosen_policy = chosen.iter().find(|one| one.gives_policy).and_then(number);

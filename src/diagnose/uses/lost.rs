@@ -97,8 +97,7 @@ impl Lost {
         parts.join(", ")
     }
 
-    /// Adds what a group's pairs lose, and lists at most so many of the pairs; how many it listed.
-    pub(super) fn add(&mut self, visit: &Visit<'_>, what: &Arc<What>, most: usize) -> usize {
+    fn add_what(&mut self, what: &Arc<What>) {
         if self.what.is_nothing() {
             self.what = Arc::clone(what);
         } else if !Arc::ptr_eq(&self.what, what) && !self.what.has(what) {
@@ -107,6 +106,23 @@ impl Lost {
             all.otherwise.extend(what.otherwise.iter().cloned());
             all.subsets.extend(what.subsets.iter().cloned());
         }
+    }
+
+    /// Takes over what pairs of later hosts lose, and lists at most so many of them; how many it listed.
+    pub(super) fn absorb(&mut self, later: Self, most: usize) -> usize {
+        self.add_what(&later.what);
+        self.pairs += later.pairs;
+        self.routed.extend(later.routed);
+        later.hosts.as_slice().iter().for_each(|host| self.hosts.insert(host));
+        later.namespaces.as_slice().iter().for_each(|name| self.namespaces.insert(name));
+        let before = self.edges.len();
+        self.edges.extend(later.edges.into_iter().take(most));
+        self.edges.len() - before
+    }
+
+    /// Adds what a group's pairs lose, and lists at most so many of the pairs; how many it listed.
+    pub(super) fn add(&mut self, visit: &Visit<'_>, what: &Arc<What>, most: usize) -> usize {
+        self.add_what(what);
         let before = self.edges.len();
         let service = visit.target.service;
         self.namespaces.insert(&visit.client.namespace);
