@@ -4,6 +4,7 @@
 //! logs line by line into counts, so neither a list of fifty thousand pods nor a log of any size stands in memory.
 //! One broken document among good ones costs that document only, and is said.
 
+mod batch;
 mod error;
 mod input;
 mod item;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Bundle, Problem};
+use super::Problem;
+use super::batch::Found;
 use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, unreadable};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Note, Object, Origin};
@@ -35,6 +36,8 @@ pub(super) struct ItemReader {
     interner: Interner,
     read: usize,
     depth: usize,
+    /// Those that read beside it, each with strings of its own.
+    helpers: Vec<Self>,
 }
 
 /// A list that was not cut into its items before: it stands in another one, or on one line.
@@ -60,6 +63,22 @@ impl ItemReader {
         self.file = file;
     }
 
+    /// So many others to read items of the same file; they are to be given back.
+    pub(super) fn helpers(&mut self, number: usize) -> Vec<Self> {
+        let mut helpers = std::mem::take(&mut self.helpers);
+        helpers.resize_with(number, Self::default);
+        for helper in &mut helpers {
+            (helper.file, helper.depth, helper.read) = (Arc::clone(&self.file), self.depth, 0);
+        }
+        helpers
+    }
+
+    /// Counts what another one read.
+    pub(super) fn take_back(&mut self, helper: Self) {
+        self.read += helper.read;
+        self.helpers.push(helper);
+    }
+
     pub(super) fn objects_read(&self) -> usize {
         self.read
     }
@@ -82,13 +101,13 @@ impl ItemReader {
         first: u64,
         skipped: u64,
         of_list: Option<&Head>,
-        bundle: &mut Bundle,
+        found: &mut Found,
     ) -> bool {
         let line = first + skipped;
         let mut head = match text.head() {
             Ok(head) => head,
             Err(refusal) => {
-                self.refuse(text, (first, line), of_list, refusal, bundle);
+                self.refuse(text, (first, line), of_list, refusal, found);
                 return true;
             }
         };
@@ -98,7 +117,7 @@ impl ItemReader {
             head = given.clone();
         }
         if let Some(items) = head.items()
-            && self.opened(text, (first, line), &items, bundle)
+            && self.opened(text, (first, line), &items, found)
         {
             return true;
         }
@@ -108,7 +127,7 @@ impl ItemReader {
             }
             let missing = if head.kind.is_empty() { "kind" } else { "apiVersion" };
             if !(head.kind.is_empty() && head.api_version.is_empty()) {
-                bundle
+                found
                     .problems
                     .push(self.problem(line, format!("is no Kubernetes object: {missing} is missing")));
             }
@@ -118,9 +137,9 @@ impl ItemReader {
         match self.object(text, &kind, &head, &origin) {
             Ok(object) => {
                 self.read += 1;
-                bundle.snapshot.add(object);
+                found.objects.push(object);
             }
-            Err(refusal) => self.refuse(text, (first, line), Some(&head), refusal, bundle),
+            Err(refusal) => self.refuse(text, (first, line), Some(&head), refusal, found),
         }
         true
     }
@@ -131,7 +150,7 @@ impl ItemReader {
         text: Text<'_>,
         (first, line): (u64, u64),
         of_list: &Head,
-        bundle: &mut Bundle,
+        found: &mut Found,
     ) -> bool {
         let (spans, any) = match text {
             Text::Json(text) => {
@@ -148,18 +167,18 @@ impl ItemReader {
         self.list_was_read();
         if any && self.depth >= DEEPEST {
             let text = "is a list in a list in a list and so on: it was not opened";
-            bundle.problems.push(self.problem(line, text));
+            found.problems.push(self.problem(line, text));
             return true;
         }
         self.depth += 1;
         match text {
             // It is cut into its items as a whole file is, which keeps their lines.
-            Text::Json(text) if any => super::json::read_part(text, first, self, bundle),
+            Text::Json(text) if any => super::json::read_part(text, first, self, found),
             Text::Json(_) | Text::Yaml(_) => {
                 for item in spans {
                     let at = first + item.referenced.line().saturating_sub(1);
                     let text = item.value.to_string();
-                    self.item(Text::Json(text.as_bytes()), at, 0, Some(of_list), bundle);
+                    self.item(Text::Json(text.as_bytes()), at, 0, Some(of_list), found);
                 }
             }
         }
@@ -201,7 +220,7 @@ impl ItemReader {
         (first, line): (u64, u64),
         head: Option<&Head>,
         refusal: Refusal,
-        bundle: &mut Bundle,
+        found: &mut Found,
     ) {
         let at = (first + refusal.line.saturating_sub(1)).max(line);
         let scanned = text.scan_head();
@@ -212,14 +231,14 @@ impl ItemReader {
             None => refusal.text.clone(),
         };
         let named = name.map(|name| format!("{} {}/{name}: ", head.kind, scanned.namespace));
-        bundle.problems.push(self.problem(at, format!("{}{words}", named.unwrap_or_default())));
+        found.problems.push(self.problem(at, format!("{}{words}", named.unwrap_or_default())));
         let note = Note { field: refusal.field.unwrap_or_default(), problem: refusal.text, wrong_type: true };
         let origin = Origin { file: Arc::clone(&self.file), line };
         // One whose name cannot be read is there all the same, and may say anything.
         let nameless = format!("(no name, line {line})");
         let object = unreadable(head, &scanned.namespace, name.unwrap_or(&nameless), origin, note);
         if let Some(object) = object.filter(|object| name.is_some() || object.id.kind.decides_pairs()) {
-            bundle.snapshot.add(object);
+            found.objects.push(object);
         }
     }
 }

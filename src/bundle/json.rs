@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use super::Bundle;
+use super::batch::{Batch, Found};
 use super::item::{ItemReader, Text};
 use crate::model::decode::Head;
 
@@ -35,7 +36,8 @@ struct Cutter {
     /// The last string at depth 1 of a list's object, to know the key `items`.
     key: Vec<u8>,
     is_list: bool,
-    waiting: Vec<(Vec<u8>, u64)>,
+    /// What the list in hand says of its items, from when the first of them was met.
+    of_list: Option<Head>,
     broken: bool,
 }
 
@@ -46,33 +48,48 @@ pub(super) fn read(
     bundle: &mut Bundle,
 ) -> std::io::Result<()> {
     let mut cutter = Cutter { line: 1, ..Cutter::default() };
+    let mut batch = Batch::new(reader, read_item);
     loop {
         let block = text.fill_buf()?;
         if block.is_empty() {
             break;
         }
         let length = block.len();
-        cutter.block(block, reader, bundle);
+        cutter.block(block, &mut batch);
+        batch.found.put_into(bundle);
         if cutter.broken {
             return Ok(());
         }
         text.consume(length);
     }
-    cutter.end(reader, bundle);
+    cutter.end(&mut batch);
+    batch.found.put_into(bundle);
     Ok(())
 }
 
 /// Reads a part of a text that is at hand and begins at a line: a list that stands in another one.
-pub(super) fn read_part(text: &[u8], line: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
+pub(super) fn read_part(text: &[u8], line: u64, reader: &mut ItemReader, found: &mut Found) {
     let mut cutter = Cutter { line, ..Cutter::default() };
-    cutter.block(text, reader, bundle);
+    let mut batch = Batch::within(reader, read_item);
+    cutter.block(text, &mut batch);
     if !cutter.broken {
-        cutter.end(reader, bundle);
+        cutter.end(&mut batch);
     }
+    found.absorb(batch.found);
+}
+
+fn read_item(
+    text: &[u8],
+    line: u64,
+    of_list: Option<&Head>,
+    reader: &mut ItemReader,
+    found: &mut Found,
+) -> bool {
+    reader.item(Text::Json(text), line, 0, of_list, found)
 }
 
 impl Cutter {
-    fn block(&mut self, mut block: &[u8], reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn block(&mut self, mut block: &[u8], batch: &mut Batch<'_>) {
         while let Some((&byte, rest)) = block.split_first() {
             if self.place == Place::String {
                 // Strings are most of an object: everything up to the next quote or backslash is taken at once.
@@ -92,7 +109,7 @@ impl Cutter {
                 self.take(&[byte]);
                 continue;
             }
-            self.structure(byte, reader, bundle);
+            self.structure(byte, batch);
             if self.broken {
                 return;
             }
@@ -111,7 +128,7 @@ impl Cutter {
         }
     }
 
-    fn structure(&mut self, byte: u8, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn structure(&mut self, byte: u8, batch: &mut Batch<'_>) {
         match byte {
             b'\n' => {
                 self.line += 1;
@@ -128,7 +145,7 @@ impl Cutter {
                 self.take(b"\"");
             }
             b'{' | b'[' => self.open(byte),
-            b'}' | b']' => self.close(byte, reader, bundle),
+            b'}' | b']' => self.close(byte, batch),
             b' ' | b'\t' | b'\r' => {}
             // Documents of YAML can be JSON, and `---` stands between them.
             b'-' if self.depth == 0 => {}
@@ -136,7 +153,7 @@ impl Cutter {
             _ if self.depth == 0 => {
                 self.broken = true;
                 let text = format!("expected an object, found {:?}", char::from(byte));
-                bundle.problems.push(reader.problem(self.line, text));
+                batch.problem(self.line, &text);
             }
             _ => self.take(&[byte]),
         }
@@ -169,10 +186,10 @@ impl Cutter {
         }
     }
 
-    fn close(&mut self, byte: u8, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn close(&mut self, byte: u8, batch: &mut Batch<'_>) {
         if self.depth == 0 {
             self.broken = true;
-            bundle.problems.push(reader.problem(self.line, "closes more than was opened"));
+            batch.problem(self.line, "closes more than was opened");
             return;
         }
         if self.in_list && self.depth == self.base {
@@ -189,34 +206,31 @@ impl Cutter {
         self.take(&[byte]);
         self.depth -= 1;
         if self.depth == self.base {
-            self.emit(reader, bundle);
+            self.emit(batch);
         }
     }
 
-    fn emit(&mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn emit(&mut self, batch: &mut Batch<'_>) {
         let text = std::mem::take(&mut self.item);
         if self.is_list && !self.in_list {
             self.is_list = false;
             let head: Head = serde_json::from_slice(&text).unwrap_or_default();
+            self.of_list = None;
             let items = head.items();
-            for (text, line) in std::mem::take(&mut self.waiting) {
-                reader.item(Text::Json(&text), line, 0, items.as_ref(), bundle);
-            }
+            batch.end_of_list(items.as_ref());
             if items.is_some() {
-                reader.list_was_read();
+                batch.reader.list_was_read();
             } else {
                 let text = "has items, but is no list: its kind does not end with List";
-                bundle.problems.push(reader.problem(self.list_line, text));
+                batch.problem(self.list_line, text);
             }
             return;
         }
-        let head = self.in_list.then(|| self.items_head());
-        if reader.item(Text::Json(&text), self.item_line, 0, head.as_ref(), bundle) {
-            self.item = text;
-            self.item.clear();
-        } else {
-            self.waiting.push((text, self.item_line));
+        if self.in_list && self.of_list.is_none() {
+            self.of_list = Some(self.items_head());
         }
+        batch.add(text, self.item_line, self.of_list.clone().filter(|_| self.in_list));
+        self.item = batch.room();
     }
 
     /// What the list's head says of its items, as far as it was read: `{"kind":"PodList",…,"items":[` closed again.
@@ -229,15 +243,13 @@ impl Cutter {
         serde_json::from_slice::<Head>(&text).ok().and_then(|head| head.items()).unwrap_or_default()
     }
 
-    fn end(mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn end(self, batch: &mut Batch<'_>) {
         if self.depth > 0 {
             let line = if self.item.is_empty() { self.list_line.max(1) } else { self.item_line };
             let text = "ends in the middle of an object: it is cut off";
-            bundle.problems.push(reader.problem(line, text));
+            batch.problem(line, text);
         }
-        for (text, line) in std::mem::take(&mut self.waiting) {
-            reader.item(Text::Json(&text), line, 0, None, bundle);
-        }
+        batch.end_of_list(None);
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{BufRead, Read};
 use serde_json::Value;
 
 use super::Bundle;
+use super::batch::{Batch, Found};
 use super::item::{ItemReader, Text};
 use crate::model::decode::Head;
 
@@ -72,8 +73,6 @@ struct Document {
     indent: Option<usize>,
     place: Place,
     item: Option<Item>,
-    /// Items without a kind of their own, met before the list's kind was.
-    waiting: Vec<(Vec<u8>, u64)>,
     is_list: bool,
     /// Whether it is nothing but items, without a list around them.
     is_bare: bool,
@@ -88,6 +87,7 @@ pub(super) fn read(
     let mut line = Vec::new();
     let mut number = 0;
     let mut document = Document::at(1);
+    let mut batch = Batch::new(reader, read_text);
     loop {
         line.clear();
         if text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
@@ -100,15 +100,18 @@ pub(super) fn read(
         }
         let separates = line.starts_with(b"---") && line.get(3).is_none_or(u8::is_ascii_whitespace);
         if separates || line.trim_ascii_end() == b"..." {
-            std::mem::replace(&mut document, Document::at(number)).end(reader, bundle);
+            std::mem::replace(&mut document, Document::at(number)).end(&mut batch);
             line.splice(..3, *b"   ");
         }
         let directive = line.starts_with(b"%") && document.text.trim_ascii().is_empty();
         if !directive {
-            document.add(&line, number, reader, bundle);
+            document.add(&line, number, &mut batch);
         }
+        batch.found.put_into(bundle);
     }
-    document.end(reader, bundle);
+    document.end(&mut batch);
+    batch.read_all();
+    batch.found.put_into(bundle);
     Ok(())
 }
 
@@ -120,13 +123,12 @@ impl Document {
             indent: None,
             place: Place::Document,
             item: None,
-            waiting: Vec::new(),
             is_list: false,
             is_bare: false,
         }
     }
 
-    fn add(&mut self, line: &[u8], number: u64, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn add(&mut self, line: &[u8], number: u64, batch: &mut Batch<'_>) {
         let spaces = line.iter().take_while(|byte| **byte == b' ').count();
         let rest = line.get(spaces..).unwrap_or_default();
         let blank = rest.trim_ascii().is_empty() || rest.starts_with(b"#");
@@ -143,7 +145,7 @@ impl Document {
         }
         match self.place {
             Place::Items(column) if dash && column.is_none_or(|column| column == indent) => {
-                self.end_item(reader, bundle);
+                self.end_item(batch);
                 let gap = rest.iter().skip(1).take_while(|byte| **byte == b' ').count();
                 let cut = indent + 1 + gap;
                 self.place = Place::Items(Some(indent));
@@ -153,7 +155,7 @@ impl Document {
             Place::Items(Some(column)) if blank || indent > column => self.add_to_item(line, indent),
             Place::Items(None) if blank => {}
             Place::Items(_) => {
-                self.end_item(reader, bundle);
+                self.end_item(batch);
                 self.place = Place::Document;
                 self.text.extend_from_slice(line);
             }
@@ -186,12 +188,10 @@ impl Document {
             .all(|key| matches!(key, b"apiVersion" | b"kind" | b"metadata"))
     }
 
-    fn end_item(&mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
+    fn end_item(&mut self, batch: &mut Batch<'_>) {
         let Some(item) = self.item.take() else { return };
         let head = self.items_head().unwrap_or_default();
-        if !read_text(&item.text, item.line, Some(&head), reader, bundle) {
-            self.waiting.push((item.text, item.line));
-        }
+        batch.add(item.text, item.line, Some(head));
     }
 
     /// What the list's own head says of its items, as far as it was read.
@@ -200,19 +200,20 @@ impl Document {
         super::item::scan_yaml(text).head.items()
     }
 
-    fn end(mut self, reader: &mut ItemReader, bundle: &mut Bundle) {
-        self.end_item(reader, bundle);
-        let head = self.items_head();
-        for (text, line) in std::mem::take(&mut self.waiting) {
-            read_text(&text, line, head.as_ref(), reader, bundle);
+    fn end(mut self, batch: &mut Batch<'_>) {
+        self.end_item(batch);
+        if !self.is_list {
+            if !self.text.trim_ascii().is_empty() {
+                batch.add(self.text, self.line, None);
+            }
+            return;
         }
-        if !self.is_list && !self.text.trim_ascii().is_empty() {
-            read_text(&self.text, self.line, None, reader, bundle);
-        } else if self.is_list && head.is_some() {
-            reader.list_was_read();
-        } else if self.is_list && !self.is_bare {
-            let text = "has items, but is no list: its kind does not end with List";
-            bundle.problems.push(reader.problem(self.line, text));
+        let head = self.items_head();
+        batch.end_of_list(head.as_ref());
+        if head.is_some() {
+            batch.reader.list_was_read();
+        } else if !self.is_bare {
+            batch.problem(self.line, "has items, but is no list: its kind does not end with List");
         }
     }
 }
@@ -236,10 +237,10 @@ fn read_text(
     line: u64,
     head: Option<&Head>,
     reader: &mut ItemReader,
-    bundle: &mut Bundle,
+    found: &mut Found,
 ) -> bool {
     if text.len() > LONGEST {
-        bundle.problems.push(reader.problem(line, "is longer than 64 MiB, and no object is"));
+        found.problems.push(reader.problem(line, "is longer than 64 MiB, and no object is"));
         return true;
     }
     match std::str::from_utf8(text) {
@@ -253,12 +254,12 @@ fn read_text(
             if skipped > 0 && skipped == text.lines().count() {
                 return true;
             }
-            reader.item(Text::Yaml(text), line, skipped as u64, head, bundle)
+            reader.item(Text::Yaml(text), line, skipped as u64, head, found)
         }
         Err(error) => {
             let before = text.get(..error.valid_up_to()).unwrap_or_default();
             let at = line + memchr::memchr_iter(b'\n', before).count() as u64;
-            bundle.problems.push(reader.problem(at, "is not UTF-8: the document was not read"));
+            found.problems.push(reader.problem(at, "is not UTF-8: the document was not read"));
             true
         }
     }

@@ -200,10 +200,11 @@ impl Edges {
         }
         self.direct.extend(other.direct);
         self.more += other.more;
-        self.more_namespaces = self.more_namespaces.take().zip(other.more_namespaces).map(|(mut all, more)| {
-            all.extend(more);
-            all
-        });
+        self.more_namespaces =
+            self.more_namespaces.take().zip(other.more_namespaces).map(|(mut all, more)| {
+                all.extend(more);
+                all
+            });
     }
 
     /// Adds a pair that goes past every service in the client's scope.

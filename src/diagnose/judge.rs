@@ -1,5 +1,6 @@
 //! Judging every pair once and making findings of what does not hold.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,15 +47,20 @@ pub struct Judged<'a> {
     pub service: &'a Service,
     /// The answer.
     pub tls: &'a PairTls,
+    /// The workloads of the group, from when they are first asked for.
+    pub named: &'a OnceCell<Arc<[ClientName]>>,
 }
 
 impl Judged<'_> {
     /// The workloads of the group, sorted.
     pub fn clients(&self) -> Arc<[ClientName]> {
-        let mut names: Vec<_> = self.group.names(self.mesh).collect();
-        names.sort();
-        names.dedup();
-        names.into()
+        let named = || {
+            let mut names: Vec<_> = self.group.names(self.mesh).collect();
+            names.sort();
+            names.dedup();
+            names.into()
+        };
+        Arc::clone(self.named.get_or_init(named))
     }
 }
 
@@ -86,27 +92,31 @@ const TOGETHER: usize = 512;
 
 /// The same in one order of ages, but for pairs, which are judged in both.
 fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
-    let classes = Classes::new(mesh, clients::classes(mesh, |_| true));
-    let ground = Ground::new(mesh);
+    let (classes, ground) =
+        rayon::join(|| Classes::new(mesh, clients::classes(mesh, |_| true)), || Ground::new(mesh));
     let hosts: Vec<_> = mesh.registry.hosts().collect();
     let parts: Vec<_> =
         hosts.par_chunks(TOGETHER).map(|hosts| Part::new(mesh, &classes, &ground, hosts)).collect();
     let mut all = Part::empty(&ground);
     parts.into_iter().for_each(|part| all.absorb(part));
     let Part { mut diagnosis, conflicts, reasons, plain, uses, missing } = all;
-    diagnosis.findings = conflicts.findings();
-    let alone = reasons.findings(mesh, &diagnosis.findings);
-    diagnosis.findings.extend(alone);
-    diagnosis.findings.extend(of_rules(mesh, &uses));
-    diagnosis.findings.extend(missing.findings(mesh));
-    diagnosis.findings.extend(plain.findings());
-    diagnosis.findings.extend(peer_policies::ignored(mesh));
-    diagnosis.findings.extend(peer_policies::on_service_port(mesh));
-    diagnosis.findings.extend(ambient_ports::check(mesh));
-    diagnosis.findings.extend(probes::check(mesh));
-    diagnosis.findings.extend(not_readable::check(mesh, &diagnosis.missing));
-    diagnosis.findings.extend(not_understood::check(&mesh.snapshot, unread));
-    diagnosis.findings.extend(two_origins::check(&mesh.snapshot));
+    let of_pairs = || {
+        let mut findings = conflicts.findings();
+        findings.extend(reasons.findings(mesh, &findings));
+        findings.extend(missing.findings(mesh));
+        findings.extend(plain.findings());
+        findings.extend(peer_policies::ignored(mesh));
+        findings.extend(peer_policies::on_service_port(mesh));
+        findings.extend(ambient_ports::check(mesh));
+        findings.extend(probes::check(mesh));
+        findings.extend(not_readable::check(mesh, &diagnosis.missing));
+        findings.extend(not_understood::check(&mesh.snapshot, unread));
+        findings.extend(two_origins::check(&mesh.snapshot));
+        findings
+    };
+    let (of_pairs, of_rules) = rayon::join(of_pairs, || of_rules(mesh, &uses));
+    diagnosis.findings = of_pairs;
+    diagnosis.findings.extend(of_rules);
     diagnosis.findings.sort_by(Finding::order);
     diagnosis.assumed.sort_unstable();
     diagnosis.assumed.dedup();
@@ -174,10 +184,12 @@ impl<'a> Part<'a> {
             } else {
                 mesh.subsets(choice.as_ref()).into_iter().filter(|subset| called.contains(subset)).collect()
             };
+            let named = OnceCell::new();
             for port in target.service.ports().iter().filter(|port| port.tcp && target.has(port.number)) {
                 for subset in std::iter::once(None).chain(called.iter().map(|subset| Some(&**subset))) {
                     let tls = answers.pair(client, &target, choice.clone(), port.number, subset);
-                    let judged = Judged { mesh, group: &group, client, service: target.service, tls: &tls };
+                    let service = target.service;
+                    let judged = Judged { mesh, group: &group, client, service, tls: &tls, named: &named };
                     self.diagnosis.count(&judged);
                     self.conflicts.add(&judged);
                     self.reasons.add(&judged);

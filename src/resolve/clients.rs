@@ -6,6 +6,7 @@
 //! ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -71,10 +72,19 @@ impl Group<'_> {
         pods
     }
 
-    /// Namespace, name and kind of their workloads, each pod's in turn: a workload may come more than once.
+    /// Namespace, name and kind of their workloads; one whose pods do not stand together may come more than once.
     pub fn names<'a>(&'a self, mesh: &'a Mesh) -> impl Iterator<Item = (Text, Text, Text)> + use<'a> {
         let pods = self.classes.iter().flat_map(|class| &class.pods).filter_map(|at| mesh.workloads.get(*at));
-        pods.map(|pod| (pod.namespace.clone(), pod.name.clone(), pod.kind.clone()))
+        let names = pods.map(|pod| (&pod.namespace, &pod.name, &pod.kind));
+        let distinct = names.scan(None, |before, names| {
+            let is_another = *before != Some(names);
+            *before = Some(names);
+            Some(is_another.then_some(names))
+        });
+        let copied = |(namespace, name, kind): (&Text, &Text, &Text)| {
+            (Arc::clone(namespace), Arc::clone(name), Arc::clone(kind))
+        };
+        distinct.flatten().map(copied)
     }
 
     /// Their namespaces; one may come more than once.

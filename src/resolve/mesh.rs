@@ -68,13 +68,18 @@ impl Mesh {
 
     /// The mesh as the control plane with these settings sees it.
     fn of(snapshot: &Snapshot, workloads: &Arc<Workloads>, config: Config, options: &Options) -> Self {
+        // These two are the most work, and neither needs the other.
+        let (registry, rules) = rayon::join(
+            || Registry::new(snapshot, workloads, &config, Ages::MissingIsOldest),
+            || RuleIndex::new(snapshot, &config, Ages::MissingIsOldest),
+        );
         Self {
             other_ages: None,
             revisions: Revisions::default(),
             legacy: LegacyPolicies::new(snapshot, &config.version).map(Arc::new),
-            registry: Arc::new(Registry::new(snapshot, workloads, &config, Ages::MissingIsOldest)),
+            registry: Arc::new(registry),
             scopes: Arc::new(Scopes::new(snapshot, &config, Ages::MissingIsOldest)),
-            rules: Arc::new(RuleIndex::new(snapshot, &config, Ages::MissingIsOldest)),
+            rules: Arc::new(rules),
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),

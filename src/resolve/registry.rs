@@ -6,12 +6,16 @@ mod entries;
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::config::{Ages, Config, Place};
 use super::workload::Workloads;
 use crate::model::service::ServicePort;
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
+
+/// So many services at least are read by one processor.
+const TOGETHER: usize = 256;
 
 /// How a service's clients find its endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -175,11 +179,10 @@ impl Registry {
         let mut registry = Self::default();
         let vms = entries::by_namespace(snapshot);
         let slices = endpoints::slices(snapshot);
-        for object in snapshot.of_kind(&Kind::Service) {
-            if let Some(service) = kubernetes(object, &slices, &vms, workloads, config) {
-                registry.add(service);
-            }
-        }
+        let objects: Vec<_> = snapshot.of_kind(&Kind::Service).collect();
+        let read = |object: &&Arc<Object>| kubernetes(object, &slices, &vms, workloads, config);
+        let services: Vec<_> = objects.par_iter().with_min_len(TOGETHER).map(read).collect();
+        services.into_iter().flatten().for_each(|service| registry.add(service));
         for object in snapshot.of_kind(&Kind::ServiceEntry) {
             for service in entries::services(object, &vms, workloads, config) {
                 registry.add(service);
