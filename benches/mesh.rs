@@ -16,7 +16,6 @@ use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use meshscope::answer::{Read, check};
 use meshscope::model::{Change, Snapshot};
 use meshscope::resolve::config::Ages;
 use meshscope::resolve::rules::RuleIndex;
@@ -90,35 +89,6 @@ fn sample() -> Vec<(usize, usize, u16)> {
         .collect()
 }
 
-/// Everything from a file to the report, and the parser alone.
-#[divan::bench_group(sample_count = 5, sample_size = 1)]
-mod findings {
-    use divan::Bencher;
-
-    use super::{Value, black_box, check_file, file};
-
-    #[divan::bench]
-    fn parse_json(bencher: Bencher<'_, '_>) {
-        let file = file();
-        bencher.bench(|| -> Value {
-            serde_json::from_slice(&std::fs::read(black_box(file)).expect("the file is there"))
-                .expect("it is JSON")
-        });
-    }
-
-    #[divan::bench]
-    fn check(bencher: Bencher<'_, '_>) {
-        let file = file();
-        bencher.bench(|| check_file(black_box(file)));
-    }
-}
-
-fn check_file(path: &std::path::Path) -> usize {
-    let bundle = big::read(path);
-    let read = Read::new(&bundle.snapshot, bundle.logs, &[], &Options::default());
-    serde_json::to_string(&check::check(&read)).expect("a report can be written").len()
-}
-
 /// Counts every byte that is asked for and given back.
 #[global_allocator]
 static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -162,13 +132,6 @@ fn figures() {
     println!("   rule index from nothing     {index:>10.1?}");
     println!("   memory: table {of_table} kB, rule index {of_rules} kB of {} rules", rules.all().count());
     changed_rules(mesh, &mut table);
-    let (value, parse) = timed(|| -> Value {
-        serde_json::from_slice(&std::fs::read(file()).expect("the file is there")).expect("it is JSON")
-    });
-    drop(value);
-    let (_, whole) = timed(|| check_file(file()));
-    let ratio = whole.as_secs_f64() / parse.as_secs_f64();
-    println!("R4 check, end to end           {whole:>10.1?}  {ratio:.1} times parsing the JSON (goal: 3)");
 }
 
 /// One rule after the other, taken up by mesh and table.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::answers::Answers;
 use crate::resolve::client_tls::Sent;
-use crate::resolve::clients::{self, Classes, ClientClass};
+use crate::resolve::clients::{self, Classes};
 use crate::resolve::rules::{matches, normalise};
 use crate::resolve::{Endpoint, Mesh, PairTls, Service, Status, Workload};
 
@@ -98,18 +98,19 @@ pub(super) fn changes(
     }
     let own =
         (!are_alike(before, after, touched)).then(|| Classes::new(after, clients::classes(after, |_| true)));
-    let common = match &own {
-        None => classes.all().iter().enumerate().map(|(at, class)| ((at, at), class.pods.clone())).collect(),
-        Some(own) => common(classes, own),
+    let other = own.as_ref().unwrap_or(classes);
+    let common = own.as_ref().map(|own| common(classes, own));
+    let pods: Vec<(usize, usize, &[usize])> = match &common {
+        Some(common) => common.iter().map(|((one, other), pods)| (*one, *other, pods.as_slice())).collect(),
+        None => classes.all().iter().enumerate().map(|(at, class)| (at, at, class.pods.as_slice())).collect(),
     };
     let mut answers = [Answers::new(before), Answers::new(after)];
-    let places = [Places::new(classes), Places::new(own.as_ref().unwrap_or(classes))];
     let mut found = Vec::new();
     for host in hosts {
-        let [of_before, of_after] = [places[0].groups(before, &host), places[1].groups(after, &host)];
+        let [of_before, of_after] = [classes.numbers(before, &host), other.numbers(after, &host)];
         let mut groups: BTreeMap<_, Vec<&[usize]>> = BTreeMap::new();
-        for ((one, other), pods) in &common {
-            groups.entry((of_before.get(one), of_after.get(other))).or_default().push(pods);
+        for (one, other, pods) in &pods {
+            groups.entry((of_before.get(*one), of_after.get(*other))).or_default().push(pods);
         }
         for pods in groups.into_values() {
             compare(&mut answers, &host, &pods, &mut found);
@@ -140,29 +141,6 @@ fn common(first: &Classes, second: &Classes) -> BTreeMap<(usize, usize), Vec<usi
         }
     }
     found
-}
-
-/// Classes and the place of each, so that groups can be told by their classes.
-struct Places<'a> {
-    classes: &'a Classes,
-    of: FxHashMap<*const ClientClass, usize>,
-}
-
-impl<'a> Places<'a> {
-    fn new(classes: &'a Classes) -> Self {
-        let all = classes.all().iter().enumerate();
-        Self { classes, of: all.map(|(at, class)| (std::ptr::from_ref(class), at)).collect() }
-    }
-
-    /// The number of the group of each class for a host.
-    fn groups(&self, mesh: &Mesh, host: &str) -> FxHashMap<usize, usize> {
-        let mut found = FxHashMap::default();
-        for (number, group) in self.classes.groups(mesh, host).iter().enumerate() {
-            let places = group.classes.iter().filter_map(|class| self.of.get(&std::ptr::from_ref(*class)));
-            found.extend(places.map(|at| (*at, number)));
-        }
-        found
-    }
 }
 
 /// The hosts that objects can decide about, as they are and as they would be.
@@ -207,21 +185,23 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &
     let Some(first) = pods.iter().find_map(|pods| pods.first()) else { return };
     let all = Arc::clone(&both[0].mesh().workloads);
     let Some(client) = all.get(*first) else { return };
-    let [before, mut after] = both.each_mut().map(|answers| sides(answers, client, host));
+    let [before, after] = both.each_mut().map(|answers| pairs(answers, client, host));
+    let meshes = both.each_ref().map(|answers| answers.mesh());
     for ((port, subset), before) in before {
-        let after = after.remove(&(port, subset.clone())).or_else(|| {
+        let lost = || {
             // Routes name a subset that is no longer there: without a cluster their requests fail.
-            let whole = after.get(&(port, None)).filter(|_| subset.is_some())?;
-            Some(Side { status: Status::Conflict, sent: None, policy: Map::new(), ..whole.clone() })
-        });
-        let Some(after) = after else { continue };
-        let same = before.status == after.status
-            && before.sent == after.sent
-            && before.server == after.server
-            && before.policy == after.policy;
-        if same {
-            continue;
-        }
+            let whole = side(meshes[1], after.get(&(port, None)).filter(|_| subset.is_some())?);
+            Some(Side { status: Status::Conflict, sent: None, policy: Map::new(), ..whole })
+        };
+        let after = match after.get(&(port, subset.clone())) {
+            Some(after) if is_like(&before, after) => continue,
+            Some(after) => side(meshes[1], after),
+            None => match lost() {
+                Some(lost) => lost,
+                None => continue,
+            },
+        };
+        let before = side(meshes[0], &before);
         let pods = pods.concat();
         let named = pods.iter().filter_map(|at| all.get(*at));
         let mut named: Vec<_> = named.map(|pod| (&pod.namespace, &pod.name, &pod.kind)).collect();
@@ -236,8 +216,16 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &
     }
 }
 
+/// Whether a pair's answer is the same in all that a [`Side`] says, but for the rule's name.
+fn is_like(before: &PairTls, after: &PairTls) -> bool {
+    before.status == after.status
+        && before.effective == after.effective
+        && before.server.mode == after.server.mode
+        && before.policy.blocks == after.policy.blocks
+}
+
 /// What a client gets for each port and subset of a host that it calls.
-fn sides(answers: &mut Answers<'_>, client: &Workload, host: &str) -> BTreeMap<(u16, Option<Text>), Side> {
+fn pairs(answers: &mut Answers<'_>, client: &Workload, host: &str) -> BTreeMap<(u16, Option<Text>), PairTls> {
     let mesh = answers.mesh();
     let mut found = BTreeMap::new();
     let target = mesh.target(client, host).filter(|target| !target.service.is_alias());
@@ -250,7 +238,7 @@ fn sides(answers: &mut Answers<'_>, client: &Workload, host: &str) -> BTreeMap<(
         for subset in std::iter::once(None).chain(called.iter().map(Some)) {
             let name = subset.map(|name| &**name);
             let pair = answers.pair(client, &target, choice.clone(), port.number, name);
-            found.insert((port.number, subset.cloned()), side(mesh, &pair));
+            found.insert((port.number, subset.cloned()), pair);
         }
     }
     found

@@ -179,6 +179,21 @@ impl Classes {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
+    /// The number of the group that each class falls into for a host, by the place of the class.
+    pub fn numbers(&self, mesh: &Mesh, host: &str) -> Vec<usize> {
+        let apart = self.apart(mesh, host);
+        let mut numbers = vec![0; self.all.len()];
+        let of_others =
+            self.others(&apart).enumerate().flat_map(|(number, rest)| rest.map(move |at| (number, at)));
+        let own = (self.ordinary.len()..).zip(apart.iter().copied());
+        for (number, at) in of_others.chain(own) {
+            if let Some(place) = numbers.get_mut(at) {
+                *place = number;
+            }
+        }
+        numbers
+    }
+
     /// The places of the classes of a namespace's clients.
     pub(super) fn of_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = usize> + use<'a> {
         let all = self.all.iter().enumerate();

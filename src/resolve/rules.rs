@@ -185,8 +185,8 @@ struct Pools {
 /// All rules, in their pools.
 #[derive(Debug, Clone, Default)]
 pub struct RuleIndex {
-    /// In the order of DR-6.1.
-    rules: Vec<Rule>,
+    /// In the order of DR-6.1. They are shared with the index that this one was made of.
+    rules: Vec<Arc<Rule>>,
     /// By the namespace of the rules.
     pools: FxHashMap<Text, Arc<Pools>>,
     by_host: ByHost,
@@ -232,7 +232,7 @@ pub struct Choice {
 impl RuleIndex {
     /// All rules in the order of DR-6.1.
     pub fn all(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
-        self.rules.iter().map(|rule| (rule.id, rule))
+        self.rules.iter().map(|rule| (rule.id, &**rule))
     }
 
     /// The rule with this id.
@@ -240,10 +240,11 @@ impl RuleIndex {
         // Ids that were given all at once tell the place.
         let likely =
             usize::try_from(id.0 / build::GAP).ok().and_then(|at| self.rules.get(at.checked_sub(1)?));
-        likely.filter(|rule| rule.id == id).or_else(|| {
+        let found = likely.filter(|rule| rule.id == id).or_else(|| {
             let at = self.rules.binary_search_by_key(&id, |rule| rule.id).ok()?;
             self.rules.get(at)
-        })
+        });
+        found.map(|rule| &**rule)
     }
 
     fn exported(&self, namespace: &str) -> Option<&HostTable> {

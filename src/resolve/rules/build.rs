@@ -106,9 +106,9 @@ impl RuleIndex {
         for ((object, body), at) in objects.into_iter().zip(1..) {
             let rule = Rule::new(object, body, RuleId(at * GAP), config);
             index.by_host.add(&rule.host, rule.id);
-            index.rules.push(rule);
+            index.rules.push(Arc::new(rule));
         }
-        let mut of_namespace: Vec<&Rule> = index.rules.iter().collect();
+        let mut of_namespace: Vec<&Rule> = index.rules.iter().map(|rule| &**rule).collect();
         // A stable sort keeps the order within each namespace.
         of_namespace.sort_by(|a, b| a.object.id.namespace.cmp(&b.object.id.namespace));
         for rules in of_namespace.chunk_by(|a, b| a.object.id.namespace == b.object.id.namespace) {
@@ -155,11 +155,17 @@ impl RuleIndex {
             };
             let rule = Rule::new(object, body, place, config);
             index.by_host.add(&rule.host, rule.id);
-            index.rules.insert(at, rule);
+            index.rules.insert(at, Arc::new(rule));
         }
         let namespaces: BTreeSet<_> = changed.iter().map(|id| &id.namespace).collect();
         for namespace in namespaces {
-            let rules = index.rules.iter().filter(|rule| rule.object.id.namespace == *namespace);
+            let known = index.pools.get(namespace).map(|pools| pools.rules.as_slice()).unwrap_or_default();
+            let of_namespace = changed.iter().filter(|id| id.namespace == *namespace);
+            let made = of_namespace.filter_map(|id| index.of_object(id)).map(|rule| rule.id);
+            let ids: BTreeSet<RuleId> = known.iter().copied().chain(made).collect();
+            // An id that one namespace's rule gave up may be another's now.
+            let rules = ids.into_iter().filter_map(|id| index.get(id));
+            let rules = rules.filter(|rule| rule.object.id.namespace == *namespace);
             let pools = Pools::new(rules, config, ages);
             if pools.rules.is_empty() {
                 index.pools.remove(namespace);
