@@ -127,6 +127,22 @@ fn a_subset_is_taken_over_from_the_rule_that_defines_it() {
 }
 
 #[test]
+fn the_first_rule_of_a_merge_takes_over_the_policy_that_is_dropped_and_no_subset() {
+    let old = "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}}}";
+    let young =
+        "{host: reviews, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1, labels: {version: v1}}]}";
+    let with = |young: &str| shop() + &rule("shop", "old", 1, old) + &rule("shop", "young", 2, young);
+    // The settings make it worse: the server takes no such TLS.
+    assert!(titles(&with(young), "MS0202").is_empty());
+    let pool = young.replace("tls: {mode: SIMPLE}", "connectionPool: {tcp: {maxConnections: 3}}");
+    let found = remedies_of(&with(&pool), "MS0202");
+    assert_eq!(found[0].object.path(), "shop/old");
+    let spec = &found[0].patch.as_ref().unwrap()["spec"];
+    assert_eq!(spec["trafficPolicy"]["connectionPool"]["tcp"]["maxConnections"], 3);
+    assert!(spec.get("subsets").is_none(), "{spec}");
+}
+
+#[test]
 fn policies_get_the_port_that_is_meant() {
     let policy = "{selector: {matchLabels: {app: reviews}}, mtls: {mode: STRICT}, portLevelMtls: {80: {mode: DISABLE}}}";
     let found = remedies_of(&(shop() + &object("PeerAuthentication", "shop", "ports", 1, policy)), "MS0109");

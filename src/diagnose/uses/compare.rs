@@ -53,6 +53,11 @@ impl Comparisons {
         Self { policies, ..Self::default() }
     }
 
+    /// Whether a rule has a traffic policy of its own.
+    pub(super) fn has_policy(&self, rule: RuleId) -> bool {
+        self.policies.contains_key(&rule)
+    }
+
     pub(super) fn side(&mut self, mesh: &Mesh, service: &Service) -> Side {
         let ports = service.ports().iter().filter(|port| port.tcp).map(|port| port.number).collect();
         let next = self.ports.len();
