@@ -257,6 +257,9 @@ mod tests {
         // The same settings, and TLS that automatic mTLS gives back.
         assert_eq!(said(&with(POOL, POOL), "MS0202"), 0);
         assert_eq!(said(&with("trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", POOL), "MS0202"), 0);
+        // The names that it wants in the server's certificate are not given back.
+        let names = "trafficPolicy: {tls: {mode: ISTIO_MUTUAL, subjectAltNames: [reviews]}}";
+        assert_eq!(finding(&with(names, POOL), "MS0202").severity.word(), "warning");
     }
 
     #[test]
