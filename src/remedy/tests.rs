@@ -162,6 +162,24 @@ fn settings_that_an_entry_drops_are_repeated_in_it() {
 }
 
 #[test]
+fn a_subsets_entry_gets_the_tls_that_it_drops() {
+    let host = "reviews.shop.svc.cluster.local";
+    let subset = "{host: reviews, subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: DISABLE}, \
+                  portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}}]}";
+    let route =
+        format!("{{hosts: [{host}], http: [{{route: [{{destination: {{host: {host}, subset: v1}}}}]}}]}}");
+    let yaml = shop()
+        + &object("PeerAuthentication", "shop", "default", 1, "{mtls: {mode: STRICT}}")
+        + &rule("shop", "r", 1, subset)
+        + &object("VirtualService", "web", "v", 1, &route);
+    let found = remedies_of(&yaml, "MS0101");
+    let entry = "/spec/subsets/0/trafficPolicy/portLevelSettings/0/tls/mode";
+    let modes: Vec<_> = found.iter().map(|one| one.patch.as_ref().unwrap().pointer(entry).cloned()).collect();
+    assert!(modes.contains(&Some("ISTIO_MUTUAL".into())), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
 fn tls_is_originated_for_the_port_that_needs_it() {
     let entry = "{hosts: [api.example.com], location: MESH_EXTERNAL, resolution: DNS, ports: [{name: http, number: \
                  80, protocol: HTTP, targetPort: 443}]}";

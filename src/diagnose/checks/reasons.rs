@@ -140,7 +140,7 @@ impl<'a> Named<'a> {
         for finding in conflicts.iter().filter(|finding| finding.severity == Severity::Error) {
             for reason in &finding.because {
                 roots.insert((reason.code(), &finding.root.0, finding.root.1.as_str()));
-                objects.insert((reason.code(), &finding.root.0));
+                objects.extend(finding.objects.iter().map(|one| (reason.code(), &one.id)));
                 hosts.extend(finding.edges.targets().map(|(host, _, _, _)| (reason.code(), host)));
             }
         }
