@@ -306,8 +306,8 @@ pub fn to_nobody(cluster: &ClusterTls) -> Sent {
     }
 }
 
-/// Whether a block says no more than what automatic mutual TLS does without one: ISTIO_MUTUAL with the names that it
-/// takes by itself. The block's own `sni` and `subjectAltNames` count (MT-4.10), and are lost with it.
+/// Whether a block says no more than what automatic mutual TLS does without one: `ISTIO_MUTUAL` with the names that
+/// it takes by itself. The block's own `sni` and `subjectAltNames` count (MT-4.10), and are lost with it.
 pub fn says_what_automatic_does(block: &Value) -> bool {
     let is_given = |name: &str| match block.get(name) {
         None | Some(Value::Null) => false,

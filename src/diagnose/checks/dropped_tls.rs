@@ -156,7 +156,7 @@ mod tests {
         assert!(codes(&finding(&(shop() + &strict("shop") + &says), "MS0101")).is_empty());
     }
 
-    /// ISTIO_MUTUAL, and an entry that drops it.
+    /// `ISTIO_MUTUAL`, and an entry that drops it.
     fn mutual() -> String {
         own(&format!("trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL}}, {ENTRY}}}, "), "")
     }

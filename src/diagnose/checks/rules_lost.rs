@@ -277,8 +277,8 @@ mod tests {
         let otherwise = finding(&merged("trafficPolicy: {tls: {mode: DISABLE}}", SIMPLE), "MS0202");
         assert_eq!(otherwise.severity.word(), "warning");
         // What only gives subsets leaves the policy to the next, and so does one that says the same.
-        const V1: &str = "subsets: [{name: v1, labels: {version: v1}}]";
-        for silent in [merged(V1, SIMPLE), merged(SIMPLE, V1), merged(POOL, POOL)] {
+        let subsets = "subsets: [{name: v1, labels: {version: v1}}]";
+        for silent in [merged(subsets, SIMPLE), merged(SIMPLE, subsets), merged(POOL, POOL)] {
             assert_eq!(said(&silent, "MS0202"), 0);
         }
         // Not merged: that is MS0204.
