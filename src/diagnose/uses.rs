@@ -100,6 +100,8 @@ struct Restricted {
 struct Here {
     service: usize,
     side: Side,
+    /// The merge that was in force for the clients before, by its address; most have the same.
+    merge: usize,
     /// The rules of [`Restricted`] that concern any client.
     restricted: Vec<RuleId>,
 }
@@ -136,7 +138,7 @@ impl Uses {
         let address = std::ptr::from_ref(service).addr();
         if self.here.service != address {
             let side = self.comparisons.side(visit.mesh, service);
-            self.here = Here { service: address, side, restricted: self.restricted(visit) };
+            self.here = Here { service: address, side, merge: 0, restricted: self.restricted(visit) };
         }
         if let Some(choice) = visit.choice {
             self.in_force(&choice.contributors, service);
@@ -156,6 +158,10 @@ impl Uses {
     }
 
     fn in_force(&mut self, chosen: &Arc<Vec<Contributor>>, service: &Service) {
+        let merge = Arc::as_ptr(chosen).addr();
+        if std::mem::replace(&mut self.here.merge, merge) == merge {
+            return;
+        }
         for one in chosen.iter() {
             let hosts = self.used.entry(one.rule).or_default();
             if hosts.last() != Some(&service.host) {
@@ -163,7 +169,7 @@ impl Uses {
             }
         }
         // A rule may be in several merges: what one of them drops another has.
-        if !self.merges.insert(Arc::as_ptr(chosen).addr()) {
+        if !self.merges.insert(merge) {
             return;
         }
         for one in chosen.iter() {

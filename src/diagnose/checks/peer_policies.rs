@@ -108,7 +108,7 @@ impl Readers {
 
 /// Why the first of two counts, and how sure that is.
 fn order(younger: &Object, first: &Object, readers: Readers) -> (String, Confidence) {
-    let oldest = "of several policies for the same workloads only the oldest counts";
+    let oldest = "of policies of one class (mesh, namespace or workload) only the oldest counts";
     match (younger.meta.created, first.meta.created) {
         (Some(one), Some(other)) if one != other => {
             (format!("{} is older, and {oldest}", first.id), Confidence::Certain)
