@@ -352,3 +352,28 @@ fn a_rule_is_never_used_where_it_is_for_the_clients_of_no_control_plane() {
     assert_eq!(told(&(objects.clone() + &edge(CANARY)), "MS0201"), ["canary-system/listed"]);
     assert!(told(&(objects + &edge("")), "MS0201").is_empty());
 }
+
+#[test]
+fn a_probe_and_a_captured_workload_are_judged_by_the_policies_of_their_own_control_plane() {
+    let strict = object("PeerAuthentication", "canary-system/default", 1, "{mtls: {mode: STRICT}}");
+    let probe = "{name: app, readinessProbe: {httpGet: {path: /ready, port: 8080}}}";
+    let probed = |labels: &str| pod("api/probed", 7, labels, "").replacen("{name: app}", probe, 1);
+    let objects = two_roots() + &strict;
+    assert_eq!(told(&(objects.clone() + &probed(CANARY)), "MS0116"), ["api/probed"]);
+    assert!(told(&(objects.clone() + &probed("")), "MS0116").is_empty());
+    // A port that should be strict under a mesh that is strict to its own workloads only.
+    let exception = object(
+        "PeerAuthentication",
+        "api/open",
+        2,
+        "{selector: {matchLabels: {app: captured}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}}",
+    );
+    let captured = |labels: &str| {
+        let metadata = format!(
+            "labels: {{app: captured{labels}}}, annotations: {{ambient.istio.io/redirection: enabled}}"
+        );
+        meshes::pod("api/captured", "10.0.0.8", &metadata, "")
+    };
+    assert_eq!(told(&(objects.clone() + &exception + &captured(CANARY)), "MS0117"), ["api/open"]);
+    assert!(told(&(objects + &exception + &captured("")), "MS0117").is_empty());
+}
