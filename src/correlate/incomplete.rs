@@ -18,17 +18,31 @@ pub fn findings(logs: &Aggregate) -> Vec<Finding> {
     });
     let unread = logs.other_layouts().map(|(source, lines)| {
         let message = format!(
-            "log {}: {lines} lines are of an access log in a layout that is not read yet, and count for no pair",
-            source.file
+            "log {}: {} of an access log in a layout that is not read yet, and {} for no pair",
+            source.file,
+            lines_are(lines),
+            counts(lines)
         );
         finding((&source.file, "layout"), message, lines, "lines that are counted only", Vec::new())
     });
     let left = logs.other_groups();
     let all = "all".into();
-    let message = format!("logs: {left} lines are of more kinds than are kept apart, and count for no pair");
+    let message = format!(
+        "logs: {} of more kinds than are kept apart, and {} for no pair",
+        lines_are(left),
+        counts(left)
+    );
     let full = (left > 0)
         .then(|| finding((&all, "groups"), message, left, "lines that are counted only", Vec::new()));
     cut.chain(unread).chain(full).collect()
+}
+
+fn lines_are(count: u64) -> String {
+    if count == 1 { "1 line is".to_owned() } else { format!("{count} lines are") }
+}
+
+fn counts(count: u64) -> &'static str {
+    if count == 1 { "counts" } else { "count" }
 }
 
 fn finding(
@@ -72,6 +86,9 @@ mod tests {
         logs.add_line(source, 1, line.as_bytes());
         let said: Vec<_> = findings(&logs).iter().map(|finding| finding.message.clone()).collect();
         assert!(said[0].starts_with("log a.log: ends within line 7"), "{said:?}");
-        assert!(said[1].starts_with("logs: 1 lines are of more kinds"), "{said:?}");
+        assert_eq!(said[1], "logs: 1 line is of more kinds than are kept apart, and counts for no pair");
+        logs.add_line(source, 2, line.as_bytes());
+        let said = findings(&logs).remove(1).message;
+        assert_eq!(said, "logs: 2 lines are of more kinds than are kept apart, and count for no pair");
     }
 }

@@ -227,7 +227,7 @@ impl<'a> Alone<'a> {
     }
 }
 
-/// Whether a client without proxy was refused by a server that accepts mutual TLS only, as it must be (F17).
+/// Whether a client without proxy was refused by a server that accepts mutual TLS only, as it must be (mtls.md F17).
 fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
     let mesh = locator.mesh();
     let (Some(client), Some(server)) =

@@ -14,6 +14,7 @@ pub mod subsets;
 pub mod tls_origination;
 pub mod two_origins;
 
+mod dropped_tls;
 #[cfg(test)]
 pub(crate) mod examples;
 mod root;

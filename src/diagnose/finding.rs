@@ -112,8 +112,8 @@ impl Reason {
             }
             Self::ModeMissing => "a tls block without mode means DISABLE",
             Self::PortSettingsDropTls => {
-                "an entry for the port replaces the settings above it, and without a tls block of its own it ends in \
-                 plaintext"
+                "an entry for the port replaces the settings above it, and without a tls block of its own it drops what \
+                 they say about TLS"
             }
             Self::CredentialIgnored => {
                 "SIMPLE or MUTUAL with credentialName has no effect on a sidecar unless the rule has a \

@@ -216,6 +216,7 @@ fn of_rules(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     let never = rule_never_used::rules(mesh, uses, &nowhere);
     findings.extend(rule_never_used::check(mesh, uses, &never));
     findings.extend(rules_lost::shadowed(mesh, uses, &never));
+    findings.extend(rules_lost::policy_dropped(mesh, uses));
     findings.extend(rules_lost::not_merged(mesh, uses));
     findings.extend(rules_lost::not_exported(mesh, uses, &never));
     findings.extend(rules_lost::stops(mesh, uses));

@@ -1,5 +1,5 @@
-//! What became of every rule over all clients and hosts: used, hidden by another pool's, lost to one that it does not
-//! merge with, or not exported. Collected while pairs are judged; the checks of rules read it.
+//! What became of every rule over all clients and hosts: used, merged without its policy, hidden by another pool's,
+//! lost to one that it does not merge with, or not exported. Collected while pairs are judged; the checks of rules read it.
 
 mod compare;
 mod lost;
@@ -7,7 +7,7 @@ mod lost;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::finding::ClientName;
 use crate::model::Text;
@@ -96,8 +96,14 @@ pub struct Uses<'a> {
     pub stopped: Losses,
     /// Rules that their export list hides.
     pub not_exported: Losses,
+    /// Rules that are merged and whose traffic policy is not the one that counts, under the rule whose is.
+    pub policy_dropped: Losses,
     /// Subsets dropped for those of an older rule: names by rule and the rule that has them.
     pub dropped: BTreeMap<(RuleId, RuleId), BTreeSet<Text>>,
+    /// Subsets that rules give to what is in force for anybody.
+    given: FxHashSet<(RuleId, Text)>,
+    /// The merges that were looked at, by their address in the mesh.
+    merges: FxHashSet<usize>,
     /// Whether there was any client that takes notice of rules.
     pub any_client: bool,
     restricted: &'a Restricted,
@@ -121,6 +127,8 @@ struct Restricted {
 struct Here {
     service: usize,
     side: Side,
+    /// The merge that was in force for the clients before, by its address; most have the same.
+    merge: usize,
     /// The rules of [`Restricted`] that concern any client.
     restricted: Vec<RuleId>,
 }
@@ -134,6 +142,9 @@ impl<'a> Uses<'a> {
             apart: Losses::new(),
             stopped: Losses::new(),
             not_exported: Losses::new(),
+            policy_dropped: Losses::new(),
+            given: FxHashSet::default(),
+            merges: FxHashSet::default(),
             dropped: BTreeMap::new(),
             any_client: false,
             restricted: &ground.restricted,
@@ -152,12 +163,14 @@ impl<'a> Uses<'a> {
         for (pair, names) in later.dropped {
             self.dropped.entry(pair).or_default().extend(names);
         }
+        self.given.extend(later.given);
         let listed = &mut self.listed;
         let pools = [
             (&mut self.hidden, later.hidden),
             (&mut self.apart, later.apart),
             (&mut self.stopped, later.stopped),
             (&mut self.not_exported, later.not_exported),
+            (&mut self.policy_dropped, later.policy_dropped),
         ];
         for (losses, later) in pools {
             for (loser, later) in later {
@@ -183,10 +196,13 @@ impl<'a> Uses<'a> {
         let address = std::ptr::from_ref(service).addr();
         if self.here.service != address {
             let side = self.comparisons.side(visit.mesh, service);
-            self.here = Here { service: address, side, restricted: self.restricted(visit) };
+            self.here = Here { service: address, side, merge: 0, restricted: self.restricted(visit) };
+        }
+        if let Some(choice) = visit.choice {
+            self.in_force(&choice.contributors, service);
         }
         let chosen = visit.choice.map(|choice| choice.contributors.as_slice()).unwrap_or_default();
-        self.in_force(chosen, service);
+        self.policy_dropped(visit, chosen);
         let mut first: Option<Found<'_>> = None;
         for here in visit.rules.found(&visit.client.namespace) {
             if let Some(first) = &first {
@@ -199,13 +215,23 @@ impl<'a> Uses<'a> {
         self.not_exported(visit, first.as_ref(), chosen);
     }
 
-    fn in_force(&mut self, chosen: &[Contributor], service: &Service) {
-        for one in chosen {
+    fn in_force(&mut self, chosen: &Arc<Vec<Contributor>>, service: &Service) {
+        let merge = Arc::as_ptr(chosen).addr();
+        if std::mem::replace(&mut self.here.merge, merge) == merge {
+            return;
+        }
+        for one in chosen.iter() {
             let hosts = self.used.entry(one.rule).or_default();
-            if hosts.last() == Some(&service.host) {
-                continue;
+            if hosts.last() != Some(&service.host) {
+                hosts.push(service.host.clone());
             }
-            hosts.push(service.host.clone());
+        }
+        // A rule may be in several merges: what one of them drops another has.
+        if !self.merges.insert(merge) {
+            return;
+        }
+        for one in chosen.iter() {
+            self.given.extend(one.subsets.iter().map(|name| (one.rule, name.clone())));
             for name in &one.dropped {
                 // The rule that has the name first; itself, where it has it twice.
                 let owner = chosen.iter().find(|other| other.subsets.contains(name));
@@ -213,6 +239,27 @@ impl<'a> Uses<'a> {
                     self.dropped.entry((one.rule, owner.rule)).or_default().insert(name.clone());
                 }
             }
+        }
+    }
+
+    /// Whether every merge that is in force for anybody drops a rule's subset, which MS0205 tells.
+    pub fn drops(&self, rule: RuleId, subset: &Text) -> bool {
+        !self.given.contains(&(rule, subset.clone()))
+    }
+
+    /// Rules merged into the one in force that set a traffic policy after another one did: the first is taken whole and
+    /// the others count for nothing (DR-6.4, DR-6.5). A rule for selected clients is there to say something else than
+    /// the one for all, which loses nothing that it was meant for.
+    fn policy_dropped(&mut self, visit: &Visit<'_>, chosen: &[Contributor]) {
+        let Some(at) = chosen.iter().position(|one| one.gives_policy) else { return };
+        let Some((giver, later)) = chosen.get(at..).and_then(<[_]>::split_first) else { return };
+        let selects = |id: RuleId| visit.mesh.rules.get(id).is_some_and(|rule| rule.selector.is_some());
+        for one in later.iter().filter(|one| self.comparisons.has_policy(one.rule)).collect::<Vec<_>>() {
+            if selects(giver.rule) && !selects(one.rule) {
+                continue;
+            }
+            let alone = Contributor { gives_policy: true, ..one.clone() };
+            self.lose(Pool::PolicyDropped, visit, (one.rule, &[alone]), chosen, Some(giver.rule));
         }
     }
 
@@ -269,6 +316,7 @@ impl<'a> Uses<'a> {
             Pool::Apart => &mut self.apart,
             Pool::Stopped => &mut self.stopped,
             Pool::NotExported => &mut self.not_exported,
+            Pool::PolicyDropped => &mut self.policy_dropped,
         };
         let lost = losses.entry(loser).or_default().entry(winner).or_default();
         let listed = self.listed.entry(loser).or_default();
@@ -320,6 +368,7 @@ enum Pool {
     Apart,
     Stopped,
     NotExported,
+    PolicyDropped,
 }
 
 fn is_in(contributors: &[Contributor], rule: RuleId) -> bool {

@@ -113,7 +113,8 @@ pub(super) fn into_winner(mesh: &Mesh, object: &Object, finding: &Finding) -> Op
     let lost = object.json.as_ref()?.get("spec")?.as_object()?;
     let kept: serde_json::Map<_, _> = lost
         .iter()
-        .filter(|(key, _)| matches!(key.as_str(), "trafficPolicy" | "subsets"))
+        // Merged rules give their subsets, and a second one of the name would be dropped (DR-6.4).
+        .filter(|(key, _)| *key == "trafficPolicy" || *key == "subsets" && finding.root.1 == "spec.host")
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     super::exception::inherit(changed.pointer_mut("/spec")?.as_object_mut()?, kept);

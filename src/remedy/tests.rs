@@ -127,6 +127,22 @@ fn a_subset_is_taken_over_from_the_rule_that_defines_it() {
 }
 
 #[test]
+fn the_first_rule_of_a_merge_takes_over_the_policy_that_is_dropped_and_no_subset() {
+    let old = "{host: reviews, trafficPolicy: {loadBalancer: {simple: RANDOM}}}";
+    let young =
+        "{host: reviews, trafficPolicy: {tls: {mode: SIMPLE}}, subsets: [{name: v1, labels: {version: v1}}]}";
+    let with = |young: &str| shop() + &rule("shop", "old", 1, old) + &rule("shop", "young", 2, young);
+    // The settings make it worse: the server takes no such TLS.
+    assert!(titles(&with(young), "MS0202").is_empty());
+    let pool = young.replace("tls: {mode: SIMPLE}", "connectionPool: {tcp: {maxConnections: 3}}");
+    let found = remedies_of(&with(&pool), "MS0202");
+    assert_eq!(found[0].object.path(), "shop/old");
+    let spec = &found[0].patch.as_ref().unwrap()["spec"];
+    assert_eq!(spec["trafficPolicy"]["connectionPool"]["tcp"]["maxConnections"], 3);
+    assert!(spec.get("subsets").is_none(), "{spec}");
+}
+
+#[test]
 fn policies_get_the_port_that_is_meant() {
     let policy = "{selector: {matchLabels: {app: reviews}}, mtls: {mode: STRICT}, portLevelMtls: {80: {mode: DISABLE}}}";
     let found = remedies_of(&(shop() + &object("PeerAuthentication", "shop", "ports", 1, policy)), "MS0109");
@@ -143,6 +159,24 @@ fn settings_that_an_entry_drops_are_repeated_in_it() {
     let entries = &found[0].patch.as_ref().unwrap()["spec"]["trafficPolicy"]["portLevelSettings"];
     assert_eq!(entries[0]["connectionPool"]["tcp"]["maxConnections"], 1);
     assert_eq!(entries[0]["loadBalancer"]["simple"], "RANDOM");
+}
+
+#[test]
+fn a_subsets_entry_gets_the_tls_that_it_drops() {
+    let host = "reviews.shop.svc.cluster.local";
+    let subset = "{host: reviews, subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {tls: {mode: DISABLE}, \
+                  portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}}]}";
+    let route =
+        format!("{{hosts: [{host}], http: [{{route: [{{destination: {{host: {host}, subset: v1}}}}]}}]}}");
+    let yaml = shop()
+        + &object("PeerAuthentication", "shop", "default", 1, "{mtls: {mode: STRICT}}")
+        + &rule("shop", "r", 1, subset)
+        + &object("VirtualService", "web", "v", 1, &route);
+    let found = remedies_of(&yaml, "MS0101");
+    let entry = "/spec/subsets/0/trafficPolicy/portLevelSettings/0/tls/mode";
+    let modes: Vec<_> = found.iter().map(|one| one.patch.as_ref().unwrap().pointer(entry).cloned()).collect();
+    assert!(modes.contains(&Some("ISTIO_MUTUAL".into())), "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 #[test]

@@ -108,9 +108,13 @@ pub(super) fn say_disable(object: &Object, block: &str) -> Option<Proposal> {
 
 /// The entries for the ports that fail get the TLS that they drop.
 pub(super) fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Option<Proposal>> {
+    // The entries stand beside the block that they drop: the rule's, or a subset's.
+    let block = finding.root.1.strip_suffix(".mode").unwrap_or(&finding.root.1);
+    let entries_of = block.strip_suffix("tls").unwrap_or(block);
     let with = |tls: Value, title: &str| -> Option<Proposal> {
         let mut changed = to_change(object)?;
-        let entries = changed.pointer_mut("/spec/trafficPolicy/portLevelSettings")?.as_array_mut()?;
+        let entries =
+            changed.pointer_mut(&pointer_of(&format!("{entries_of}portLevelSettings")))?.as_array_mut()?;
         for entry in entries {
             let port = entry.pointer("/port/number").and_then(Value::as_u64);
             let fails = finding.edges.targets().any(|(_, number, _, _)| Some(u64::from(number)) == port);
@@ -121,7 +125,7 @@ pub(super) fn with_port_entries(object: &Object, finding: &Finding) -> Vec<Optio
         Proposal::replace(object, title.to_owned(), &changed)
     };
     let title = "give the entry for the port a tls block of its own with ISTIO_MUTUAL";
-    vec![with(json!({"mode": "ISTIO_MUTUAL"}), title), without(object, "spec.trafficPolicy.tls")]
+    vec![with(json!({"mode": "ISTIO_MUTUAL"}), title), without(object, block)]
 }
 
 /// A policy that accepts both.

@@ -290,7 +290,7 @@ impl Ends {
                 let verdict = effective.map(conflict::outside);
                 verdict.map_or((Status::Cond, None), |verdict| (verdict.status, verdict.symptom))
             }
-            // Nothing is left that a request could go to (X7).
+            // Nothing is left that a request could go to (MT-4.13).
             (Status::Cond, None) if all.is_empty() && dropped.iter().any(|endpoint| endpoint.ready) => {
                 (Status::Conflict, Some("X7"))
             }

@@ -306,6 +306,18 @@ pub fn to_nobody(cluster: &ClusterTls) -> Sent {
     }
 }
 
+/// Whether a block says no more than what automatic mutual TLS does without one: `ISTIO_MUTUAL` with the names that
+/// it takes by itself. The block's own `sni` and `subjectAltNames` count (MT-4.10), and are lost with it.
+pub fn says_what_automatic_does(block: &Value) -> bool {
+    let is_given = |name: &str| match block.get(name) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        Some(_) => true,
+    };
+    TlsMode::of_block(block) == TlsMode::IstioMutual && !is_given("sni") && !is_given("subjectAltNames")
+}
+
 /// SNI of Istio's mutual TLS (MT-4.10).
 pub fn sni(policy: &EffectivePolicy, port: u16, subset: Option<&str>, host: &str) -> String {
     let given =

@@ -110,7 +110,7 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
     }
 }
 
-/// MT-5.1, for a server outside: it has no certificate of the mesh (F21, F22); what it does speak is not known here.
+/// MT-5.1, for a server outside: it has no certificate of the mesh (mtls.md F21, F22); what it does speak is not known here.
 pub fn outside(sent: Sent) -> Verdict {
     match sent {
         Sent::Unknown => verdict(Status::Unknown, "what the client sends cannot be told"),

@@ -106,10 +106,19 @@ impl Mesh {
         self.revisions.meshes.get(&client.revision).map_or(self, |mesh| mesh)
     }
 
+    /// The mesh as each control plane sees it, this one first; one may come more than once.
+    pub fn of_all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.revisions.meshes.values().map(|mesh| &**mesh))
+    }
+
     /// Whether a namespace is the root namespace of any control plane.
     pub fn is_a_root(&self, namespace: &str) -> bool {
-        let mut meshes = std::iter::once(self).chain(self.revisions.meshes.values().map(|mesh| &**mesh));
-        meshes.any(|mesh| mesh.config.root_namespace == namespace)
+        self.of_all().any(|mesh| mesh.config.root_namespace == namespace)
+    }
+
+    /// Whether a namespace is the root namespace of a workload's own control plane.
+    pub fn is_root_of(&self, workload: &Workload, namespace: &str) -> bool {
+        self.of_client(workload).config.root_namespace == namespace
     }
 
     /// The revision of a client, where its control plane has settings of its own.

@@ -273,3 +273,107 @@ fn without_namespaces_the_revision_is_open_for_clients_that_do_not_name_it() {
         assert_eq!(pair(&mesh, path).status.word() == "UNKNOWN", wanted, "{several} {path}");
     }
 }
+
+/// Namespace and name of the objects that findings with a code are about.
+fn told(objects: &str, code: &str) -> Vec<String> {
+    let report = json_on(objects, &["check"]);
+    let findings = report["findings"].as_array().unwrap().iter().filter(|one| one["code"] == code);
+    let path = |one: &serde_json::Value| {
+        let root = &one["objects"][0];
+        format!("{}/{}", root["namespace"].as_str().unwrap(), root["name"].as_str().unwrap())
+    };
+    findings.map(path).collect()
+}
+
+/// The first control plane has `istio-system`, the other one `canary-system`.
+fn two_roots() -> String {
+    reviews("")
+        + &mesh_config("istio", "enableAutoMtls: true")
+        + &mesh_config("istio-canary", "{enableAutoMtls: true, rootNamespace: canary-system}")
+        + &pod("web/first", 2, "", "")
+        + &pod("web/canary", 3, CANARY, "")
+}
+
+#[test]
+fn a_policy_with_a_selector_is_ignored_in_the_root_namespace_of_its_pods_control_plane() {
+    let selecting = |path: &str, age: u8, mode: &str| {
+        let spec = format!("{{selector: {{matchLabels: {{app: edge}}}}, mtls: {{mode: {mode}}}}}");
+        object("PeerAuthentication", path, age, &spec)
+    };
+    let in_canary = two_roots() + &selecting("canary-system/one", 1, "STRICT");
+    let of_first = pod("canary-system/edge", 7, "", "");
+    let of_canary = pod("canary-system/edge", 7, CANARY, "");
+    assert_eq!(told(&(in_canary.clone() + &of_canary), "MS0110"), ["canary-system/one"]);
+    // To the first control plane it is a namespace like any, and where no pod was read one of its pods may be there.
+    for silent in [in_canary.clone() + &of_first, in_canary.clone()] {
+        assert!(told(&silent, "MS0110").is_empty());
+    }
+    let in_first = two_roots() + &selecting("istio-system/one", 1, "STRICT");
+    let edge = |labels: &str| pod("istio-system/edge", 7, labels, "");
+    assert_eq!(told(&(in_first.clone() + &edge("")), "MS0110"), ["istio-system/one"]);
+    assert!(told(&(in_first + &edge(CANARY)), "MS0110").is_empty());
+    // Of two that the pod does take notice of, the older hides the other.
+    let two = in_canary + &of_first + &selecting("canary-system/two", 2, "DISABLE");
+    assert_eq!(told(&two, "MS0110"), ["canary-system/two"]);
+}
+
+#[test]
+fn an_entry_for_the_services_port_is_judged_by_the_pods_own_control_plane() {
+    let policy = object(
+        "PeerAuthentication",
+        "canary-system/ports",
+        1,
+        "{selector: {matchLabels: {app: edge}}, mtls: {mode: STRICT}, portLevelMtls: {80: {mode: DISABLE}}}",
+    );
+    let objects = two_roots() + &policy + &service("canary-system/edge", "");
+    let edge = |labels: &str| pod("canary-system/edge", 7, labels, "");
+    assert_eq!(told(&(objects.clone() + &edge("")), "MS0109"), ["canary-system/ports"]);
+    assert!(told(&(objects + &edge(CANARY)), "MS0109").is_empty());
+}
+
+#[test]
+fn a_rule_is_never_used_where_it_is_for_the_clients_of_no_control_plane() {
+    let policy = "trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}";
+    let rule = |path: &str, spec: &str| object("DestinationRule", path, 1, &format!("{{{spec}, {policy}}}"));
+    // The default of either root namespace, even where every host has its own.
+    let own = two_roots() + &rule("shop/own", "host: reviews");
+    for root in ["istio-system", "canary-system"] {
+        let default = own.clone() + &rule(&format!("{root}/default"), "host: \"*.local\"");
+        assert!(told(&default, "MS0201").is_empty(), "{root}");
+    }
+    assert_eq!(
+        told(&(own + &rule("web-system/default", "host: \"*.local\"")), "MS0201"),
+        ["web-system/default"]
+    );
+    // Servers of the root namespace find what is private to it and nothing else of its own (V10).
+    let listed = rule("canary-system/listed", "host: edge, exportTo: [\".\", other]");
+    let objects = two_roots() + &service("canary-system/edge", "") + &listed;
+    let edge = |labels: &str| pod("canary-system/edge", 7, labels, "");
+    assert_eq!(told(&(objects.clone() + &edge(CANARY)), "MS0201"), ["canary-system/listed"]);
+    assert!(told(&(objects + &edge("")), "MS0201").is_empty());
+}
+
+#[test]
+fn a_probe_and_a_captured_workload_are_judged_by_the_policies_of_their_own_control_plane() {
+    let strict = object("PeerAuthentication", "canary-system/default", 1, "{mtls: {mode: STRICT}}");
+    let probe = "{name: app, readinessProbe: {httpGet: {path: /ready, port: 8080}}}";
+    let probed = |labels: &str| pod("api/probed", 7, labels, "").replacen("{name: app}", probe, 1);
+    let objects = two_roots() + &strict;
+    assert_eq!(told(&(objects.clone() + &probed(CANARY)), "MS0116"), ["api/probed"]);
+    assert!(told(&(objects.clone() + &probed("")), "MS0116").is_empty());
+    // A port that should be strict under a mesh that is strict to its own workloads only.
+    let exception = object(
+        "PeerAuthentication",
+        "api/open",
+        2,
+        "{selector: {matchLabels: {app: captured}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {8080: {mode: STRICT}}}",
+    );
+    let captured = |labels: &str| {
+        let metadata = format!(
+            "labels: {{app: captured{labels}}}, annotations: {{ambient.istio.io/redirection: enabled}}"
+        );
+        meshes::pod("api/captured", "10.0.0.8", &metadata, "")
+    };
+    assert_eq!(told(&(objects.clone() + &exception + &captured(CANARY)), "MS0117"), ["api/open"]);
+    assert!(told(&(objects + &exception + &captured("")), "MS0117").is_empty());
+}

@@ -39,7 +39,8 @@ pub fn check(mesh: &Mesh) -> Vec<Finding> {
         let pods = mesh.workloads.in_namespace(namespace).iter().filter_map(|at| mesh.workloads.get(*at));
         for pod in pods.filter(|pod| pod.proxy == ProxyKind::Ztunnel) {
             for port in &ports {
-                let demand = mesh.ambient_policies.on_port(namespace, &pod.labels, *port);
+                let policies = &mesh.of_client(pod).ambient_policies;
+                let demand = policies.on_port(namespace, &pod.labels, *port);
                 let Some((lost, policy)) = demand.lost else { continue };
                 let shown = found.entry((policy.id.clone(), *port)).or_insert_with(|| Shown {
                     policy,

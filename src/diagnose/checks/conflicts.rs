@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::root::{self, Root};
 use crate::diagnose::catalog::Code;
-use crate::diagnose::finding::{Confidence, Edges, Evidence, Finding, Involved, Role, field_value};
+use crate::diagnose::finding::{Confidence, Edges, Evidence, Finding, Involved, Reason, Role, field_value};
 use crate::diagnose::judge::Judged;
 use crate::model::peer_authentication::MtlsMode;
-use crate::model::{Object, ObjectId, Text};
+use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::Status;
 use crate::resolve::client_tls::Sent;
 use crate::resolve::conflict::Server;
@@ -27,6 +27,8 @@ struct Found {
     root: Root,
     edges: Edges,
     partners: BTreeMap<(ObjectId, String), (Arc<Object>, String)>,
+    /// Entries for ports that drop the `tls` block above them.
+    drops: BTreeMap<(ObjectId, String), Arc<Object>>,
     /// Host and port, with failing and all endpoints.
     targets: BTreeMap<(Text, u16), (usize, usize)>,
 }
@@ -48,12 +50,7 @@ impl Conflicts {
             let Some(code) = code_of(endpoint) else { continue };
             let Some(root) = root::of(judged, endpoint) else { continue };
             let key = (code, root.object.id.clone(), root.field.clone());
-            let found = self.found.entry(key.clone()).or_insert_with(|| Found {
-                root,
-                edges: Edges::default(),
-                partners: BTreeMap::new(),
-                targets: BTreeMap::new(),
-            });
+            let found = self.found(&key, root);
             found.partner(judged, endpoint, code);
             let all = judged.tls.reachable().count();
             let failing = judged.tls.reachable().filter(|one| one.result == worst);
@@ -73,12 +70,7 @@ impl Conflicts {
         let Some(endpoint) = judged.tls.dropped.iter().find(|endpoint| endpoint.ready) else { return };
         let Some(root) = root::of(judged, endpoint) else { return };
         let key = (Code::UpstreamUnreachable, root.object.id.clone(), root.field.clone());
-        let found = self.found.entry(key).or_insert_with(|| Found {
-            root,
-            edges: Edges::default(),
-            partners: BTreeMap::new(),
-            targets: BTreeMap::new(),
-        });
+        let found = self.found(&key, root);
         let all = judged.tls.dropped.len();
         found.targets.insert((Arc::clone(&judged.service.host), judged.tls.port), (all, all));
         let clients = judged.clients();
@@ -95,9 +87,27 @@ impl Conflicts {
                     known.edges.absorb(later.edges);
                     known.partners.extend(later.partners);
                     known.targets.extend(later.targets);
+                    known.drops.extend(later.drops);
+                    known.add_reasons(later.root.because);
                 }
             }
         }
+    }
+
+    /// The finding of a root, with the reasons that this pair adds to it.
+    fn found(&mut self, key: &(Code, ObjectId, String), mut root: Root) -> &mut Found {
+        let reasons = std::mem::take(&mut root.because);
+        let drops = root.drops.take();
+        let found = self.found.entry(key.clone()).or_insert_with(|| Found {
+            root,
+            edges: Edges::default(),
+            partners: BTreeMap::new(),
+            drops: BTreeMap::new(),
+            targets: BTreeMap::new(),
+        });
+        found.add_reasons(reasons);
+        found.drops.extend(drops.map(|(object, field)| ((object.id.clone(), field), object)));
+        found
     }
 
     /// The findings, one a root.
@@ -122,6 +132,14 @@ fn code_of(endpoint: &EndpointTls) -> Option<Code> {
 }
 
 impl Found {
+    fn add_reasons(&mut self, reasons: Vec<Reason>) {
+        for reason in reasons {
+            if !self.root.because.contains(&reason) {
+                self.root.because.push(reason);
+            }
+        }
+    }
+
     /// The other half of the contradiction: the server's policy, or the pod that has no proxy.
     fn partner(&mut self, judged: &Judged<'_>, endpoint: &EndpointTls, code: Code) {
         let policy =
@@ -153,6 +171,13 @@ impl Found {
                 evidence.push(field_evidence(object, field, counted));
             }
         }
+        for ((id, field), object) in &self.drops {
+            match objects.iter_mut().find(|one| one.id == *id) {
+                Some(known) => known.fields.push(field.clone()),
+                None => objects.push(Involved::new(object, Role::Partner, field.clone())),
+            }
+            evidence.push(field_evidence(object, field, "replaces the settings above it, TLS too"));
+        }
         Finding {
             code,
             severity: code.severity(),
@@ -178,8 +203,14 @@ impl Found {
         let part = part.map(|(failing, all)| format!(" ({failing} of {all} endpoints)")).unwrap_or_default();
         let partner = self.partners.values().next().map(|(object, _)| object.id.to_string());
         let partner = partner.filter(|partner| *partner != id.to_string());
-        let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
         let (sent, takes) = words(code);
+        if self.root.is_servers {
+            // What the server demands makes nobody send anything.
+            let who =
+                partner.filter(|_| id.kind == Kind::Service).unwrap_or_else(|| format!("{id} ({field})"));
+            return format!("clients send {sent} to {target}{part}: {who} {takes}").trim_end().to_owned();
+        }
+        let because = partner.map(|partner| format!(": {partner}")).unwrap_or_default();
         let why = if because.is_empty() { because } else { format!("{because} {takes}") };
         format!("{id} ({field}) makes clients send {sent} to {target}{part}{why}")
     }

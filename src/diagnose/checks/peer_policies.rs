@@ -21,7 +21,6 @@ fn policies(mesh: &Mesh) -> Vec<Policy<'_>> {
 
 /// MS0110.
 pub fn ignored(mesh: &Mesh) -> Vec<Finding> {
-    let root = mesh.config.root_namespace.as_str();
     let mut findings = Vec::new();
     // The classes of MT-1.1: policies without selector by namespace, and those with one.
     let mut general: BTreeMap<&Text, Vec<Policy<'_>>> = BTreeMap::new();
@@ -33,7 +32,7 @@ pub fn ignored(mesh: &Mesh) -> Vec<Finding> {
             if !policy.ports.is_empty() {
                 findings.push(ports_without_selector(object));
             }
-        } else if **namespace == *root {
+        } else if is_root_of_its_pods(mesh, namespace) {
             findings.push(selector_in_root(object));
         } else {
             selecting.entry(namespace).or_default().push((object, policy));
@@ -42,7 +41,8 @@ pub fn ignored(mesh: &Mesh) -> Vec<Finding> {
     for list in general.into_values() {
         let class = sorted(list);
         let Some((first, rest)) = class.split_first() else { continue };
-        findings.extend(rest.iter().filter(|one| differ(first, one)).map(|one| hidden(one, first, "")));
+        let hidden = |one: &Policy<'_>| differ(first, one).then(|| hidden_in_namespace(mesh, one, first));
+        findings.extend(rest.iter().filter_map(hidden));
     }
     for (namespace, list) in selecting {
         let class = sorted(list);
@@ -51,6 +51,20 @@ pub fn ignored(mesh: &Mesh) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether policies with a selector are ignored in a namespace, since it is the root of all control planes, or of those
+/// that the pods in it are of (MT-1.1). To another one it is a namespace like any; where no pod of it was read, there
+/// may be some of that one.
+fn is_root_of_its_pods(mesh: &Mesh, namespace: &str) -> bool {
+    if mesh.of_all().all(|one| one.config.root_namespace == namespace) {
+        return true;
+    }
+    let pods = mesh.workloads.in_namespace(namespace);
+    let mut known = pods.iter().filter_map(|at| mesh.workloads.get(*at));
+    mesh.is_a_root(namespace)
+        && !pods.is_empty()
+        && known.all(|pod| !demands(pod) || mesh.is_root_of(pod, namespace))
 }
 
 /// Oldest first (MT-1.2).
@@ -77,21 +91,79 @@ fn selector_in_root(object: &Arc<Object>) -> Finding {
     Finding::of_field(Code::PeerAuthenticationIgnored, object, "spec.selector", counted, message)
 }
 
-fn hidden(younger: &Policy<'_>, older: &Policy<'_>, which: &str) -> Finding {
+/// What takes notice of a policy: proxies, and the ztunnels of captured pods, which have no order for policies of one
+/// second (MT-6.6).
+#[derive(Debug, Clone, Copy, Default)]
+struct Readers {
+    sidecars: bool,
+    captured: bool,
+}
+
+impl Readers {
+    fn add(&mut self, pod: &Workload) {
+        self.sidecars |= pod.proxy == ProxyKind::Sidecar;
+        self.captured |= pod.proxy == ProxyKind::Ztunnel;
+    }
+}
+
+/// Why the first of two counts, and how sure that is.
+fn order(younger: &Object, first: &Object, readers: Readers) -> (String, Confidence) {
+    let oldest = "of policies of one class (mesh, namespace or workload) only the oldest counts";
+    match (younger.meta.created, first.meta.created) {
+        (Some(one), Some(other)) if one != other => {
+            (format!("{} is older, and {oldest}", first.id), Confidence::Certain)
+        }
+        (Some(_), Some(_)) => {
+            let by_name = format!("{} was created in the same second and is first by name", first.id);
+            let open =
+                "ztunnel has no such order: in ambient mode either of the two may be the one that counts";
+            match readers {
+                Readers { captured: false, .. } => (format!("{by_name}, and {oldest}"), Confidence::Certain),
+                Readers { sidecars: true, captured: true } => {
+                    (format!("{by_name}, and {oldest}; {open}"), Confidence::Certain)
+                }
+                Readers { sidecars: false, captured: true } => {
+                    let same = format!("{} was created in the same second, and {oldest}", first.id);
+                    (format!("{same}; {open}"), Confidence::Possible)
+                }
+            }
+        }
+        // Without times the order is that of the names, and may be another one in the cluster.
+        (_, _) => {
+            let unknown = format!("{} is first by name, and {oldest}", first.id);
+            (
+                format!("{unknown}; a creation time that would tell which that is was not read"),
+                Confidence::Possible,
+            )
+        }
+    }
+}
+
+fn hidden(younger: &Policy<'_>, older: &Policy<'_>, which: &str, readers: Readers) -> Finding {
     let (object, first) = (younger.0, older.0);
-    let message = format!(
-        "{} does not count{which}: {} is older, and only the oldest of its kind does",
-        object.id, first.id
-    );
+    let (why, confidence) = order(object, first, readers);
+    let verb = if confidence == Confidence::Certain { "does not count" } else { "may not count" };
+    let message = format!("{} {verb}{which}: {why}", object.id);
     let code = Code::PeerAuthenticationIgnored;
     let field = "metadata.creationTimestamp";
-    let finding = Finding::of_field(code, object, field, "younger", message);
-    let mut finding = finding.with(first, Role::Partner, field, "older, or first by name");
-    // Without times the order is that of the names, and may be another one in the cluster.
-    if object.meta.created.is_none() || first.meta.created.is_none() {
-        finding.confidence = Confidence::Possible;
-    }
+    let same = object.meta.created.is_some() && object.meta.created == first.meta.created;
+    let (its, of_first) =
+        if same { ("the same second", "the same second") } else { ("younger", "older, or first by name") };
+    let finding = Finding::of_field(code, object, field, its, message);
+    let mut finding = finding.with(first, Role::Partner, field, of_first);
+    finding.confidence = confidence;
     finding
+}
+
+/// A policy for a namespace, or for the mesh from the root namespace, that an older one of it hides.
+fn hidden_in_namespace(mesh: &Mesh, younger: &Policy<'_>, first: &Policy<'_>) -> Finding {
+    let namespace = &younger.0.id.namespace;
+    let mut readers = Readers::default();
+    if younger.0.meta.created == first.0.meta.created {
+        let reads = |pod: &&Workload| pod.namespace == *namespace || mesh.is_root_of(pod, namespace);
+        mesh.workloads.all().iter().filter(reads).for_each(|pod| readers.add(pod));
+    }
+    hidden(younger, first, "", readers)
 }
 
 /// Whether anything at the pod takes notice of policies.
@@ -107,30 +179,31 @@ fn hidden_on_pods(
     older: &[Policy<'_>],
 ) -> Option<Finding> {
     let pods = mesh.workloads.in_namespace(namespace).iter().filter_map(|at| mesh.workloads.get(*at));
-    let selected = pods.filter(|pod| demands(pod) && younger.1.selector.is_subset_of(&pod.labels));
+    // In the root namespace of its control plane a pod takes notice of neither.
+    let selected = pods.filter(|pod| {
+        demands(pod) && younger.1.selector.is_subset_of(&pod.labels) && !mesh.is_root_of(pod, namespace)
+    });
     let (mut all, mut lost, mut by) = (0, 0, None);
+    let mut readers = Readers::default();
     for pod in selected {
         all += 1;
         let first = older.iter().find(|(_, policy)| policy.selector.is_subset_of(&pod.labels));
         if let Some(first) = first.filter(|first| differ(first, younger)) {
             lost += 1;
+            readers.add(pod);
             by = by.or(Some(first));
         }
     }
     let which =
         if lost == all { String::new() } else { format!(" for {lost} of the {all} pods that it selects") };
-    by.map(|first| hidden(younger, first, &which))
+    by.map(|first| hidden(younger, first, &which, readers))
 }
 
 /// MS0109: entries for a number that is a port of the Service, and leads to another port of the workload.
 pub fn on_service_port(mesh: &Mesh) -> Vec<Finding> {
     let policies: Vec<_> = policies(mesh)
         .into_iter()
-        .filter(|(object, policy)| {
-            !policy.ports.is_empty()
-                && !policy.selector.is_empty()
-                && *object.id.namespace != *mesh.config.root_namespace
-        })
+        .filter(|(_, policy)| !policy.ports.is_empty() && !policy.selector.is_empty())
         .collect();
     if policies.is_empty() {
         return Vec::new();
@@ -171,11 +244,12 @@ impl<'a> Ports<'a> {
                 if pod.proxy != ProxyKind::Sidecar || !policy.selector.is_subset_of(&pod.labels) {
                     continue;
                 }
-                let demand = mesh.policies.on_port(namespace, &pod.labels, *number);
+                let policies = &mesh.of_client(pod).policies;
+                let demand = policies.on_port(namespace, &pod.labels, *number);
                 let counts = demand.level == PolicyLevel::Port
                     && demand.policy.as_ref().is_some_and(|policy| policy.id == object.id);
                 // An entry that says what counts without it does no harm on any port.
-                let harmless = mesh.policies.on_port(namespace, &pod.labels, 0).mode == *mode;
+                let harmless = policies.on_port(namespace, &pod.labels, 0).mode == *mode;
                 if !counts || harmless {
                     continue;
                 }
@@ -253,6 +327,26 @@ mod tests {
         assert!(told.message.contains("for 1 of the 2 pods"), "{}", told.message);
         let apart = two.replace("version: v1}}, mtls", "version: v3}}, mtls");
         assert_eq!(said(&apart, "MS0110"), 0);
+    }
+
+    #[test]
+    fn two_of_the_same_second_are_told_by_name_and_in_ambient_mode_as_open() {
+        let two = policy("shop", "a", 1, "{mtls: {mode: PERMISSIVE}}")
+            + &policy("shop", "b", 1, "{mtls: {mode: STRICT}}");
+        let by_name = finding(&(shop() + &two), "MS0110");
+        assert_eq!((&*by_name.root.0.name, by_name.confidence.word()), ("b", "certain"));
+        assert!(by_name.message.contains("same second and is first by name"), "{}", by_name.message);
+        assert!(!by_name.message.contains("older,") && !by_name.message.contains("ambient"));
+        let captured = |name: &str, address: u8| {
+            pod("shop", name, address, "app: captured", false)
+                .replace("labels:", "annotations: {ambient.istio.io/redirection: enabled}, labels:")
+        };
+        let both = finding(&(shop() + &captured("captured", 7) + &two), "MS0110");
+        assert_eq!(both.confidence.word(), "certain");
+        assert!(both.message.contains("in ambient mode either of the two"), "{}", both.message);
+        let alone = finding(&(captured("captured", 7) + &two), "MS0110");
+        assert_eq!(alone.confidence.word(), "possible");
+        assert!(alone.message.contains("may not count") && !alone.message.contains("by name"));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub fn check(mesh: &Mesh) -> Vec<Finding> {
                 Err(name) => body.ports.iter().find(|(known, _)| known == name).map(|(_, number)| *number),
             };
             let Some(number) = number.filter(|number| !is_inbound_excluded(pod, *number)) else { continue };
-            let demand = mesh.policies.on_port(&pod.namespace, &pod.labels, number);
+            let demand = mesh.of_client(pod).policies.on_port(&pod.namespace, &pod.labels, number);
             if demand.mode == MtlsMode::Strict {
                 let key = (&pod.namespace, &pod.kind, &pod.name, &probe.field);
                 found.entry(key).and_modify(|shown| shown.pods += 1).or_insert(Shown {

@@ -9,10 +9,10 @@ use super::root;
 use crate::diagnose::catalog::{Code, Severity};
 use crate::diagnose::finding::{Edges, Finding, Reason, Role};
 use crate::diagnose::judge::Judged;
-use crate::model::destination_rule::{DestinationRule, TlsMode, TrafficPolicy};
+use crate::model::destination_rule::{DestinationRule, TrafficPolicy};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::{Object, ObjectId, Text};
-use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::client_tls::{Downgrade, Source, says_what_automatic_does};
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
 use crate::resolve::rules::Rule;
@@ -151,7 +151,7 @@ impl<'a> Named<'a> {
         for finding in conflicts.iter().filter(|finding| finding.severity == Severity::Error) {
             for reason in &finding.because {
                 roots.insert((reason.code(), &finding.root.0, finding.root.1.as_str()));
-                objects.insert((reason.code(), &finding.root.0));
+                objects.extend(finding.objects.iter().map(|one| (reason.code(), &one.id)));
                 hosts.extend(finding.edges.targets().map(|(host, _, _, _)| (reason.code(), host)));
             }
         }
@@ -256,9 +256,9 @@ fn settings_dropped(mesh: &Mesh, rule: &Rule, body: &DestinationRule, named: &Na
     Some(finding)
 }
 
-/// `ISTIO_MUTUAL` that is dropped is what automatic mTLS does anyway.
+/// `ISTIO_MUTUAL` that is dropped is what automatic mTLS does anyway, but for the names that it gives.
 fn counts_as_lost(mesh: &Mesh, block: &serde_json::Value) -> bool {
-    !(mesh.config.auto_mtls && TlsMode::of_block(block) == TlsMode::IstioMutual)
+    !(mesh.config.auto_mtls && says_what_automatic_does(block))
 }
 
 #[cfg(test)]
@@ -305,11 +305,20 @@ mod tests {
         let subset = finding(&subset, "MS0113");
         assert_eq!(subset.root.1, "spec.subsets[0].trafficPolicy.portLevelSettings[0]");
         assert!(subset.message.contains("outlierDetection"));
+        // The names that the server's certificate must have, or that the connection is for, are nobody else's.
+        for names in ["subjectAltNames: [\"spiffe://cluster.local/ns/shop/sa/reviews\"]", "sni: reviews"] {
+            let dropped = with(&format!(
+                "trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL, {names}}}, portLevelSettings: [{{port: {{number: 80}}, \
+                 connectionPool: {{}}}}]}}"
+            ));
+            assert!(finding(&dropped, "MS0113").message.contains("drops tls for port 80"), "{names}");
+        }
         // Nothing above it, a port that the service does not have, and TLS that automatic mTLS gives back.
         for silent in [
             "trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]}",
             "trafficPolicy: {loadBalancer: {simple: RANDOM}, portLevelSettings: [{port: {number: 81}, tls: {mode: DISABLE}}]}",
             "trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, portLevelSettings: [{port: {number: 80}, connectionPool: {}}]}",
+            "trafficPolicy: {tls: {mode: ISTIO_MUTUAL, sni: \"\", subjectAltNames: []}, portLevelSettings: [{port: {number: 80}, connectionPool: {}}]}",
         ] {
             assert_eq!(said(&with(silent), "MS0113"), 0, "{silent}");
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dropped_tls::{self, Dropped};
 use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
 use crate::model::Object;
@@ -20,6 +21,22 @@ pub(super) struct Root {
     /// How the field counted.
     pub(super) counted: String,
     pub(super) because: Vec<Reason>,
+    /// The entry for the port that drops the `tls` block above it, where that is a reason.
+    pub(super) drops: Option<(Arc<Object>, String)>,
+    /// Whether it says what the server demands, and nothing about what clients send.
+    pub(super) is_servers: bool,
+}
+
+impl Root {
+    fn new(
+        object: &Arc<Object>,
+        field: impl Into<String>,
+        counted: impl Into<String>,
+        because: Vec<Reason>,
+    ) -> Self {
+        let (object, field, counted) = (Arc::clone(object), field.into(), counted.into());
+        Self { object, field, counted, because, drops: None, is_servers: false }
+    }
 }
 
 /// The first that applies: the rule that sets the client's TLS, the policy whose DISABLE made automatic mTLS send
@@ -41,42 +58,48 @@ pub(super) fn of(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
         }
         let field = if mode_missing { field } else { format!("{field}.mode") };
         let counted = format!("client's TLS, rule in {}", level.unwrap_or_default());
-        return Some(Root { object, field, counted, because });
+        return Some(Root::new(&object, field, counted, because));
     }
-    by_automatic_mtls(judged, endpoint, level)
+    let dropped = dropped_tls::of(judged);
+    if let (Some(Downgrade::EndpointMark(_)), Some(dropped)) = (&endpoint.downgrade, &dropped) {
+        return Some(by_mark(dropped, level));
+    }
+    let mut root = by_automatic_mtls(judged, endpoint)?;
+    if let Some(dropped) = dropped.filter(|dropped| dropped.would_do(judged, endpoint)) {
+        root.because.push(Reason::PortSettingsDropTls);
+        root.drops = dropped.entry;
+    }
+    Some(root)
 }
 
-fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<&str>) -> Option<Root> {
+/// The block that is dropped from the cluster, and marks the endpoints.
+fn by_mark(dropped: &Dropped<'_>, level: Option<&str>) -> Root {
+    let mut because = vec![Reason::PortSettingsDropTls];
+    let field = if dropped.lacks_mode() {
+        because.push(Reason::ModeMissing);
+        dropped.field.clone()
+    } else {
+        format!("{}.mode", dropped.field)
+    };
+    let counted = format!("mark on the endpoints, rule in {}", level.unwrap_or_default());
+    let root = Root::new(&dropped.rule.object, field, counted, because);
+    Root { drops: dropped.entry.clone(), ..root }
+}
+
+fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
     match &endpoint.downgrade {
-        Some(Downgrade::EndpointMark(_)) => {
-            let (rule, _) = judged.mesh.rules.policy_of(&judged.tls.choice.as_ref()?.contributors)?;
-            let object = Arc::clone(&judged.mesh.rules.get(rule)?.object);
-            let mut because = vec![Reason::PortSettingsDropTls];
-            let top = object.body.destination_rule()?.traffic_policy.as_ref()?.blocks.get("tls");
-            let mode_missing = top.is_some_and(|block| block.get("mode").is_none());
-            if mode_missing {
-                because.push(Reason::ModeMissing);
-            }
-            let field = if mode_missing { "spec.trafficPolicy.tls" } else { "spec.trafficPolicy.tls.mode" };
-            Some(Root {
-                object,
-                field: field.to_owned(),
-                counted: format!("mark on the endpoints, rule in {}", level.unwrap_or_default()),
-                because,
-            })
-        }
-        Some(Downgrade::PolicyDisables(demand)) => Some(Root {
-            object: Arc::clone(demand.policy.as_ref()?),
-            field: demand.field.to_string(),
-            counted: format!("automatic mTLS looks at it, {} level", demand.level.word()),
-            because: vec![Reason::HiddenByPolicyLevel],
-        }),
-        Some(Downgrade::External) => Some(Root {
-            object: Arc::clone(&judged.service.object),
-            field: "spec.location".to_owned(),
-            counted: "the host counts as outside the mesh, so automatic mTLS leaves it alone".to_owned(),
-            because: Vec::new(),
-        }),
+        Some(Downgrade::PolicyDisables(demand)) => Some(Root::new(
+            demand.policy.as_ref()?,
+            demand.field.as_ref(),
+            format!("automatic mTLS looks at it, {} level", demand.level.word()),
+            vec![Reason::HiddenByPolicyLevel],
+        )),
+        Some(Downgrade::External) => Some(Root::new(
+            &judged.service.object,
+            "spec.location",
+            "the host counts as outside the mesh, so automatic mTLS leaves it alone",
+            Vec::new(),
+        )),
         Some(Downgrade::AutoMtlsOff) => {
             mesh_config(judged).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
         }
@@ -84,9 +107,12 @@ fn by_automatic_mtls(judged: &Judged<'_>, endpoint: &EndpointTls, level: Option<
             let because = vec![Reason::HeadlessAllOrNothing];
             mislabelled(judged, because.clone()).or_else(|| Some(by_server(judged, endpoint, because)))
         }
-        Some(Downgrade::CredentialOnSidecar | Downgrade::MutualWithoutCertificates) | None => {
-            by_label(judged, endpoint).or_else(|| Some(by_server(judged, endpoint, Vec::new())))
-        }
+        Some(
+            Downgrade::EndpointMark(_)
+            | Downgrade::CredentialOnSidecar
+            | Downgrade::MutualWithoutCertificates,
+        )
+        | None => by_label(judged, endpoint).or_else(|| Some(by_server(judged, endpoint, Vec::new()))),
     }
 }
 
@@ -121,20 +147,13 @@ const LABEL: &str = "metadata.labels.security.istio.io/tlsMode";
 fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
     let workload = judged.mesh.workloads.get(endpoint.workload?)?;
     if endpoint.server == Server::PastProxy {
-        return Some(Root {
-            object: Arc::clone(&workload.object),
-            field: "metadata.annotations".to_owned(),
-            counted: "keep the port from the proxy".to_owned(),
-            because: Vec::new(),
-        });
+        let counted = "keep the port from the proxy";
+        let root = Root::new(&workload.object, "metadata.annotations", counted, Vec::new());
+        return Some(Root { is_servers: true, ..root });
     }
     let has_sidecar = workload.proxy == crate::model::pod::ProxyKind::Sidecar;
-    (has_sidecar != endpoint.claims_mtls).then(|| Root {
-        object: Arc::clone(&workload.object),
-        field: LABEL.to_owned(),
-        counted: "what automatic mTLS takes the pod for".to_owned(),
-        because: Vec::new(),
-    })
+    (has_sidecar != endpoint.claims_mtls)
+        .then(|| Root::new(&workload.object, LABEL, "what automatic mTLS takes the pod for", Vec::new()))
 }
 
 fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
@@ -146,29 +165,16 @@ fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {
 
 fn mesh_config(judged: &Judged<'_>) -> Option<Root> {
     let object = Config::configured_by(&judged.mesh.snapshot, &judged.client.revision)?;
-    Some(Root {
-        object: Arc::clone(object),
-        field: "data.mesh.enableAutoMtls".to_owned(),
-        counted: "without a rule nothing is encrypted".to_owned(),
-        because: Vec::new(),
-    })
+    Some(Root::new(object, "data.mesh.enableAutoMtls", "without a rule nothing is encrypted", Vec::new()))
 }
 
 fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) -> Root {
-    if let Some(demand) = &endpoint.demand
-        && let Some(policy) = &demand.policy
-    {
-        return Root {
-            object: Arc::clone(policy),
-            field: demand.field.to_string(),
-            counted: format!("server's mode, {} level", demand.level.word()),
-            because,
-        };
-    }
-    Root {
-        object: Arc::clone(&judged.service.object),
-        field: "spec".to_owned(),
-        counted: "the service called".to_owned(),
-        because,
-    }
+    let demand = endpoint.demand.as_ref().and_then(|demand| Some((demand, demand.policy.as_ref()?)));
+    let root = if let Some((demand, policy)) = demand {
+        let counted = format!("server's mode, {} level", demand.level.word());
+        Root::new(policy, demand.field.as_ref(), counted, because)
+    } else {
+        Root::new(&judged.service.object, "spec", "the service called", because)
+    };
+    Root { is_servers: true, ..root }
 }

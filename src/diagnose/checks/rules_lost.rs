@@ -1,5 +1,6 @@
 //! MS0202, MS0204, MS0208 and MS0209: a rule does not count for some clients of its host, though they would find it if
-//! another one were not in the way or its export list were another (DR-4.1 to DR-4.7, DR-5.1 to DR-5.7, DR-6.3, DR-6.9).
+//! another one were not in the way or its export list were another (DR-4.1 to DR-4.7, DR-5.1 to DR-5.7, DR-6.3, DR-6.9),
+//! or is merged and its traffic policy does not count (DR-6.4, DR-6.5).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use crate::resolve::{Mesh, RuleId};
 /// MS0202: a rule that another pool's rule hides. One that is in force for nobody is MS0201's, but for a wildcard of
 /// the root namespace: it is there for the hosts that have no rule of their own.
 pub fn shadowed(mesh: &Mesh, uses: &Uses<'_>, never: &BTreeSet<RuleId>) -> Vec<Finding> {
-    of(mesh, &uses.hidden, never, |rule, losses| {
+    of(mesh, &uses.hidden, never, INSTEAD, |rule, losses| {
         let all = All::new(losses);
         let severity = if all.blocks.contains("tls") || !all.routed.is_empty() {
             Severity::Warning
@@ -40,9 +41,35 @@ pub fn shadowed(mesh: &Mesh, uses: &Uses<'_>, never: &BTreeSet<RuleId>) -> Vec<F
     })
 }
 
+/// MS0202 too: a rule whose traffic policy the merge drops, since one before it has one (DR-6.4, DR-6.5). Nobody writes
+/// two rules for a host of one namespace to have the TLS settings of one of them left out, so their loss is a warning
+/// even where the other one sets TLS as well.
+pub fn policy_dropped(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
+    of(mesh, &uses.policy_dropped, &BTreeSet::new(), ("spec.trafficPolicy", "taken whole"), |rule, losses| {
+        let all = All::new(losses);
+        let severity = if all.blocks.contains("tls") || all.otherwise.contains("tls") {
+            Severity::Warning
+        } else {
+            Severity::Info
+        };
+        let message = format!(
+            "{} is merged with {}, which is of the same namespace and for the same host and comes first: only the first \
+             trafficPolicy of a merge counts, and for {} this one does not; lost is {}",
+            rule.object.id,
+            winners(mesh, losses),
+            all.pairs(),
+            all.words()
+        );
+        let counted = "dropped in the merge";
+        let code = Code::RuleShadowed;
+        let finding = Finding::of_field(code, &rule.object, "spec.trafficPolicy", counted, message);
+        Finding { severity, ..finding }
+    })
+}
+
 /// MS0204: a rule that does not merge with the one of its host that counts.
 pub fn not_merged(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
-    of(mesh, &uses.apart, &BTreeSet::new(), |rule, losses| {
+    of(mesh, &uses.apart, &BTreeSet::new(), INSTEAD, |rule, losses| {
         let all = All::new(losses);
         let message = format!(
             "{} and {} are for the same host and do not merge, since their exportTo differ; the newer one counts for \
@@ -59,7 +86,7 @@ pub fn not_merged(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
 
 /// MS0208: a rule whose export list hides it from clients that have its host in their scope.
 pub fn not_exported(mesh: &Mesh, uses: &Uses<'_>, never: &BTreeSet<RuleId>) -> Vec<Finding> {
-    of(mesh, &uses.not_exported, never, |rule, losses| {
+    of(mesh, &uses.not_exported, never, INSTEAD, |rule, losses| {
         let all = All::new(losses);
         let own = all.namespaces.contains(&*rule.object.id.namespace);
         let own = if own { "; its own namespace, too, has to be named" } else { "" };
@@ -110,10 +137,14 @@ pub fn stops(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
 
 type OfRule = BTreeMap<Option<RuleId>, Lost>;
 
+/// The field of the rule that counts in place of another, and how it counts.
+const INSTEAD: (&str, &str) = ("spec.host", "counts instead");
+
 fn of(
     mesh: &Mesh,
     losses: &Losses,
     without: &BTreeSet<RuleId>,
+    (field, counted): (&str, &str),
     finding: impl Fn(&Rule, &OfRule) -> Finding,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -121,7 +152,7 @@ fn of(
         let Some(rule) = mesh.rules.get(*id) else { continue };
         let mut found = finding(rule, losses);
         for winner in losses.keys().take(10).filter_map(|winner| mesh.rules.get((*winner)?)) {
-            found = found.with(&winner.object, Role::Partner, "spec.host", "counts instead");
+            found = found.with(&winner.object, Role::Partner, field, counted);
         }
         found.edges = All::new(losses).listed();
         findings.push(found);
@@ -147,6 +178,7 @@ struct All<'a> {
     hosts: BTreeSet<&'a str>,
     namespaces: BTreeSet<&'a str>,
     blocks: BTreeSet<&'a str>,
+    otherwise: BTreeSet<&'a str>,
     routed: BTreeSet<&'a str>,
     parts: BTreeSet<String>,
 }
@@ -164,6 +196,7 @@ impl<'a> All<'a> {
             all.hosts.extend(lost.hosts.as_slice().iter().map(|host| &**host));
             all.namespaces.extend(lost.namespaces.as_slice().iter().map(|namespace| &**namespace));
             all.blocks.extend(lost.what.blocks.iter().map(String::as_str));
+            all.otherwise.extend(lost.what.otherwise.iter().map(String::as_str));
             all.routed.extend(lost.routed.iter().map(|subset| &**subset));
             all.parts.insert(lost.words());
         }
@@ -224,6 +257,44 @@ mod tests {
         // The same settings, and TLS that automatic mTLS gives back.
         assert_eq!(said(&with(POOL, POOL), "MS0202"), 0);
         assert_eq!(said(&with("trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}", POOL), "MS0202"), 0);
+        // The names that it wants in the server's certificate are not given back.
+        let names = "trafficPolicy: {tls: {mode: ISTIO_MUTUAL, subjectAltNames: [reviews]}}";
+        assert_eq!(finding(&with(names, POOL), "MS0202").severity.word(), "warning");
+    }
+
+    #[test]
+    fn a_policy_that_a_merge_drops_is_told_for_the_rule_that_loses_it() {
+        let merged = |old: &str, young: &str| {
+            shop() + &rule("shop", "old", 1, &spec(old)) + &rule("shop", "young", 2, &spec(young))
+        };
+        let tls = finding(&merged(POOL, SIMPLE), "MS0202");
+        assert_eq!((tls.severity.word(), &*tls.root.0.name), ("warning", "young"));
+        assert_eq!(tls.root.1, "spec.trafficPolicy");
+        assert!(tls.message.contains("merged with DestinationRule shop/old"), "{}", tls.message);
+        assert!(tls.message.ends_with("lost is tls"), "{}", tls.message);
+        assert_eq!(tls.edges.len(), 2);
+        assert_eq!(finding(&merged(SIMPLE, POOL), "MS0202").severity.word(), "info");
+        let otherwise = finding(&merged("trafficPolicy: {tls: {mode: DISABLE}}", SIMPLE), "MS0202");
+        assert_eq!(otherwise.severity.word(), "warning");
+        // What only gives subsets leaves the policy to the next, and so does one that says the same.
+        let subsets = "subsets: [{name: v1, labels: {version: v1}}]";
+        for silent in [merged(subsets, SIMPLE), merged(SIMPLE, subsets), merged(POOL, POOL)] {
+            assert_eq!(said(&silent, "MS0202"), 0);
+        }
+        // Not merged: that is MS0204.
+        let apart = merged(POOL, &format!("{SIMPLE}, exportTo: [\"*\"]"));
+        assert_eq!((said(&apart, "MS0202"), said(&apart, "MS0204")), (0, 1));
+    }
+
+    #[test]
+    fn a_rule_for_some_clients_may_say_something_else_than_the_one_for_all() {
+        let own = |name: &str, age: u8, more: &str| rule("web", name, age, &spec(more));
+        let some = format!("{POOL}, workloadSelector: {{matchLabels: {{app: client}}}}");
+        let all = own("all", 1, &format!("{SIMPLE}, exportTo: [\".\", x]"));
+        assert_eq!(said(&(shop() + &own("some", 2, &some) + &all), "MS0202"), 0);
+        // Two for the same clients are merged as any two are.
+        let two = shop() + &own("some", 2, &some) + &own("too", 3, &some.replace(POOL, SIMPLE));
+        assert_eq!(&*finding(&two, "MS0202").root.0.name, "too");
     }
 
     #[test]

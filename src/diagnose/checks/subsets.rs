@@ -53,16 +53,19 @@ pub fn duplicate(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
 
 /// MS0207, one a rule.
 pub fn empty(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
-    uses.used.iter().filter_map(|(id, hosts)| empty_of(mesh, *id, hosts)).collect()
+    uses.used.iter().filter_map(|(id, hosts)| empty_of(mesh, uses, *id, hosts)).collect()
 }
 
-fn empty_of(mesh: &Mesh, id: RuleId, hosts: &[Text]) -> Option<Finding> {
+fn empty_of(mesh: &Mesh, uses: &Uses<'_>, id: RuleId, hosts: &[Text]) -> Option<Finding> {
     let rule = mesh.rules.get(id)?;
     let body = rule.body()?;
     let mut seen = BTreeSet::new();
     let subsets = body.subsets.iter().enumerate().filter(|(_, subset)| seen.insert(&subset.name));
-    let judged: Vec<_> =
-        subsets.filter(|(_, subset)| !subset.labels.is_empty() && !of_node(&subset.labels)).collect();
+    // Nothing is selected by the labels of a subset that a merge drops: that is MS0205's.
+    let judged: Vec<_> = subsets
+        .filter(|(_, subset)| !subset.labels.is_empty() && !of_node(&subset.labels))
+        .filter(|(_, subset)| !uses.drops(id, &subset.name))
+        .collect();
     if judged.is_empty() {
         return None;
     }
@@ -284,7 +287,7 @@ fn walk(value: &Value, path: &str, is: &impl Fn(&str, &str) -> bool, found: &mut
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::checks::examples::{REVIEWS, check, finding, object, rule, service, shop};
+    use crate::diagnose::checks::examples::{REVIEWS, check, finding, object, pod, rule, service, shop};
 
     fn said(yaml: &str, code: &str) -> usize {
         check(yaml).iter().filter(|line| line.starts_with(code)).count()
@@ -343,6 +346,27 @@ mod tests {
         let gateway =
             route(&format!("route: [{}]", to("v2", 100))).replace("hosts:", "gateways: [edge], hosts:");
         assert_eq!(said(&(shop() + &own(V1) + &gateway), "MS0206"), 0);
+    }
+
+    #[test]
+    fn a_subset_that_a_merge_drops_selects_no_pod_and_that_is_not_told() {
+        let empty = V1.replace("version: v1", "version: v0");
+        let second = |more: &str| rule("shop", "second", 2, &format!("{{host: reviews, {empty}{more}}}"));
+        let dropped = shop() + &own(V1) + &second("");
+        assert_eq!((said(&dropped, "MS0205"), said(&dropped, "MS0207")), (1, 0));
+        // The first of the name is the one that counts.
+        let first = shop() + &second("") + &rule("shop", "third", 3, &format!("{{host: reviews, {V1}}}"));
+        assert_eq!(&*finding(&first, "MS0207").root.0.name, "second");
+        // Dropped for the clients that a rule selects, and in force for the others.
+        let some = rule(
+            "shop",
+            "some",
+            3,
+            &format!("{{host: reviews, {V1}, workloadSelector: {{matchLabels: {{app: some}}}}}}"),
+        );
+        let both =
+            shop() + &pod("shop", "some-1", 5, "app: some", true) + &some + &second(", exportTo: [\".\", x]");
+        assert_eq!((said(&both, "MS0205"), said(&both, "MS0207")), (1, 1));
     }
 
     #[test]

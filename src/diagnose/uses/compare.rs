@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use super::Visit;
 use super::lost::What;
 use crate::model::Text;
-use crate::model::destination_rule::{TlsMode, TrafficPolicy};
+use crate::model::destination_rule::TrafficPolicy;
+use crate::resolve::client_tls::says_what_automatic_does;
 use crate::resolve::rules::Contributor;
 use crate::resolve::traffic_policy::effective;
 use crate::resolve::{Choice, Level, Mesh, RuleId, Service};
@@ -58,6 +58,11 @@ pub(super) fn policies(mesh: &Mesh) -> Policies {
 impl<'a> Comparisons<'a> {
     pub(super) fn new(policies: &'a Policies) -> Self {
         Self { policies, ports: FxHashMap::default(), made: FxHashMap::default() }
+    }
+
+    /// Whether a rule has a traffic policy of its own.
+    pub(super) fn has_policy(&self, rule: RuleId) -> bool {
+        self.policies.contains_key(&rule)
     }
 
     pub(super) fn side(&mut self, mesh: &Mesh, service: &Service) -> Side {
@@ -127,7 +132,7 @@ fn compare(visit: &Visit<'_>, automatic: bool, losing: &[Contributor], chosen: &
         let (before, after) = (blocks(before.as_ref()), blocks(after.as_ref()));
         for (name, block) in before {
             match after.get(&name) {
-                None if name == "tls" && automatic && is_mutual(&block) => {}
+                None if name == "tls" && automatic && says_what_automatic_does(&block) => {}
                 None => {
                     what.blocks.insert(name);
                 }
@@ -139,9 +144,4 @@ fn compare(visit: &Visit<'_>, automatic: bool, losing: &[Contributor], chosen: &
         }
     }
     what
-}
-
-/// What automatic mTLS sends without a block.
-fn is_mutual(block: &Value) -> bool {
-    TlsMode::of_block(block) == TlsMode::IstioMutual
 }

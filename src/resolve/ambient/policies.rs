@@ -14,9 +14,9 @@ use crate::resolve::server_mtls::{Demand, PolicyLevel};
 /// What becomes of an entry of `portLevelMtls` that ambient mode does not honour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lost {
-    /// The converted policy is never sent: what should be strict is not (A7).
+    /// The converted policy is never sent: what should be strict is not (mtls.md A7).
     Strict,
-    /// Only PERMISSIVE is looked for: what should be open stays strict (A5).
+    /// Only PERMISSIVE is looked for: what should be open stays strict (mtls.md A5).
     Exception,
 }
 
@@ -169,7 +169,7 @@ impl Chosen<'_> {
         }
     }
 
-    /// A7: the mesh is strict, the namespace says nothing, and the workload's policy is open but for a port.
+    /// mtls.md A7: the mesh is strict, the namespace says nothing, and the workload's policy is open but for a port.
     fn never_sent(self) -> bool {
         *mode_of(self.mesh) == MtlsMode::Strict && *mode_of(self.namespace) == MtlsMode::Unset
     }
