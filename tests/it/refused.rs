@@ -364,3 +364,24 @@ fn a_flag_that_comes_from_elsewhere_is_not_known() {
     let inherits = format!("{{name: PILOT_ENABLE_DESTINATION_RULE_INHERITANCE, {from}}}");
     assert_eq!(status(&with(&inherits), "svc/reviews.shop"), "OK");
 }
+
+#[test]
+fn who_asks_for_what_could_not_be_read_is_told_so() {
+    let yaml = reviews().replace("port: 80,", "port: 0,");
+    let ran = run_on(&yaml, &["why", "reviews.shop"]);
+    assert_eq!(ran.code, 64);
+    assert!(
+        ran.err.contains("no service is called reviews.shop; Service shop/reviews (mesh.yaml:"),
+        "{}",
+        ran.err
+    );
+    let yaml = reviews().replace("app: client,", "app: 7,");
+    let ran = run_on(&yaml, &["tls-check", "client.web", "reviews.shop"]);
+    assert!(
+        ran.err.contains("no pod or workload is called client.web; Pod web/client (mesh.yaml:"),
+        "{}",
+        ran.err
+    );
+    let ran = run_on(&yaml, &["why", "other.shop"]);
+    assert!(!ran.err.contains("could not be read"), "{}", ran.err);
+}
