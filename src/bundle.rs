@@ -68,6 +68,12 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
                 Content::Objects => any |= read_objects(input, &mut reader, &mut bundle),
                 Content::Log | Content::Unknown => logs.push((path, input)),
                 Content::Binary => bundle.problems.push(input.problem("is a binary file: it was not read")),
+                Content::Unmarked(encoding) => {
+                    let text = format!(
+                        "is {encoding}, and it was not read: iconv -f {encoding} -t UTF-8 makes it readable"
+                    );
+                    bundle.problems.push(input.problem(&text));
+                }
             }
         }
         let waits_for_logs = logs.iter().any(|(of, _)| std::ptr::eq(*of, path));

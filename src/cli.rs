@@ -197,7 +197,7 @@ impl Cli {
             Some(Command::Why(flags)) => why::run(&common, &flags),
             Some(Command::Logs(flags)) => logs::run(&common, &flags),
             Some(Command::Explain(flags)) => explain::run(&common, &flags),
-            Some(Command::Config { question }) => config::run(question),
+            Some(Command::Config { question }) => config::run(&common, question),
             Some(Command::Demo(flags)) => demo::run(common, flags),
         }
     }

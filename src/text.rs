@@ -122,6 +122,9 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
             if gap == 0 {
                 let (head, tail) = split_at_cells(&word, cells);
                 line.push_str(&head);
+                if tail.is_empty() {
+                    break;
+                }
                 word = Cow::Owned(tail);
             }
             lines.push(String::new());
@@ -130,18 +133,26 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
+/// Characters behind which a long word, such as a patch, a path or a host, is better broken than elsewhere.
+const BREAKS: [char; 8] = ['{', '[', ',', ':', ';', '/', '.', '='];
+
+/// The beginning of a word that fits, and the rest. It holds at least one character, so that there is an end to it.
 fn split_at_cells(word: &str, cells: usize) -> (String, String) {
     let mut used = 0;
-    let mut head = String::new();
-    let mut rest = word.chars();
-    for one in rest.by_ref() {
+    let mut end = 0;
+    let mut good = None;
+    for (at, one) in word.char_indices() {
         used += one.width().unwrap_or(0);
-        head.push(one);
-        if used >= cells {
+        if used > cells && end > 0 {
             break;
         }
+        end = at + one.len_utf8();
+        if BREAKS.contains(&one) && used * 2 >= cells {
+            good = Some(end);
+        }
     }
-    (head, rest.collect())
+    let (head, tail) = word.split_at(good.unwrap_or(end));
+    (head.to_owned(), tail.to_owned())
 }
 
 #[cfg(test)]
@@ -171,5 +182,12 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
+        assert_eq!(
+            wrap("-p {\"spec\":{\"tls\":{\"mode\":\"X\"}}}", 14),
+            ["-p", "{\"spec\":{", "\"tls\":{\"mode\":", "\"X\"}}}"]
+        );
+        assert_eq!(wrap("a/b/cccccccccc", 6), ["a/b/", "cccccc", "cccc"]);
+        assert_eq!(wrap("日本語", 3), ["日", "本", "語"]);
+        assert_eq!(wrap("日", 1), ["日"]);
     }
 }

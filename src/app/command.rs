@@ -61,8 +61,10 @@ pub enum Command {
     Move(Motion),
     /// One layer deeper.
     Open,
-    /// Back, and out at the root.
+    /// Back.
     Back,
+    /// Back, and out at the root.
+    Leave,
     /// Out.
     Quit,
     /// Type a command.

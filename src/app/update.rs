@@ -217,7 +217,16 @@ fn push(app: &mut App, screen: Screen) {
 fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     match command {
         Command::Move(motion) => app.stack.top_mut().behaviour_mut().move_by(motion),
-        Command::Back => back(app, effects),
+        Command::Back => {
+            if !back(app) {
+                app.say(Tone::Dim, "this is the first screen: q quits");
+            }
+        }
+        Command::Leave => {
+            if !back(app) {
+                effects.push(Effect::Quit);
+            }
+        }
         Command::Quit => effects.push(Effect::Quit),
         Command::CommandLine => app.prompt = Some(Prompt::command()),
         Command::Filter => {
@@ -265,14 +274,13 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Back: first the filter goes, then the screen, then the program.
-fn back(app: &mut App, effects: &mut Vec<Effect>) {
+/// Back: first the filter goes, then the screen. False at the root, where nothing is left to go back from.
+fn back(app: &mut App) -> bool {
     let filtered = app.screen().behaviour().filter().is_some_and(|filter| !filter.text().is_empty());
     if filtered {
         set_filter(app, Filter::default());
-    } else if !app.stack.pop() {
-        effects.push(Effect::Quit);
     }
+    filtered || app.stack.pop()
 }
 
 fn follow(

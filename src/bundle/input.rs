@@ -68,6 +68,8 @@ pub(super) enum Content {
     Objects,
     Log,
     Binary,
+    /// Text in an encoding that a byte order mark would tell, without one: its name.
+    Unmarked(&'static str),
     /// Text of neither kind so far: read as a log, and as objects if no line of it is one.
     Unknown,
 }
@@ -160,6 +162,11 @@ fn walk(
 fn look(name: Arc<str>, mut text: Box<dyn Read + Send>, path: Option<PathBuf>) -> std::io::Result<Input> {
     let mut beginning = Vec::with_capacity(LOOK);
     text.by_ref().take(LOOK as u64).read_to_end(&mut beginning)?;
+    // PowerShell writes files so; the mark is lost on the way, and what follows is read like any other text.
+    if is_utf_16(&beginning) {
+        let text = encoding_rs_io::DecodeReaderBytes::new(Cursor::new(beginning).chain(text));
+        return look(name, Box::new(text), path);
+    }
     if beginning.starts_with(&[0xef, 0xbb, 0xbf]) {
         beginning.drain(..3);
     }
@@ -169,9 +176,29 @@ fn look(name: Arc<str>, mut text: Box<dyn Read + Send>, path: Option<PathBuf>) -
     Ok(Input { name, content, starts_like_json, text: Box::new(Cursor::new(beginning).chain(text)), path })
 }
 
+/// Whether a text begins with the byte order mark of UTF-16; UTF-32 has the same with two zeros behind it.
+fn is_utf_16(beginning: &[u8]) -> bool {
+    beginning.starts_with(&[0xfe, 0xff])
+        || beginning.starts_with(&[0xff, 0xfe]) && !beginning.starts_with(&[0xff, 0xfe, 0, 0])
+}
+
+/// The encoding of a text whose zeros stand where those of plain letters do.
+fn wide_encoding(beginning: &[u8]) -> Option<&'static str> {
+    let sample = beginning.get(..beginning.len().min(512) / 4 * 4)?;
+    let zeros = |place: usize| sample.chunks_exact(4).filter(|chunk| chunk.get(place) == Some(&0)).count();
+    let zeros = [0, 1, 2, 3].map(|place| zeros(place) * 10 > sample.len() / 4 * 9);
+    match zeros {
+        [false, true, false, true] => Some("UTF-16LE"),
+        [true, false, true, false] => Some("UTF-16BE"),
+        [false, true, true, true] => Some("UTF-32LE"),
+        [true, true, true, false] => Some("UTF-32BE"),
+        _ => None,
+    }
+}
+
 fn content_of(beginning: &[u8]) -> Content {
     if memchr::memchr(0, beginning).is_some() {
-        return Content::Binary;
+        return wide_encoding(beginning).map_or(Content::Binary, Content::Unmarked);
     }
     let mut detector = Detector::default();
     for line in beginning.split(|byte| *byte == b'\n').take(200) {

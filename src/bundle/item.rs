@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Problem;
 use super::batch::Found;
-use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, unreadable};
+use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, in_words, refused, unreadable};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Note, Object, Origin};
 use serde::Deserialize;
@@ -24,7 +24,12 @@ struct Refusal {
     line: u64,
     field: Option<String>,
     text: String,
+    /// The item's text with quotes around what was refused as a number, where it may be a text.
+    quoted: Option<String>,
 }
+
+/// So many texts that look like numbers are put in quotes before their object is given up.
+const MOST_QUOTED: usize = 50;
 
 /// Lists that stand in a list are opened this deep.
 const DEEPEST: usize = 8;
@@ -193,23 +198,42 @@ impl ItemReader {
         head: &Head,
         origin: &Origin,
     ) -> Result<Object, Refusal> {
-        let mut mesh_text = None;
-        let mut read = |telling_the_field: bool| {
-            let seed = ObjectSeed {
-                kind: kind.clone(),
-                api_version: &head.api_version,
-                origin: origin.clone(),
-                interner: &mut self.interner,
-                mesh_text: &mut mesh_text,
-            };
-            if telling_the_field { text.decode_telling_the_field(seed) } else { text.decode(seed) }
+        let (mut mesh_text, mut refused) = (None, None);
+        let mut read = text.decode(self.seed(kind, head, origin, (&mut mesh_text, &mut refused)));
+        let mut quoted;
+        let mut text = text;
+        for _ in 0..MOST_QUOTED {
+            let Err(Refusal { quoted: Some(better), .. }) = read else { break };
+            quoted = better;
+            text = Text::Yaml(&quoted);
+            read = text.decode(self.seed(kind, head, origin, (&mut mesh_text, &mut refused)));
+        }
+        let mut object = match read {
+            Ok(object) => object,
+            // Keeping track of the field costs time, so only a text that is refused is read again with it.
+            Err(refusal) => {
+                let field = text.refused_field(self.seed(kind, head, origin, (&mut mesh_text, &mut refused)));
+                return Err(refusal.in_field(refused.or(field)));
+            }
         };
-        // Keeping track of the field costs time, so only a text that is refused is read again with it.
-        let mut object = read(false).or_else(|_| read(true))?;
         if let Some(mesh) = mesh_text {
-            attach_mesh_config(&mut object, super::yaml::parse(&mesh).map_err(|error| error.to_string()));
+            attach_mesh_config(
+                &mut object,
+                super::yaml::parse(&mesh).map_err(|error| super::yaml::plain_message(&error)),
+            );
         }
         Ok(object)
+    }
+
+    fn seed<'a>(
+        &'a mut self,
+        kind: &Kind,
+        head: &'a Head,
+        origin: &Origin,
+        (mesh_text, refused): (&'a mut Option<String>, &'a mut Option<Note>),
+    ) -> ObjectSeed<'a> {
+        let (kind, api_version, origin) = (kind.clone(), head.api_version.as_str(), origin.clone());
+        ObjectSeed { kind, api_version, origin, interner: &mut self.interner, mesh_text, refused }
     }
 
     /// Says what is wrong. If the text still tells which object it is, the object stands there as unreadable, so
@@ -227,7 +251,7 @@ impl ItemReader {
         let head = head.filter(|head| !head.kind.is_empty()).unwrap_or(&scanned.head);
         let name = scanned.name.as_deref().filter(|name| !name.is_empty());
         let words = match &refusal.field {
-            Some(field) => format!("{field}: {}", refusal.text),
+            Some(field) => format!("{field} {}", refusal.text),
             None => refusal.text.clone(),
         };
         let named = name.map(|name| format!("{} {}/{name}: ", head.kind, scanned.namespace));
@@ -250,30 +274,17 @@ pub(super) struct Scanned {
     name: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Named {
-    metadata: NamedMetadata,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct NamedMetadata {
-    namespace: Value,
-    name: Value,
-}
-
 impl Text<'_> {
     fn head(self) -> Result<Head, Refusal> {
         match self {
-            Self::Json(text) => serde_json::from_slice(text).map_err(|error| Refusal::json(&error, None)),
+            Self::Json(text) => serde_json::from_slice(text).map_err(|error| Refusal::json(&error)),
             Self::Yaml(text) => {
                 let scanned = scan_yaml(text).head;
                 if scanned.kind().is_some() {
                     return Ok(scanned);
                 }
                 super::yaml::with(text, |d| Option::<Head>::deserialize(d).map(Option::unwrap_or_default))
-                    .map_err(|error| Refusal::yaml(&error, None))
+                    .map_err(|error| Refusal::yaml(&error, text))
             }
         }
     }
@@ -282,46 +293,38 @@ impl Text<'_> {
         match self {
             Self::Json(text) => {
                 let mut json = serde_json::Deserializer::from_slice(text);
-                seed.deserialize(&mut json).map_err(|error| Refusal::json(&error, None))
+                seed.deserialize(&mut json).map_err(|error| Refusal::json(&error))
             }
             Self::Yaml(text) => {
-                super::yaml::with(text, |d| seed.deserialize(d)).map_err(|error| Refusal::yaml(&error, None))
+                super::yaml::with(text, |d| seed.deserialize(d)).map_err(|error| Refusal::yaml(&error, text))
             }
         }
     }
 
-    /// Reads again what was refused, slower, keeping track of the field.
-    fn decode_telling_the_field(self, seed: ObjectSeed<'_>) -> Result<Object, Refusal> {
-        let mut track = serde_path_to_error::Track::new();
-        let field = |track: serde_path_to_error::Track| {
-            let path = track.path().to_string();
-            (path != ".").then_some(path)
+    /// Reads again what was refused, as values of which the types are known, and says which field is the one.
+    /// `None` where the text itself is broken.
+    fn refused_field(self, seed: ObjectSeed<'_>) -> Option<Note> {
+        let value: Value = match self {
+            Self::Json(text) => serde_json::from_slice(text).ok()?,
+            Self::Yaml(text) => super::yaml::parse(text).ok()?,
         };
-        match self {
-            Self::Json(text) => {
-                let mut json = serde_json::Deserializer::from_slice(text);
-                let read = seed.deserialize(serde_path_to_error::Deserializer::new(&mut json, &mut track));
-                read.map_err(|error| Refusal::json(&error, field(track)))
-            }
-            Self::Yaml(text) => {
-                let tracked = &mut track;
-                let read = super::yaml::with(text, |d| {
-                    seed.deserialize(serde_path_to_error::Deserializer::new(d, tracked))
-                });
-                read.map_err(|error| Refusal::yaml(&error, field(track)))
-            }
-        }
+        let mut track = serde_path_to_error::Track::new();
+        let read = seed.deserialize(serde_path_to_error::Deserializer::new(&value, &mut track));
+        read.err().map(|error| refused(&track.path().to_string(), &error.to_string()))
     }
 
     fn scan_head(self) -> Scanned {
         match self {
             Self::Yaml(text) => scan_yaml(text),
             Self::Json(text) => {
-                let named: Named = serde_json::from_slice(text).unwrap_or_default();
-                let text_of = |value: &Value| value.as_str().map(str::to_owned);
-                let namespace = text_of(&named.metadata.namespace).unwrap_or_else(|| "default".to_owned());
-                let head = serde_json::from_slice(text).unwrap_or_default();
-                Scanned { head, namespace, name: text_of(&named.metadata.name) }
+                let value: Value = serde_json::from_slice(text).unwrap_or_default();
+                let text_of = |path: &str| value.pointer(path).and_then(Value::as_str).map(str::to_owned);
+                let head = Head {
+                    api_version: text_of("/apiVersion").unwrap_or_default(),
+                    kind: text_of("/kind").unwrap_or_default(),
+                };
+                let namespace = text_of("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
+                Scanned { head, namespace, name: text_of("/metadata/name") }
             }
         }
     }
@@ -370,14 +373,24 @@ impl Scanned {
 }
 
 impl Refusal {
-    fn json(error: &serde_json::Error, field: Option<String>) -> Self {
-        let text = error.to_string();
-        let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
-        Self { line: error.line() as u64, field, text }
+    fn json(error: &serde_json::Error) -> Self {
+        Self { line: error.line() as u64, field: None, text: in_words(&error.to_string()), quoted: None }
     }
 
-    fn yaml(error: &serde_saphyr::Error, field: Option<String>) -> Self {
+    fn yaml(error: &serde_saphyr::Error, text: &str) -> Self {
         let line = error.location().map_or(1, |location| location.line());
-        Self { line, field, text: super::yaml::plain_message(error) }
+        let quoted = super::yaml::with_quotes(text, error);
+        Self { line, field: None, text: super::yaml::plain_message(error), quoted }
+    }
+
+    /// The same with the field that it is about.
+    fn in_field(self, note: Option<Note>) -> Self {
+        match note {
+            Some(note) => {
+                let field = Some(note.field).filter(|field| !field.is_empty());
+                Self { field, text: note.problem, ..self }
+            }
+            None => self,
+        }
     }
 }

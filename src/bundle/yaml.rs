@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Bundle;
 use super::batch::{Batch, Found};
 use super::item::{ItemReader, Text};
-use crate::model::decode::Head;
+use crate::model::decode::{Head, in_words};
 
 /// A document or item longer than this is refused: no object that an API server takes comes near it.
 const LONGEST: usize = 64 * 1024 * 1024;
@@ -33,6 +33,22 @@ pub(super) fn parse(text: &str) -> Result<Value, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(text, options())
 }
 
+/// The text with quotes around a number that has more digits than any: kubectl takes it for a text, and writes it so
+/// (`commit: 12e4567`).
+pub(super) fn with_quotes(text: &str, error: &serde_saphyr::Error) -> Option<String> {
+    let serde_saphyr::Error::NonFiniteFloat { value, location } = error.without_snippet() else {
+        return None;
+    };
+    let is_number = value.trim_start_matches(['+', '-']).starts_with(|first: char| first.is_ascii_digit());
+    let line = usize::try_from(location.line()).ok()?.checked_sub(1)?;
+    let column = usize::try_from(location.column()).ok()?.checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let (before, _) = text.get(start..)?.char_indices().nth(column)?;
+    let (before, behind) = text.split_at_checked(start + before)?;
+    let behind = behind.strip_prefix(value.as_str()).filter(|_| is_number)?;
+    Some(format!("{before}\"{value}\"{behind}"))
+}
+
 /// The parser's message without the place, which is given beside it.
 pub(super) fn plain_message(error: &serde_saphyr::Error) -> String {
     let text = error.to_string();
@@ -44,8 +60,8 @@ pub(super) fn plain_message(error: &serde_saphyr::Error) -> String {
     let plain = first.split(" at line ").next().unwrap_or(first);
     let plain = plain.strip_prefix("error: ").unwrap_or(plain);
     match plain.split_once(": ") {
-        Some((place, rest)) if place.starts_with("line ") => rest.to_owned(),
-        _ => plain.to_owned(),
+        Some((place, rest)) if place.starts_with("line ") => in_words(rest),
+        _ => in_words(plain),
     }
 }
 

@@ -10,6 +10,8 @@ use crate::answer::Read;
 use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
 use crate::logs::PodName;
+use crate::model::Kind;
+use crate::model::object::Body;
 use crate::resolve::Options;
 use crate::resolve::unread::Unread;
 use crate::settings::{self, file::Settings};
@@ -138,6 +140,7 @@ pub(super) fn client(read: &Read, name: &str) -> anyhow::Result<Vec<usize>> {
         Named::None(like) => {
             let is_service = matches!(crate::resolve::name::service(&read.mesh, name).0, Named::One(_));
             let hint = if is_service { format!("; the service is svc/{name}") } else { hint(&like) };
+            let hint = not_read(read, &Kind::Pod, name).unwrap_or(hint);
             Err(Refusal::Usage(format!("no pod or workload is called {name}{hint}")).into())
         }
     }
@@ -158,7 +161,8 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
             );
         }
         Named::None(like) => {
-            return Err(Refusal::Usage(format!("no service is called {name}{}", hint(&like))).into());
+            let hint = not_read(read, &Kind::Service, name).unwrap_or_else(|| hint(&like));
+            return Err(Refusal::Usage(format!("no service is called {name}{hint}")).into());
         }
     };
     let Some(wanted) = port else { return Ok((service.host.to_string(), None)) };
@@ -168,6 +172,16 @@ pub(super) fn service(read: &Read, name: &str) -> anyhow::Result<(String, Option
         return Err(Refusal::Usage(text).into());
     };
     Ok((service.host.to_string(), Some(number)))
+}
+
+/// Where what may be meant is there and could not be read.
+fn not_read(read: &Read, kind: &Kind, name: &str) -> Option<String> {
+    let is_meant = |own: &str| name.split(['/', '.', ':']).any(|part| part == own);
+    let objects = read.mesh.snapshot.of_kind(kind);
+    let object =
+        objects.filter(|object| object.body == Body::Unreadable).find(|one| is_meant(&one.id.name))?;
+    let (id, origin) = (&object.id, &object.origin);
+    Some(format!("; {} {} ({}:{}) could not be read", id.kind, id.path(), origin.file, origin.line))
 }
 
 fn hint(like: &[String]) -> String {

@@ -4,15 +4,19 @@
 //! memory; policy objects keep theirs. What the text says that cannot be understood becomes notes; only a text that
 //! cannot be read as the kind it names is an error, and the reader makes [`unreadable`] of it.
 
+pub mod annotations;
 mod network;
+mod pods;
 mod policy;
+mod strict;
 mod traffic;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::id::{Kind, ObjectId, Text};
@@ -20,18 +24,34 @@ use super::interner::Interner;
 use super::mesh::MeshConfig;
 use super::object::{Body, Metadata, Note, Object, Origin};
 use super::schema;
+use strict::Strict;
 use wire::MetadataWire;
 
+pub use words::{in_words, refused, without_indices};
+
 /// What tells which object a text is: read before the rest, with everything else skipped.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct Head {
     /// `apiVersion`.
-    #[serde(deserialize_with = "wire::nullable")]
     pub api_version: String,
     /// `kind`.
-    #[serde(deserialize_with = "wire::nullable")]
     pub kind: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct HeadWire {
+    #[serde(deserialize_with = "wire::nullable")]
+    api_version: String,
+    #[serde(deserialize_with = "wire::nullable")]
+    kind: String,
+}
+
+impl<'de> Deserialize<'de> for Head {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let HeadWire { api_version, kind } = HeadWire::deserialize(Strict(deserializer))?;
+        Ok(Self { api_version, kind })
+    }
 }
 
 impl Head {
@@ -65,16 +85,24 @@ pub struct ObjectSeed<'a> {
     /// Receives the text of a mesh configuration, which is YAML inside a string: the reader parses it and calls
     /// [`attach_mesh_config`].
     pub mesh_text: &'a mut Option<String>,
+    /// Receives the field and the words of what was refused, where the text was read and its content was not. The
+    /// field has its places in lists.
+    pub refused: &'a mut Option<Note>,
 }
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
     type Value = Object;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
-        let Self { kind, api_version, origin, interner, mesh_text } = self;
+        let Self { kind, api_version, origin, interner, mesh_text, refused } = self;
+        let mut refuse = |note: Note| {
+            let told = format!("{} {}", note.field, note.problem);
+            *refused = Some(note);
+            D::Error::custom(told)
+        };
         let api_version = interner.text(api_version);
         let (meta, body) = match &kind {
-            Kind::Pod => wire::pod(deserializer, interner)?,
+            Kind::Pod => pods::pod(deserializer, interner)?,
             Kind::EndpointSlice => network::endpoint_slice(deserializer, interner)?,
             Kind::Endpoints => network::endpoints(deserializer, interner)?,
             Kind::ConfigMap => {
@@ -82,7 +110,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
                 *mesh_text = mesh;
                 (meta, Body::Raw)
             }
-            Kind::ReplicaSet => wire::workload(deserializer, interner)?,
+            Kind::ReplicaSet => pods::workload(deserializer, interner)?,
             Kind::Secret | Kind::Unrelated(_) => (wire::metadata_only(deserializer)?, Body::Raw),
             Kind::Namespace
             | Kind::Service
@@ -103,10 +131,10 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
             | Kind::BackendPolicy
             | Kind::OtherMesh(_) => {
                 let value = Value::deserialize(deserializer)?;
-                return from_value(kind, api_version, origin, value, interner).map_err(D::Error::custom);
+                return from_value(kind, api_version, origin, value, interner).map_err(refuse);
             }
         };
-        finish(kind, api_version, origin, meta, body, interner).map_err(D::Error::custom)
+        finish(kind, api_version, origin, meta, body, interner).map_err(&mut refuse)
     }
 }
 
@@ -116,7 +144,7 @@ fn from_value(
     origin: Origin,
     mut value: Value,
     interner: &mut Interner,
-) -> Result<Object, String> {
+) -> Result<Object, Note> {
     let changed = take_managed_fields(&mut value);
     let (mut meta, body, notes) = match &kind {
         Kind::DestinationRule
@@ -134,7 +162,7 @@ fn from_value(
         }
         Kind::Service => with_body(network::service(&value, interner)?),
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob => {
-            with_body(wire::workload(&value, interner).map_err(|error| error.to_string())?)
+            with_body(pods::of_value(&value, interner)?)
         }
         Kind::Namespace => with_body((wire::metadata(&value)?, Body::Namespace)),
         Kind::Pod
@@ -152,7 +180,7 @@ fn from_value(
     };
     meta.changed = changed;
     let mut object = finish(kind, api_version, origin, meta, body, interner)?;
-    object.notes = notes;
+    object.notes.extend(notes);
     object.json = Some(Arc::new(value));
     Ok(object)
 }
@@ -161,10 +189,39 @@ fn from_value(
 const OTHER_BLOCKS: [&str; 5] =
     ["connectionPool", "loadBalancer", "outlierDetection", "tunnel", "proxyProtocol"];
 
-/// Whether a field of a policy can change who is sent what: its value has to be understood, or the policy is not.
+/// Fields of a `VirtualService` that decide which hosts and subsets its clients know.
+const OF_ROUTES: [&str; 14] = [
+    "hosts",
+    "gateways",
+    "exportTo",
+    "http",
+    "tls",
+    "tcp",
+    "route",
+    "mirror",
+    "mirrors",
+    "destination",
+    "host",
+    "port",
+    "number",
+    "subset",
+];
+
+/// Whether a field can change who is sent what: its value has to be understood, or the object is not. What a
+/// `ServiceEntry` leaves open is told by itself (`resolve::gaps`).
 fn decides(kind: &Kind, field: &str) -> bool {
+    let mut parts = field.split('.');
+    let below = |places: [&str; 3]| places.contains(&field.split('.').nth(1).unwrap_or_default());
     if *kind == Kind::DestinationRule {
-        !field.split('.').any(|part| OTHER_BLOCKS.contains(&part))
+        !parts.any(|part| OTHER_BLOCKS.contains(&part))
+    } else if *kind == Kind::Sidecar {
+        below(["egress", "workloadSelector", "outboundTrafficPolicy"])
+    } else if *kind == Kind::WorkloadEntry {
+        !below(["weight", "locality", ""])
+    } else if *kind == Kind::VirtualService {
+        let last = field.rsplit('.').next().unwrap_or_default();
+        let matches = parts.any(|part| part == "match");
+        if matches { matches!(last, "match" | "sourceNamespace") } else { OF_ROUTES.contains(&last) }
     } else {
         *kind == Kind::PeerAuthentication
     }
@@ -201,9 +258,10 @@ fn finish(
     meta: MetadataWire,
     body: Body,
     interner: &mut Interner,
-) -> Result<Object, String> {
+) -> Result<Object, Note> {
     if meta.name.is_empty() {
-        return Err("metadata.name is missing".to_owned());
+        let (field, problem) = ("metadata.name".to_owned(), "is missing".to_owned());
+        return Err(Note { field, problem, wrong_type: false });
     }
     let namespace = match (kind.is_cluster_scoped(), meta.namespace.as_str()) {
         (true, _) => "",
@@ -211,15 +269,9 @@ fn finish(
         (false, namespace) => namespace,
     };
     let id = ObjectId { namespace: interner.text(namespace), name: meta.name.as_str().into(), kind };
-    Ok(Object {
-        id,
-        api_version,
-        meta: meta.into_metadata(interner),
-        origin,
-        body,
-        json: None,
-        notes: Vec::new(),
-    })
+    let meta = meta.into_metadata(interner);
+    let notes = annotations::check(&meta.annotations, &body);
+    Ok(Object { id, api_version, meta, origin, body, json: None, notes })
 }
 
 /// Takes `metadata.managedFields` out, which is long and says only who wrote what, and returns its latest time.
@@ -232,6 +284,7 @@ fn take_managed_fields(value: &mut Value) -> Option<i64> {
 /// An object whose text names a kind and cannot be read as it: it is there, and what depends on it is unknown.
 pub fn unreadable(head: &Head, namespace: &str, name: &str, origin: Origin, note: Note) -> Option<Object> {
     let kind = head.kind()?;
+    let note = Note { field: without_indices(&note.field), ..note };
     let namespace = if kind.is_cluster_scoped() { "" } else { namespace };
     Some(Object {
         id: ObjectId::new(kind, namespace, name),

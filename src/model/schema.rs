@@ -1,7 +1,8 @@
 //! Which fields Istio's kinds have, and what an object has that they do not.
 //!
 //! The fields are data (`assets/fields.json`), so that a test can hold them against the published definitions. A
-//! shape is a type's name, `enum:A|B`, a list with one shape, an object of fields (`*` stands for any key), or
+//! shape is a type's name, `port`, `port or 0` (which stands for none), `number of a port` (any number; one that no
+//! port has counts for nothing), `enum:A|B`, a list with one shape, an object of fields (`*` stands for any key), or
 //! `@Name` for a definition.
 
 use std::sync::OnceLock;
@@ -99,6 +100,10 @@ fn check_scalar(value: &Value, name: &str, path: &str, notes: &mut Vec<Note>) {
         }
         return;
     }
+    if let "port" | "port or 0" | "number of a port" = name {
+        check_port(value, name, path, notes);
+        return;
+    }
     let fits = match name {
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),
@@ -109,6 +114,27 @@ fn check_scalar(value: &Value, name: &str, path: &str, notes: &mut Vec<Note>) {
     if !fits {
         let wanted = if name == "integer" { "an integer".to_owned() } else { format!("a {name}") };
         refuse(value, &wanted, path, notes);
+    }
+}
+
+/// A port is a number from 1 to 65535, and what refuses any other refuses the whole object.
+fn check_port(value: &Value, name: &str, path: &str, notes: &mut Vec<Note>) {
+    let Some(number) = value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX)) else {
+        return refuse(value, "an integer", path, notes);
+    };
+    match number {
+        1..=65535 => {}
+        0 if name == "port or 0" => {}
+        0..=0xffff_ffff if name == "number of a port" => notes.push(Note {
+            field: path.to_owned(),
+            problem: format!("is {value}, which is no port: what is set for it counts for nothing"),
+            wrong_type: false,
+        }),
+        _ => notes.push(Note {
+            field: path.to_owned(),
+            problem: format!("must be a port number from 1 to 65535, is {value}"),
+            wrong_type: true,
+        }),
     }
 }
 

@@ -32,4 +32,6 @@ pub struct Istiod {
     pub version: Option<String>,
     /// Its environment, literal values only.
     pub environment: Vec<(String, String)>,
+    /// The variables of its environment that get their value from elsewhere (`valueFrom`), so that it is not known.
+    pub elsewhere: Vec<String>,
 }

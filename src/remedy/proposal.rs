@@ -106,6 +106,7 @@ fn read(kind: &str, api_version: &str, origin: Origin, text: &Value) -> Option<O
         origin,
         interner: &mut Interner::default(),
         mesh_text: &mut None,
+        refused: &mut None,
     };
     seed.deserialize(text).ok()
 }

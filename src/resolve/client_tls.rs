@@ -279,7 +279,7 @@ pub fn to_endpoint(mesh: &Mesh, cluster: &ClusterTls, endpoint: &Endpoint) -> (S
     }
     let workload = endpoint.workload.and_then(|at| mesh.workloads.get(at));
     let unclear = workload.and_then(|workload| workload.unclear);
-    if endpoint.unknown_pod.is_some() || unclear == Some(Unclear::Injection) {
+    if endpoint.unknown_pod.is_some() || matches!(unclear, Some(Unclear::Injection | Unclear::Asked)) {
         return (Sent::Unknown, None);
     }
     if !endpoint.claims_mtls {

@@ -112,6 +112,8 @@ pub struct Config {
     pub registry_only: bool,
     /// istiod's flags.
     pub flags: Flags,
+    /// Flags whose value istiod takes from elsewhere, so that it is not known.
+    pub unread_flags: Vec<Flag>,
     /// Whether sidecars and gateways send through tunnels (MT-6.2); `None` where istiod was not read.
     pub sends_hbone: Option<bool>,
     /// `PILOT_PREFER_SENDING_HBONE`: also to endpoints that speak Istio's mutual TLS (MT-6.3).
@@ -138,6 +140,19 @@ impl Config {
         names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
     }
 
+    /// How many control planes the objects tell of, with and without a revision.
+    pub fn control_planes(snapshot: &Snapshot) -> usize {
+        let configurations =
+            snapshot.of_kind(&Kind::ConfigMap).filter(|object| object.body.mesh_config().is_some());
+        let configured = configurations.filter_map(|object| match &*object.id.name {
+            "istio" => Some(""),
+            name => name.strip_prefix("istio-"),
+        });
+        let running = control_planes(snapshot).map(|one| one.revision);
+        let name = |name| if name == "default" { "" } else { name };
+        configured.chain(running).map(name).collect::<BTreeSet<&str>>().len()
+    }
+
     /// The `ConfigMap` with the mesh configuration of a revision.
     pub fn configured_by<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<&'a Arc<Object>> {
         mesh_config(snapshot, revision, control_plane(snapshot, revision).as_ref()).map(|(object, _)| object)
@@ -151,6 +166,7 @@ impl Config {
         let mesh = mesh.map(|(_, config)| config.clone()).unwrap_or_default();
         let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
+        let unread_flags = unread_flags(istiod, options, &version);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
         let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
@@ -169,9 +185,18 @@ impl Config {
             sends_hbone: (istiod.is_some() || fixed).then_some(sends_hbone),
             prefers_hbone: flags.is_on(Flag::PreferSendingHbone),
             flags,
+            unread_flags,
             version,
         }
     }
+}
+
+/// The flags whose value istiod takes from elsewhere, where the user did not fix them.
+fn unread_flags(istiod: Option<&Istiod>, options: &Options, version: &IstioVersion) -> Vec<Flag> {
+    let elsewhere = istiod.into_iter().flat_map(|istiod| &istiod.elsewhere);
+    let open =
+        |flag: &Flag| flag.is_known_to(version) && !options.flags.iter().any(|(fixed, _)| fixed == flag);
+    elsewhere.filter_map(|name| Flag::named(name)).filter(open).collect()
 }
 
 /// istiod as an object shows it.

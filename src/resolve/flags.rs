@@ -74,7 +74,7 @@ impl Flag {
     }
 
     /// Whether a version has it. Where it does not, what the flag would turn on is off.
-    fn is_known_to(self, version: &IstioVersion) -> bool {
+    pub fn is_known_to(self, version: &IstioVersion) -> bool {
         match self {
             Self::EnhancedMerge | Self::RuleTlsForExternal => version.at_least(1, 24),
             Self::RuleInheritance => version.at_least(1, 10) && !version.at_least(1, 20),
@@ -108,6 +108,13 @@ impl Flags {
     pub fn is_on(&self, flag: Flag) -> bool {
         self.0.contains(&flag)
     }
+}
+
+/// The flags that an environment sets to no boolean, each with its value: istiod says so in its log, and the default
+/// stands.
+pub fn misspelt(environment: &[(String, String)]) -> impl Iterator<Item = (Flag, &str)> {
+    let flags = environment.iter().filter_map(|(name, value)| Some((Flag::named(name)?, value.as_str())));
+    flags.filter(|(_, value)| boolean(value).is_none())
 }
 
 /// The value of a variable, in the words that istiod takes; with any other the default stands.

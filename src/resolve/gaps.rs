@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::model::object::Body;
-use crate::model::{Kind, Object, ObjectId, Snapshot, Text};
+use crate::model::{Kind, Note, Object, ObjectId, Snapshot, Text};
 
 use super::config::Config;
 use super::flags::Flag;
@@ -48,7 +48,11 @@ pub struct Gaps {
 impl Gaps {
     /// The gaps of a snapshot.
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
-        let mut gaps = Self::default();
+        let unread = config.unread_flags.iter().map(|flag| {
+            let need = format!("the value of {}, which istiod takes from elsewhere", flag.name());
+            Missing::not_collected("Deployment", need)
+        });
+        let mut gaps = Self { all: unread.collect(), ..Self::default() };
         for object in snapshot.objects() {
             gaps.add(object, config);
         }
@@ -102,6 +106,19 @@ impl Gaps {
                     self.either.push((scope, missing("has no host and is inherited by other rules; that is not evaluated")));
                 }
             }
+            Kind::ServiceEntry => {
+                let decides = |note: &&Note| note.wrong_type && decides_in_entry(&note.field);
+                if let Some(note) = object.notes.iter().find(decides) {
+                    let missing = missing(&format!("is refused as it is written: {} {}", note.field, note.problem));
+                    // Who is meant by it, and who sees it, may then be others than it says.
+                    let whom = ["spec.hosts", "spec.exportTo"];
+                    if object.notes.iter().any(|note| note.wrong_type && whom.contains(&note.field.as_str())) {
+                        self.all.push(missing);
+                    } else {
+                        self.targets.push((object.id.clone(), missing));
+                    }
+                }
+            }
             Kind::LegacyPolicy | Kind::LegacyMeshPolicy => {
                 let lists = ["/spec/peers", "/spec/targets"];
                 if knows_legacy(config) && lists.iter().filter_map(|list| spec(list)).any(|list| !is_list(&list)) {
@@ -125,7 +142,6 @@ impl Gaps {
             | Kind::PeerAuthentication
             | Kind::Sidecar
             | Kind::VirtualService
-            | Kind::ServiceEntry
             | Kind::WorkloadEntry
             // What else there is decides about requests and routes, and not about TLS.
             | Kind::OtherMesh(_)
@@ -207,6 +223,12 @@ impl Gaps {
     pub fn names_client_namespace(&self, namespace: &str) -> bool {
         self.clients.iter().chain(&self.either).any(|(scope, _)| scope == namespace)
     }
+}
+
+/// Whether a field of a `ServiceEntry` decides whom its clients find and what they send.
+fn decides_in_entry(field: &str) -> bool {
+    let other = ["spec.addresses", "spec.endpoints.weight", "spec.endpoints.locality"];
+    !other.contains(&field)
 }
 
 /// The objects that the `targetRefs` of a policy name; `None` where one is of a kind that is not known.
@@ -291,7 +313,7 @@ mod tests {
 
     use super::*;
     use crate::model::decode::{Head, unreadable};
-    use crate::model::{Change, Note, Origin};
+    use crate::model::{Change, Origin};
     use crate::resolve::Options;
     use serde_json::json;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::ambient;
 use super::workload::{NamespaceRevisions, Unclear, Workload};
+use crate::model::decode::annotations;
 use crate::model::pod::ProxyKind;
 use crate::model::workload::PodTemplate;
-use crate::model::{Kind, Labels, Snapshot};
+use crate::model::{Kind, Labels, Object, Snapshot};
 
 /// The workloads that the templates of a snapshot will make, by kind, namespace and name.
 pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
@@ -29,7 +30,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
             labels: labels(template, proxy),
             proxy,
             revision: namespaces.revision(&object.id.namespace, &template.labels, &template.pod),
-            unclear: unclear(template, told),
+            unclear: unclear(object, template, told),
             object: Arc::clone(object),
         });
     }
@@ -71,7 +72,16 @@ fn proxy(snapshot: &Snapshot, namespace: &str, template: &PodTemplate) -> Option
 }
 
 /// Why it cannot be told what the pods will be.
-fn unclear(template: &PodTemplate, proxy: Option<ProxyKind>) -> Option<Unclear> {
+fn unclear(object: &Object, template: &PodTemplate, proxy: Option<ProxyKind>) -> Option<Unclear> {
+    let asks_for_a_sidecar = matches!(proxy, None | Some(ProxyKind::Sidecar | ProxyKind::None));
+    if asks_for_a_sidecar && template.pod.proxy == ProxyKind::None {
+        if object.notes.iter().any(annotations::is_about_injection) && !template.pod.host_network {
+            return Some(Unclear::Asked);
+        }
+        if proxy != Some(ProxyKind::None) && object.notes.iter().any(annotations::is_about_interception) {
+            return Some(Unclear::Interception);
+        }
+    }
     let templates = template.annotations.get("inject.istio.io/templates");
     let is_proxyless = template.pod.proxyless || templates.is_some_and(|names| names.contains("grpc-"));
     match proxy {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::ambient;
+use super::config::Config;
 use super::gaps::Missing;
+use crate::model::decode::annotations;
 use crate::model::pod::{Controller, Pod, ProxyKind};
 use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 
@@ -14,6 +16,12 @@ use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 pub enum Unclear {
     /// A template whose own labels do not tell whether it gets a proxy, and whose namespace was not read.
     Injection,
+    /// A template that asks for a proxy in a word that is none, which versions of injection take differently.
+    Asked,
+    /// Annotations about ports that injection would have refused: what the proxy was told is not known.
+    Interception,
+    /// Several control planes, and what injection wrote down about the one cannot be read.
+    Revision,
     /// Its gRPC library speaks to istiod itself, and its code decides whether it takes what that says.
     Proxyless,
 }
@@ -69,6 +77,18 @@ impl Workload {
                     format!("the labels of namespace {} and whether they ask for a proxy", self.namespace);
                 Missing::not_collected(Kind::Namespace.name(), need)
             }
+            Unclear::Asked => {
+                let need = format!("what injection makes of the sidecar.istio.io/inject of {}", self.path());
+                Missing::not_collected(&self.kind, need)
+            }
+            Unclear::Interception => {
+                let need = format!("which ports annotations keep from the proxy of {}", self.path());
+                Missing::not_collected(Kind::Pod.name(), need)
+            }
+            Unclear::Revision => {
+                let need = format!("which control plane the proxy of {} has", self.path());
+                Missing::not_collected(Kind::Pod.name(), need)
+            }
             Unclear::Proxyless => {
                 let need = format!("what the gRPC library of {} makes of its settings", self.path());
                 Missing::not_collected(Kind::Pod.name(), need)
@@ -109,6 +129,7 @@ impl Workloads {
         }
         let mut workloads = Self::default();
         let mut namespaces = NamespaceRevisions::new(snapshot);
+        let planes = std::cell::LazyCell::new(|| Config::control_planes(snapshot));
         for object in snapshot.of_kind(&Kind::Pod) {
             let Some(pod) = object.body.pod() else { continue };
             if pod.ended {
@@ -135,7 +156,7 @@ impl Workloads {
                 labels: object.meta.labels.clone(),
                 proxy,
                 revision: namespaces.revision(&object.id.namespace, &object.meta.labels, pod),
-                unclear: pod.proxyless.then_some(Unclear::Proxyless),
+                unclear: unclear(object, pod, || *planes > 1),
                 object: Arc::clone(object),
             });
         }
@@ -186,6 +207,21 @@ impl Workloads {
     /// The indices of a namespace's pods.
     pub fn in_namespace(&self, namespace: &str) -> &[usize] {
         self.by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Why it cannot be told what a running pod's proxy does.
+fn unclear(object: &Object, pod: &Pod, several: impl Fn() -> bool) -> Option<Unclear> {
+    let notes = || object.notes.iter().filter(|_| pod.proxy != ProxyKind::None);
+    let named = || object.meta.labels.get(REVISION).is_some();
+    if pod.proxyless {
+        Some(Unclear::Proxyless)
+    } else if notes().any(annotations::is_about_interception) {
+        Some(Unclear::Interception)
+    } else if notes().any(annotations::is_about_revision) && !named() && several() {
+        Some(Unclear::Revision)
+    } else {
+        None
     }
 }
 

@@ -299,10 +299,11 @@ fn policies_are_converted_as_istiod_does() {
     let (compared, strict) = compare_conversions(&own);
     assert!(compared >= 100 && strict >= 20, "only {compared} answers, {strict} of them STRICT");
     let beside = project.join("../shared/data/authz-oracle/ztunnel-cases-000.json");
-    if let Ok(all) = std::fs::read_to_string(beside) {
-        let (compared, _) = compare_conversions(&all);
-        assert!(compared >= 400, "only {compared} answers");
-    }
+    let Ok(all) = std::fs::read_to_string(&beside) else {
+        return crate::support::skipped("most of what istiod made of policies for ztunnel", &beside);
+    };
+    let (compared, _) = compare_conversions(&all);
+    assert!(compared >= 400, "only {compared} answers");
 }
 
 /// How many ports were compared, and how many of them are strict.

@@ -117,6 +117,40 @@ fn line_ends_byte_order_marks_and_tabs() {
     assert!(ran.code == 0 && ran.err.contains("tabs.yaml:"), "{}", ran.err);
 }
 
+/// A text as UTF-16, low or high byte first.
+fn utf_16(text: &str, low_first: bool) -> Vec<u8> {
+    let bytes = |unit: u16| if low_first { unit.to_le_bytes() } else { unit.to_be_bytes() };
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[test]
+fn utf_16_is_read_where_its_mark_tells_so_and_named_where_none_does() {
+    // Long enough to go over the part that is looked at first, with a letter of two units.
+    let comment = format!("# {}\u{1f600}\n", "x".repeat(70_000));
+    for low_first in [true, false] {
+        let marked = utf_16(
+            &format!("\u{feff}{SERVICE}---\n{comment}{}", SERVICE.replace("name: a", "name: b")),
+            low_first,
+        );
+        let ran = check("wide.yaml", &marked);
+        assert!(
+            ran.code == 0 && ran.out.contains("2 Service") && ran.err.is_empty(),
+            "{}{}",
+            ran.err,
+            ran.out
+        );
+        let ran = check("wide.yaml", &utf_16(SERVICE, low_first));
+        let encoding = if low_first { "UTF-16LE" } else { "UTF-16BE" };
+        assert_eq!(ran.code, 65);
+        assert!(ran.err.contains(&format!("iconv -f {encoding} -t UTF-8")), "{}", ran.err);
+    }
+    let line = "[2026-03-02T09:00:00.101Z] \"GET /x HTTP/1.1\" 200 - via_upstream - \"-\" 0 1 2 1 \"-\" \"a\" \"id\" \"a.x\" \"10.0.0.1:80\" outbound|80||a.x.svc.cluster.local 10.0.0.2:1 10.0.0.3:80 10.0.0.2:2 - default\n";
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.log"), utf_16(&format!("\u{feff}{line}"), true)).unwrap();
+    let ran = meshscope(folder.path(), &["logs", "-f", "a.log", "-o", "json"]);
+    assert_eq!(ran.json()["lines"]["parsed"], 1);
+}
+
 #[test]
 fn a_field_of_a_wrong_type_is_named_with_its_line() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  namespace: x\nspec:\n  containers: [{name: a, args: 7}]\n";

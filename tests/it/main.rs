@@ -27,6 +27,7 @@ mod outside;
 #[cfg(unix)]
 mod pty;
 mod readme;
+mod refused;
 mod remedies;
 mod revisions;
 mod scenarios;

@@ -390,6 +390,26 @@ fn no_key_in_any_view_at_any_size_ends_the_program() {
 }
 
 #[test]
+fn a_narrow_screen_keeps_the_names_and_breaks_commands_at_their_parts() {
+    let mut session = Session::demo(60, 15);
+    let text = session.text();
+    let title = text.lines().nth(1).unwrap();
+    assert!(
+        title.contains("findings") && title.contains("2 warnings") && title.ends_with("0 unknown"),
+        "{title}"
+    );
+    session.press("f<pgdn>");
+    let text = session.text();
+    assert!(text.contains("\"mode\":\n") && text.contains("\"ISTIO_MUTUAL\"}}}}'"), "{text}");
+    session.press("<esc>");
+    assert!(!session.text().contains("q quits"));
+    session.press("<esc>");
+    assert!(!session.quit && session.text().contains("q quits"));
+    session.press("q");
+    assert!(session.quit);
+}
+
+#[test]
 fn every_size_can_be_drawn() {
     let mut session = Session::demo(80, 24);
     for keys in ["", "<enter>", ":tls<enter>", ":dr<enter>", "?"] {

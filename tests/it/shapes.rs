@@ -52,6 +52,60 @@ fn keys(words: &str) -> String {
 }
 
 #[test]
+fn every_command_writes_every_format_with_the_same_exit_code() {
+    let commands = [
+        "check",
+        "tls-check",
+        "authn tls-check",
+        "resolve",
+        "resolve deploy/traffic-generator.web productpage.bookinfo",
+        "why productpage.bookinfo",
+        "logs",
+        "explain MS0101",
+        "config default",
+        "tls-check deploy/traffic-generator.web --legacy-format 1.4",
+    ];
+    let has_head = |document: &Value, what: &str| {
+        assert_eq!(document["apiVersion"], "meshscope/v1", "{what}");
+        assert!(document["kind"].is_string(), "{what}");
+    };
+    for words in commands {
+        let run = |format: &str| run(words, FIXTURES[0], format);
+        let table = run("table");
+        has_head(&run("json").json(), words);
+        has_head(&serde_saphyr::from_str(&run("yaml").out).unwrap(), words);
+        for format in ["wide", "json", "yaml", "name"] {
+            let ran = run(format);
+            assert_eq!(ran.code, table.code, "{words} -o {format}: {}", ran.err);
+            assert!(!ran.out.trim().is_empty(), "{words} -o {format}");
+        }
+        let lines = run("ndjson");
+        if words == "logs" {
+            assert_eq!(lines.code, 64, "records are not written yet, and nothing else is in their place");
+        } else {
+            assert_eq!(lines.code, table.code, "{words} -o ndjson: {}", lines.err);
+            lines.out.lines().for_each(|line| has_head(&serde_json::from_str(line).unwrap(), words));
+        }
+        for format in ["sarif", "junit", "markdown"] {
+            let ran = run(format);
+            assert_eq!(ran.code, if words == "check" { table.code } else { 64 }, "{words} -o {format}");
+        }
+    }
+}
+
+#[test]
+fn config_default() {
+    let configuration = run("config default", FIXTURES[0], "json").json();
+    let flags = configuration["settings"]["istiod"]["flags"].as_object().unwrap();
+    let text = configuration["text"].as_str().unwrap();
+    assert_eq!(run("config default", FIXTURES[0], "table").out, text);
+    assert!(flags.len() > 5);
+    for (name, on) in flags {
+        assert!(text.contains(&format!("# {name} = {on}\n")), "{name}");
+    }
+}
+
+#[test]
 fn check() {
     insta::assert_snapshot!(keys("check"), @r"
     : apiVersion assumed findings istioVersion kind leftOut missing scanned summary

@@ -79,3 +79,9 @@ pub(crate) fn replace(file: &Path, old: &str, new: &str) {
     assert!(text.contains(old), "{old:?} is not in {}", file.display());
     std::fs::write(file, text.replacen(old, new, 1)).expect("the file can be written");
 }
+
+/// Says that a test did not look at data that is not part of the package. `cargo test -- --nocapture` shows it.
+#[allow(clippy::print_stderr, reason = "it is for whoever runs the tests")]
+pub(crate) fn skipped(what: &str, place: &Path) {
+    eprintln!("SKIPPED: {what}; there is no {}", place.display());
+}

@@ -172,6 +172,8 @@ fn leaving_a_filter_brings_the_earlier_one_back() {
 #[test]
 fn q_at_the_root_and_ctrl_c_anywhere_quit() {
     let mut app = app();
+    assert_eq!(update(&mut app, Msg::Key(Key::Esc)), [], "esc goes back, and never out");
+    assert!(app.message().is_some_and(|said| said.text.contains("q quits")));
     assert_eq!(press(&mut app, "q"), [Effect::Quit]);
     assert_eq!(press(&mut app, "?q"), []);
     press(&mut app, "?");

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::wire::{Decoded, MetadataWire, Parts, Scalar, Skipped, nullable};
+use super::strict::{Port, PortOrName, Strict, target_port};
+use super::wire::{Decoded, MetadataWire, Parts, Skipped, from_value, nullable};
 use crate::model::Text;
 use crate::model::endpoints::{EndpointAddress, EndpointGroup, EndpointSlice};
 use crate::model::interner::Interner;
-use crate::model::object::Body;
+use crate::model::object::{Body, Note};
 use crate::model::service::{Service, ServicePort, TargetPort};
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,32 +46,32 @@ struct LoadBalancerWire {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 struct ServicePortWire {
-    #[serde(deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable")]
     name: String,
-    port: u16,
-    #[serde(deserialize_with = "nullable")]
+    port: Port,
+    #[serde(default, deserialize_with = "nullable")]
     protocol: String,
-    #[serde(deserialize_with = "nullable")]
+    #[serde(default, deserialize_with = "nullable")]
     app_protocol: String,
-    #[serde(deserialize_with = "nullable")]
-    target_port: Scalar,
+    #[serde(default, deserialize_with = "target_port")]
+    target_port: PortOrName,
 }
 
-/// A service. The error names the field.
-pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Result<Decoded, String> {
-    let wire: Parts<ServiceSpecWire, ServiceStatusWire> =
-        serde_path_to_error::deserialize(value).map_err(|error| error.to_string())?;
+/// A service. The note names the field.
+pub(super) fn service(value: &serde_json::Value, interner: &mut Interner) -> Result<Decoded, Note> {
+    let wire: Parts<ServiceSpecWire, ServiceStatusWire> = from_value(value)?;
     let spec = wire.spec;
     let ports = spec.ports.iter().map(|port| ServicePort {
-        number: port.port,
+        number: port.port.0,
         name: interner.text(&port.name),
         app_protocol: interner.text(&port.app_protocol),
-        target: match (port.target_port.0.as_str(), port.target_port.0.parse::<u16>()) {
-            ("" | "0", _) => TargetPort::Number(port.port),
-            (_, Ok(number)) => TargetPort::Number(number),
-            (name, Err(_)) => TargetPort::Name(interner.text(name)),
+        target: match &port.target_port {
+            PortOrName::Number(0) => TargetPort::Number(port.port.0),
+            PortOrName::Number(number) => TargetPort::Number(*number),
+            PortOrName::Name(name) if name.is_empty() => TargetPort::Number(port.port.0),
+            PortOrName::Name(name) => TargetPort::Name(interner.text(name)),
         },
         tcp: matches!(port.protocol.as_str(), "" | "TCP"),
     });
@@ -109,7 +110,7 @@ struct PortWire {
     #[serde(deserialize_with = "nullable")]
     name: String,
     #[serde(deserialize_with = "nullable")]
-    port: u16,
+    port: Port,
     #[serde(deserialize_with = "nullable")]
     protocol: String,
 }
@@ -142,7 +143,7 @@ struct TargetWire {
 
 fn ports_of(ports: &[PortWire], interner: &mut Interner) -> Vec<(Text, u16)> {
     let tcp = ports.iter().filter(|port| matches!(port.protocol.as_str(), "" | "TCP"));
-    tcp.map(|port| (interner.text(&port.name), port.port)).collect()
+    tcp.map(|port| (interner.text(&port.name), port.port.0)).collect()
 }
 
 fn pod_name(target: Option<&TargetWire>, interner: &mut Interner) -> Option<Text> {
@@ -154,7 +155,7 @@ pub(super) fn endpoint_slice<'de, D: Deserializer<'de>>(
     d: D,
     interner: &mut Interner,
 ) -> Result<Decoded, D::Error> {
-    let wire = SliceWire::deserialize(d)?;
+    let wire = SliceWire::deserialize(Strict(d))?;
     let mut addresses = Vec::new();
     for endpoint in &wire.endpoints {
         let pod = pod_name(endpoint.target_ref.as_ref(), interner);
@@ -206,7 +207,7 @@ pub(super) fn endpoints<'de, D: Deserializer<'de>>(
     d: D,
     interner: &mut Interner,
 ) -> Result<Decoded, D::Error> {
-    let wire = EndpointsWire::deserialize(d)?;
+    let wire = EndpointsWire::deserialize(Strict(d))?;
     let mut groups = Vec::new();
     for subset in &wire.subsets {
         let mut addresses = Vec::new();

@@ -85,7 +85,8 @@ pub(super) fn peer_authentication(spec: &Value, interner: &mut Interner, notes: 
             _ => notes.push(Note {
                 field: "spec.portLevelMtls".to_owned(),
                 problem: format!("has the key {key:?}, which is no port number"),
-                wrong_type: false,
+                // A number that no port has counts for nothing; anything else is no key of this map.
+                wrong_type: key.parse::<u32>().is_err(),
             }),
         }
     }

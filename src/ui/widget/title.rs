@@ -11,14 +11,17 @@ use crate::text::{visible, width};
 pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
     let behaviour = app.screen().behaviour();
     let title = behaviour.title(&app.context());
+    let counts: usize = title.counts.iter().map(|(_, text)| width(&visible(text)) + 2).sum();
+    let half = usize::from(area.width / 2);
     let mut end = area.right().saturating_sub(1);
     if let Some((tone, text)) = &title.right {
+        let left = width(&visible(&title.name)).min(half) + counts.min(half) + 4;
+        let text = fitting(text, usize::from(area.width).saturating_sub(left));
         end = pen.write_right(end, area.y, area.width / 2, *tone, text).saturating_sub(2);
     }
     let mut x = area.x + 1;
-    let counts: usize = title.counts.iter().map(|(_, text)| width(&visible(text)) + 2).sum();
     // A long name gives way to the counts behind it, up to half of the line.
-    let kept = u16::try_from(counts).unwrap_or(u16::MAX).min(area.width / 2);
+    let kept = u16::try_from(counts.min(half)).unwrap_or(u16::MAX);
     x += pen.write(x, area.y, end.saturating_sub(x + kept), Tone::Strong, &title.name);
     for (tone, text) in &title.counts {
         x += 2;
@@ -27,5 +30,24 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
     if let Some(filter) = behaviour.filter().filter(|filter| !filter.is_empty()) {
         x += 2;
         pen.write(x, area.y, end.saturating_sub(x), Tone::Info, &format!("/{}", filter.text()));
+    }
+}
+
+/// What stands at the right: all of it where it fits, else its last part, which is what has to be known.
+fn fitting(text: &str, cells: usize) -> &str {
+    if width(&visible(text)) <= cells { text } else { text.rsplit(", ").next().unwrap_or(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_gives_way_to_its_last_part() {
+        let text = "4 pairs judged, 0 unknown";
+        assert_eq!(fitting(text, 25), text);
+        assert_eq!(fitting(text, 24), "0 unknown");
+        // What has no parts takes its room from the name.
+        assert_eq!(fitting("mesh.yaml:116", 8), "mesh.yaml:116");
     }
 }

@@ -152,6 +152,7 @@ pub(crate) fn decode(kind: &str, value: &Value, broken: bool) -> Object {
         origin,
         interner: &mut Interner::default(),
         mesh_text: &mut mesh_text,
+        refused: &mut None,
     };
     let mut object = seed.deserialize(value).unwrap();
     if let Some(text) = mesh_text {

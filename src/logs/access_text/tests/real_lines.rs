@@ -8,11 +8,19 @@ use super::*;
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
 
+/// Says that nothing was looked at. `cargo test -- --nocapture` shows it.
+#[allow(clippy::print_stderr, reason = "it is for whoever runs the tests")]
+fn skipped(what: &str) {
+    eprintln!("SKIPPED: {what}; there is no {SHARED}");
+}
+
 /// Real lines that were published somewhere, with the fields that each is known to have. The folder is not part of
 /// the package; without it there is nothing to check.
 #[test]
 fn published_lines() {
-    let Ok(lines) = fs::read_to_string(format!("{SHARED}/public-log-lines/lines.jsonl")) else { return };
+    let Ok(lines) = fs::read_to_string(format!("{SHARED}/public-log-lines/lines.jsonl")) else {
+        return skipped("published lines");
+    };
     let mut read: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let mut wrong = Vec::new();
     for entry in lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
@@ -64,7 +72,7 @@ fn published_lines() {
 /// Recorded lines: every text line is read, and says the same as the JSON line of the same request.
 #[test]
 fn recorded_lines() {
-    let Ok(scenarios) = fs::read_dir(format!("{SHARED}/envoy")) else { return };
+    let Ok(scenarios) = fs::read_dir(format!("{SHARED}/envoy")) else { return skipped("recorded lines") };
     let mut counts = (0, 0, 0);
     for scenario in scenarios.map(|scenario| scenario.unwrap().path()).filter(|path| path.is_dir()) {
         for side in ["client", "server"] {
