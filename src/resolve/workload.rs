@@ -128,6 +128,7 @@ impl Workloads {
             return Self::of_templates(snapshot);
         }
         let mut workloads = Self::default();
+        workloads.all.reserve(snapshot.of_kind(&Kind::Pod).count());
         let mut namespaces = NamespaceRevisions::new(snapshot);
         let planes = std::cell::LazyCell::new(|| Config::control_planes(snapshot));
         for object in snapshot.of_kind(&Kind::Pod) {

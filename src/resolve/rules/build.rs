@@ -129,6 +129,7 @@ impl RuleIndex {
         changed: &BTreeSet<&ObjectId>,
     ) -> Self {
         let mut index = self.clone();
+        let mut given = Vec::new();
         for id in changed {
             let object = snapshot.get(id);
             let body = object.and_then(|object| Some((object, object.body.destination_rule()?)));
@@ -155,14 +156,13 @@ impl RuleIndex {
             };
             let rule = Rule::new(object, body, place, config);
             index.by_host.add(&rule.host, rule.id);
+            given.push(rule.id);
             index.rules.insert(at, Arc::new(rule));
         }
         let namespaces: BTreeSet<_> = changed.iter().map(|id| &id.namespace).collect();
         for namespace in namespaces {
             let known = index.pools.get(namespace).map(|pools| pools.rules.as_slice()).unwrap_or_default();
-            let of_namespace = changed.iter().filter(|id| id.namespace == *namespace);
-            let made = of_namespace.filter_map(|id| index.of_object(id)).map(|rule| rule.id);
-            let ids: BTreeSet<RuleId> = known.iter().copied().chain(made).collect();
+            let ids: BTreeSet<RuleId> = known.iter().chain(&given).copied().collect();
             // An id that one namespace's rule gave up may be another's now.
             let rules = ids.into_iter().filter_map(|id| index.get(id));
             let rules = rules.filter(|rule| rule.object.id.namespace == *namespace);
