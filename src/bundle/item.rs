@@ -188,7 +188,8 @@ impl ItemReader {
         // Keeping track of the field costs time, so only a text that is refused is read again with it.
         let mut object = read(false).or_else(|_| read(true))?;
         if let Some(mesh) = mesh_text {
-            attach_mesh_config(&mut object, super::yaml::parse(&mesh).map_err(|error| error.to_string()));
+            let parse = |text: &str| super::yaml::parse(text).map_err(|error| error.to_string());
+            attach_mesh_config(&mut object, parse(&mesh.mesh), mesh.networks.as_deref().map(parse));
         }
         Ok(object)
     }

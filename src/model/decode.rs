@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::id::{Kind, ObjectId, Text};
 use super::interner::Interner;
 use super::mesh::MeshConfig;
+use super::networks::{self, MeshNetworks};
 use super::object::{Body, Metadata, Note, Object, Origin};
 use super::schema;
 use wire::MetadataWire;
@@ -62,9 +63,18 @@ pub struct ObjectSeed<'a> {
     pub origin: Origin,
     /// Holds the strings.
     pub interner: &'a mut Interner,
-    /// Receives the text of a mesh configuration, which is YAML inside a string: the reader parses it and calls
+    /// Receives the texts of a mesh configuration, which are YAML inside strings: the reader parses them and calls
     /// [`attach_mesh_config`].
-    pub mesh_text: &'a mut Option<String>,
+    pub mesh_text: &'a mut Option<MeshTexts>,
+}
+
+/// The texts of a mesh configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshTexts {
+    /// `mesh`.
+    pub mesh: String,
+    /// `meshNetworks`.
+    pub networks: Option<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
@@ -245,11 +255,19 @@ pub fn unreadable(head: &Head, namespace: &str, name: &str, origin: Origin, note
 }
 
 /// Puts the mesh configuration that a `ConfigMap` held into its object. `parsed` is what the reader of YAML made of
-/// the text.
-pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
+/// the text, and `networks` what it made of that of the networks.
+pub fn attach_mesh_config(
+    object: &mut Object,
+    parsed: Result<Value, String>,
+    networks: Option<Result<Value, String>>,
+) {
     match parsed {
         Ok(value) if value.is_object() || value.is_null() => match MeshConfig::from_value(&value) {
-            Ok(config) => object.body = Body::MeshConfig(Box::new(config)),
+            Ok(mut config) => {
+                config.networks =
+                    networks.map(|networks| mesh_networks(object, networks)).unwrap_or_default();
+                object.body = Body::MeshConfig(Box::new(config));
+            }
             Err(notes) => {
                 object.body = Body::Unreadable;
                 object.notes.extend(notes);
@@ -266,6 +284,21 @@ pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
         Err(problem) => {
             object.body = Body::Unreadable;
             object.notes.push(Note { field: "data.mesh".to_owned(), problem, wrong_type: true });
+        }
+    }
+}
+
+/// The networks of a mesh. Those that istiod refuses are said, and the rest of the object stands.
+fn mesh_networks(object: &mut Object, parsed: Result<Value, String>) -> MeshNetworks {
+    match parsed {
+        Ok(value) => {
+            let (networks, notes) = MeshNetworks::from_value(&value);
+            object.notes.extend(notes);
+            networks
+        }
+        Err(problem) => {
+            object.notes.push(Note { field: networks::PATH.to_owned(), problem, wrong_type: true });
+            MeshNetworks::refused()
         }
     }
 }

@@ -11,7 +11,7 @@ use super::client_tls::{self, ClusterTls, Sent, Source};
 use super::conflict::{self, ClientTrust};
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
-use super::networks;
+use super::networks::{self, Remote};
 use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
 use super::registry::{Addressing, Endpoint, Service};
 use super::rules::Choice;
@@ -75,8 +75,8 @@ pub(super) struct Outcome {
     pub(super) symptom: Option<&'static str>,
     /// Whether anything goes through a tunnel.
     tunnelled: bool,
-    /// What is missing to say what the service demands.
-    unsettled: Option<Missing>,
+    /// What is missing to say what the service demands, or which of its endpoints the client has.
+    pub(super) unsettled: Option<Missing>,
 }
 
 /// Outcomes of a host that were met, by the address of the service in the registry.
@@ -182,8 +182,8 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The outcome of the same, with those that are known already; it takes no notice of what is missing
-    /// ([`Mesh::is_plain`]).
+    /// The outcome of the same, with those that are known already; of what is missing it knows only what its endpoints
+    /// leave open ([`Mesh::is_plain`]).
     pub(super) fn outcome(
         &mut self,
         client: &Workload,
@@ -273,14 +273,20 @@ impl Ends {
             }
             tls
         };
-        let both = selected.map(|one| (mesh.networks.is_remote(of.network.as_deref(), one), endpoint(one)));
-        let is_dropped = |(remote, endpoint): &(bool, EndpointTls)| *remote && !networks::stays(endpoint);
-        let (dropped, all): (Vec<_>, Vec<_>) = both.partition(is_dropped);
-        let bare = |both: Vec<(bool, EndpointTls)>| both.into_iter().map(|(_, endpoint)| endpoint);
-        let dropped: Arc<[EndpointTls]> = bare(dropped).collect();
-        let mut all: Vec<EndpointTls> = bare(all).collect();
+        let (mut all, mut dropped, mut unsure) = (Vec::new(), Vec::new(), None);
+        for (one, tls) in selected.map(|one| (one, endpoint(one))) {
+            match mesh.networks.is_remote(of.network.as_deref(), one) {
+                Remote::Yes if !networks::stays(&tls) => dropped.push(tls),
+                Remote::Unknown(missing) if !networks::stays(&tls) => {
+                    unsure.get_or_insert(missing);
+                    all.push(tls);
+                }
+                Remote::Yes | Remote::No | Remote::Unknown(_) => all.push(tls),
+            }
+        }
+        let dropped: Arc<[EndpointTls]> = dropped.into();
         let effective = common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending));
-        let unsettled = mesh.take_back_demands(service, of.port, &mut all);
+        let unsettled = mesh.take_back_demands(service, of.port, &mut all).or(unsure);
         let all: Arc<[EndpointTls]> = all.into();
         let is_anywhere = service.is_external && service.addressing == Addressing::Original;
         let (status, symptom) = match overall(&all) {

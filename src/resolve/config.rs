@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::flags::{Flag, Flags};
 use super::unread::Unread;
 use crate::model::mesh::MeshConfig;
+use crate::model::networks::MeshNetworks;
 use crate::model::workload::Istiod;
 use crate::model::{Kind, Object, Snapshot, Text};
 
@@ -96,6 +97,13 @@ impl IstioVersion {
 pub struct Config {
     /// The root namespace.
     pub root_namespace: String,
+    /// The namespace that istiod runs in, whose label names the network of its cluster (MT-4.13).
+    pub system_namespace: String,
+    /// The name of istiod's cluster, by which `fromRegistry` of `meshNetworks` means it; `None` where istiod was not
+    /// read.
+    pub cluster: Option<String>,
+    /// `meshNetworks` (MT-4.13).
+    pub networks: MeshNetworks,
     /// The trust domain (MT-4.17).
     pub trust_domain: String,
     /// `enableAutoMtls` (MT-4.5).
@@ -147,16 +155,22 @@ impl Config {
         let plane = control_plane(snapshot, revision);
         let istiod = plane.as_ref().map(|plane| plane.istiod);
         let version = version(istiod, options);
-        let mesh = mesh_config(snapshot, revision, plane.as_ref());
-        let mesh = mesh.map(|(_, config)| config.clone()).unwrap_or_default();
+        let found = mesh_config(snapshot, revision, plane.as_ref());
+        let own_namespace = plane.as_ref().map(|plane| plane.namespace);
+        let own_namespace = own_namespace.or_else(|| found.map(|(object, _)| &*object.id.namespace));
+        let mesh = found.map(|(_, config)| config.clone()).unwrap_or_default();
         let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
         let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
+        let root = root.unwrap_or_else(|| "istio-system".to_owned());
         let exports = mesh.default_destination_rule_export_to.as_ref();
         Self {
-            root_namespace: root.unwrap_or_else(|| "istio-system".to_owned()),
+            system_namespace: own_namespace.unwrap_or(&root).to_owned(),
+            cluster: istiod.and_then(cluster),
+            networks: mesh.networks,
+            root_namespace: root,
             trust_domain: mesh.trust_domain.unwrap_or_else(|| "cluster.local".to_owned()),
             // Before 1.4 there was none, and the field is not known (MT-9.4).
             auto_mtls: version.at_least(1, 4)
@@ -209,6 +223,14 @@ fn control_plane<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<ControlPl
         (one.revision == revision, one.revision.is_empty(), one.runs, version)
     };
     control_planes(snapshot).max_by_key(rank)
+}
+
+/// The name of its cluster, where its environment tells or leaves it at the default. A value that stands elsewhere is
+/// read as empty.
+fn cluster(istiod: &Istiod) -> Option<String> {
+    let set = istiod.environment.iter().rev().find(|(name, _)| name == "CLUSTER_ID");
+    let name = set.map_or("Kubernetes", |(_, value)| value);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn parts(version: &str) -> Vec<u32> {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::MeshTexts;
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Metadata};
 use crate::model::pod::{Controller, Pod, Probe, ProxyKind};
@@ -13,7 +14,7 @@ use crate::model::time;
 use crate::model::workload::{Istiod, PodTemplate, Workload};
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 12] = [
+const ANNOTATIONS: [&str; 13] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
     "sidecar.istio.io/rewriteAppHTTPProbers",
@@ -26,6 +27,7 @@ const ANNOTATIONS: [&str; 12] = [
     "traffic.sidecar.istio.io/excludeOutboundPorts",
     "traffic.sidecar.istio.io/includeOutboundIPRanges",
     "traffic.sidecar.istio.io/includeInboundPorts",
+    "traffic.istio.io/nodeSelector",
 ];
 
 /// A field that may be null reads as its default: Kubernetes writes both for "nothing".
@@ -446,14 +448,17 @@ struct ConfigMapWire {
 #[serde(default)]
 struct DataWire {
     mesh: Option<String>,
+    #[serde(rename = "meshNetworks")]
+    networks: Option<String>,
 }
 
-/// The metadata of a `ConfigMap`, and of the ones called `istio` or `istio-…` the text of the mesh configuration. All
+/// The metadata of a `ConfigMap`, and of the ones called `istio` or `istio-…` the texts of the mesh configuration. All
 /// others are not looked into.
 pub(super) fn config_map<'de, D: Deserializer<'de>>(
     d: D,
-) -> Result<(MetadataWire, Option<String>), D::Error> {
-    let wire = ConfigMapWire::deserialize(d)?;
-    let is_mesh = wire.metadata.name == "istio" || wire.metadata.name.starts_with("istio-");
-    Ok((wire.metadata, wire.data.mesh.filter(|_| is_mesh)))
+) -> Result<(MetadataWire, Option<MeshTexts>), D::Error> {
+    let ConfigMapWire { metadata, data } = ConfigMapWire::deserialize(d)?;
+    let is_mesh = metadata.name == "istio" || metadata.name.starts_with("istio-");
+    let texts = data.mesh.map(|mesh| MeshTexts { mesh, networks: data.networks });
+    Ok((metadata, texts.filter(|_| is_mesh)))
 }

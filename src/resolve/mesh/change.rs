@@ -130,7 +130,7 @@ impl Mesh {
         }
         if is(Part::Workloads) || is(Part::Registry) {
             mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config, Ages::MissingIsOldest));
-            mesh.networks = Arc::new(Networks::new(snapshot));
+            mesh.networks = Arc::new(Networks::new(snapshot, config));
         }
         if is(Part::Scopes) {
             mesh.scopes = Arc::new(Scopes::new(snapshot, config, Ages::MissingIsOldest));
