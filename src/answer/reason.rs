@@ -92,6 +92,9 @@ fn server_side(endpoint: &EndpointTls) -> String {
         .and_then(|demand| Some((demand.policy.as_ref()?.id.to_string(), demand.level)));
     let by = policy.map(|(policy, level)| format!(" ({policy}, {} level)", level.word())).unwrap_or_default();
     match &endpoint.server {
+        Server::Sidecar(_) | Server::PastProxy if !endpoint.condition.is_empty() => {
+            format!("does not end it: {}", endpoint.condition)
+        }
         Server::Sidecar(mode) => match mode.word() {
             "STRICT" => format!("accepts mutual TLS only{by}"),
             "DISABLE" => format!("takes plaintext only{by}"),

@@ -16,7 +16,7 @@ pub mod two_origins;
 
 #[cfg(test)]
 pub(crate) mod examples;
-mod root;
+pub mod root;
 
 use crate::model::{Body, Kind};
 use crate::resolve::Mesh;

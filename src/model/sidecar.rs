@@ -10,6 +10,8 @@ pub struct Sidecar {
     pub selector: Option<Labels>,
     /// `egress`; none at all imports everything (DR-7.2).
     pub egress: Vec<EgressListener>,
+    /// The ports of `ingress` that have a `tls` block (MT-2.5).
+    pub ingress_tls: Vec<u16>,
     /// `outboundTrafficPolicy.mode`.
     pub outbound_traffic_policy: Option<Text>,
 }

@@ -147,7 +147,13 @@ impl Gaps {
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
                 self.services.push((namespace, missing));
             }
-            Kind::Sidecar | Kind::VirtualService => self.clients.push((Self::scope(object, config), missing)),
+            Kind::Sidecar | Kind::VirtualService => {
+                let scope = Self::scope(object, config);
+                if object.id.kind == Kind::Sidecar && config.flags.is_on(Flag::SidecarIngressTls) {
+                    self.services.push((scope.clone(), missing.clone()));
+                }
+                self.clients.push((scope, missing));
+            }
             // It may define any host.
             Kind::ServiceEntry => self.all.push(missing),
             Kind::Pod => self.either.push((namespace, missing)),

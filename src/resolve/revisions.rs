@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use super::ambient::policies::AmbientPolicies;
 use super::config::Config;
+use super::flags::{Flag, Flags};
 use super::legacy::LegacyPolicies;
 use super::mesh::Mesh;
 use super::server_mtls::PeerPolicies;
@@ -35,6 +36,8 @@ pub struct Demands {
     pub legacy: Option<Arc<LegacyPolicies>>,
     /// What captured workloads demand.
     pub ambient_policies: Arc<AmbientPolicies>,
+    /// The flags, which decide what their sidecars listen for (MT-2.5, MT-6.2).
+    pub flags: Flags,
 }
 
 /// A control plane besides the first: its revisions, and the mesh as it sees it.
@@ -74,6 +77,7 @@ impl Demands {
             policies: Arc::clone(&mesh.policies),
             legacy: mesh.legacy.clone(),
             ambient_policies: Arc::clone(&mesh.ambient_policies),
+            flags: mesh.config.flags.clone(),
         }
     }
 }
@@ -127,5 +131,10 @@ impl Mesh {
     pub(super) fn demands_of(&self, revision: &str) -> Option<&Demands> {
         let demands = self.revisions.demands.as_ref()?;
         demands.get(revision).or_else(|| demands.get(""))
+    }
+
+    /// Whether a flag is on for the servers of a revision.
+    pub(super) fn is_on_for_servers(&self, flag: Flag, revision: &str) -> bool {
+        self.demands_of(revision).map_or(&self.config.flags, |demands| &demands.flags).is_on(flag)
     }
 }

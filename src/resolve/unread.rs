@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::client_tls::{ClusterTls, Downgrade, Sent, Source};
 use super::conflict::Server;
+use super::flags::Flag;
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
 use super::pair::EndpointTls;
@@ -108,8 +109,10 @@ impl Answered<'_> {
             // Who is there, and by which settings, is behind every answer.
             Kind::Pod | Kind::ConfigMap => true,
             // Only sidecars take notice of it. It can take a service out of scope (DR-7.2), and refuse what is not in
-            // it or let that pass (MT-4.2).
-            Kind::Sidecar => proxy == ProxyKind::Sidecar,
+            // it or let that pass (MT-4.2). By a flag it decides about servers too (MT-2.5).
+            Kind::Sidecar => {
+                proxy == ProxyKind::Sidecar || self.mesh.config.flags.is_on(Flag::SidecarIngressTls)
+            }
             // A rule is looked for where the service is in scope (DR-7.1), also for an alias (DR-7.16).
             Kind::DestinationRule | Kind::BackendPolicy => is_envoy && self.target.has(self.port),
             Kind::PeerAuthentication => self.depends_on_policies(),

@@ -11,6 +11,7 @@ use super::pair::EndpointTls;
 use super::registry::Service;
 use super::workload::Workload;
 use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 
 impl Mesh {
@@ -54,6 +55,24 @@ impl Mesh {
         let declared = matches!(cluster.declared, Some(TlsMode::Mutual | TlsMode::IstioMutual));
         (declared || sent.any(|sent| sent == Sent::IstioMutual)).then(|| {
             Missing::not_collected("Pod", "the certificate files of its own that the client's proxy presents")
+        })
+    }
+
+    /// Where a server's sidecar ends TLS that its `Sidecar` describes: istiod is told so, and the policies leave the port
+    /// alone (MT-2.5). What such a port accepts is not evaluated.
+    pub(super) fn ingress_tls(&self, pod: Option<&Workload>, server: &Server, port: u16) -> Option<Missing> {
+        let pod = pod.filter(|_| *server == Server::Sidecar(MtlsMode::Disable))?;
+        if !self.is_on_for_servers(Flag::SidecarIngressTls, &pod.revision) {
+            return None;
+        }
+        let object = self.scopes.sidecar_of(pod)?;
+        object.body.sidecar()?.ingress_tls.contains(&port).then(|| {
+            let need = format!(
+                "what port {port} accepts, on which the proxies of {} end the TLS that {} describes",
+                pod.path(),
+                object.id.path()
+            );
+            Missing::not_collected("Sidecar", need)
         })
     }
 

@@ -302,3 +302,39 @@ fn the_configuration_file_sets_flags_whatever_istiod_says() {
     assert!(message.contains("config.toml") && message.contains(problem), "{message}");
     assert!(message.contains("4: istiod.flags.") && !message.contains('\u{1b}'), "{message}");
 }
+
+/// MT-2.5.
+#[test]
+fn tls_that_a_sidecar_ends_is_unknown_on_its_ports_only() {
+    let listener = |port: u16| {
+        format!(
+            "{{port: {{number: {port}, name: https, protocol: HTTPS}}, defaultEndpoint: \"127.0.0.1:8080\", \
+             tls: {{mode: SIMPLE, serverCertificate: a, privateKey: b}}}}"
+        )
+    };
+    let mesh = |port: u16, namespace: &str, mode: &str, flag: &str| {
+        let variable = format!("{{name: ENABLE_TLS_ON_SIDECAR_INGRESS, value: \"{flag}\"}}");
+        let policy = format!("{{mtls: {{mode: {mode}}}}}");
+        service("shop/api", "")
+            + &pod("shop/api", 1, SIDECAR)
+            + &pod("web/client", 9, SIDECAR)
+            + &object("PeerAuthentication", "shop/default", &policy)
+            + &object("Sidecar", &format!("{namespace}/own"), &format!("{{ingress: [{}]}}", listener(port)))
+            + &istiod("Deployment", "1.30.0", &variable)
+    };
+    let row = |objects: &str| {
+        let rows = json_on(objects, &["tls-check", "client.web", "svc/api.shop"])["rows"][0].clone();
+        (rows["status"].as_str().unwrap().to_owned(), rows["missing"].to_string())
+    };
+    let (status, missing) = row(&mesh(8080, "shop", "DISABLE", "true"));
+    assert!(status == "UNKNOWN" && missing.contains("shop/own"), "{status} {missing}");
+    assert_eq!(row(&mesh(8080, "istio-system", "DISABLE", "true")).0, "UNKNOWN");
+    for (port, namespace, mode, flag, wanted) in [
+        (8080, "shop", "DISABLE", "false", "OK"),
+        (8080, "shop", "STRICT", "true", "OK"),
+        (8443, "shop", "DISABLE", "true", "OK"),
+        (8080, "web", "DISABLE", "true", "OK"),
+    ] {
+        assert_eq!(row(&mesh(port, namespace, mode, flag)).0, wanted, "{port} {namespace} {mode} {flag}");
+    }
+}

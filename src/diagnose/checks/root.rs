@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
 use crate::model::Object;
-use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::client_tls::{Downgrade, Sent, Source};
 use crate::resolve::config::Config;
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
@@ -26,6 +26,9 @@ pub(super) struct Root {
 /// plaintext, the pod whose label is wrong, the service whose export took it out of scope, the mesh configuration,
 /// the server's policy.
 pub(super) fn of(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    if let Some(root) = by_tunnel(judged, endpoint) {
+        return Some(root);
+    }
     let level = judged.tls.choice.as_ref().map(|choice| choice.level.place());
     if let Source::Rule(part) = judged.tls.cluster.source {
         let (_, rule) = judged.tls.policy.tls_from?;
@@ -133,6 +136,20 @@ fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
         object: Arc::clone(&workload.object),
         field: LABEL.to_owned(),
         counted: "what automatic mTLS takes the pod for".to_owned(),
+        because: Vec::new(),
+    })
+}
+
+/// The field of that label.
+pub const TUNNEL: &str = "metadata.labels.networking.istio.io/tunnel";
+
+/// The pod whose label announces tunnels that nothing ends: they are sent whatever a rule says (MT-6.3).
+fn by_tunnel(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    let workload = judged.mesh.workloads.get(endpoint.workload?)?;
+    matches!(endpoint.sent, Sent::Hbone { .. }).then(|| Root {
+        object: Arc::clone(&workload.object),
+        field: TUNNEL.to_owned(),
+        counted: format!("clients send through a tunnel by it: {}", endpoint.condition),
         because: Vec::new(),
     })
 }

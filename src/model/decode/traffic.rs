@@ -31,10 +31,13 @@ pub(super) fn sidecar(spec: &Value, interner: &mut Interner) -> Body {
         }
     });
     let egress = listeners.collect();
+    let with_tls =
+        list(spec, "ingress").iter().filter(|one| one.get("tls").is_some_and(|tls| !tls.is_null()));
     let mode = spec.pointer("/outboundTrafficPolicy").map(|policy| text(policy, "mode"));
     Body::Sidecar(Box::new(Sidecar {
         selector: selector.map(|selector| labels(selector.get("labels"), interner)),
         egress,
+        ingress_tls: with_tls.filter_map(|one| number(one.pointer("/port/number"))).collect(),
         // The enum's zero value is REGISTRY_ONLY: a policy without mode is one.
         outbound_traffic_policy: mode
             .map(|mode| interner.text(if mode.is_empty() { "REGISTRY_ONLY" } else { mode })),
