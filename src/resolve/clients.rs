@@ -5,7 +5,7 @@
 //! one host even fewer tell them apart: a namespace whose own rules do not match it is like any other
 //! ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -240,6 +240,8 @@ struct Key<'a> {
     network: Option<&'a str>,
     /// What of its connections goes past its proxy.
     interception: [Option<&'a str>; 4],
+    /// The labels that routes to subsets select it by, for gateways and for callers.
+    routed: Vec<&'a Labels>,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -271,6 +273,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.unclear.is_some()
                 || key.network.is_some()
                 || key.interception.iter().any(Option::is_some)
+                || !key.routed.is_empty()
                 || key.namespace.is_some_and(|namespace| {
                     distinct.get(&key.revision).is_some_and(|own| own.is_special(namespace))
                 }),
@@ -288,6 +291,8 @@ struct Distinct<'a> {
     /// Namespaces that something names, for whatever host.
     named: FxHashSet<&'a str>,
     selectors: FxHashMap<&'a str, Vec<(usize, &'a Labels)>>,
+    /// See [`Key::routed`].
+    routed: BTreeSet<(bool, &'a Labels)>,
 }
 
 impl<'a> Distinct<'a> {
@@ -304,7 +309,7 @@ impl<'a> Distinct<'a> {
         for service in mesh.registry.services() {
             named.extend(service.exported_to());
         }
-        Self { mesh, named, selectors }
+        Self { mesh, named, selectors, routed: mesh.scopes.told_apart() }
     }
 
     /// Whether something sets the namespace apart for every host.
@@ -330,6 +335,13 @@ impl<'a> Distinct<'a> {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
             network: self.mesh.networks.of_client(workload),
             interception: interception::of_client(workload),
+            routed: self
+                .routed
+                .iter()
+                .filter(|(gateways, _)| !gateways || workload.proxy == ProxyKind::Gateway)
+                .map(|(_, labels)| *labels)
+                .filter(|labels| labels.is_subset_of(&workload.labels))
+                .collect(),
             unclear: workload.unclear,
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,

@@ -29,6 +29,7 @@ mod pty;
 mod readme;
 mod remedies;
 mod revisions;
+mod routes;
 mod scenarios;
 mod screens;
 mod shapes;

@@ -9,7 +9,7 @@ use crate::model::object::Body;
 use crate::model::service::{ServicePort, TargetPort};
 use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
 use crate::model::sidecar::{EgressListener, Sidecar};
-use crate::model::virtual_service::{Destination, VirtualService};
+use crate::model::virtual_service::{self, Delegation, VirtualService};
 
 fn texts(value: &Value, key: &str, interner: &mut Interner) -> Vec<Text> {
     list(value, key).iter().filter_map(Value::as_str).map(|one| interner.text(one)).collect()
@@ -46,24 +46,21 @@ pub(super) fn sidecar(spec: &Value, interner: &mut Interner) -> Body {
 
 /// A `VirtualService`.
 pub(super) fn virtual_service(spec: &Value, interner: &mut Interner) -> Body {
-    let mut destinations = Vec::new();
+    let (mut destinations, mut delegations) = (Vec::new(), Vec::new());
     for kind in ["http", "tls", "tcp"] {
-        for route in list(spec, kind) {
-            let matches = list(route, "match").iter().map(|one| text(one, "sourceNamespace"));
-            let only_from: Vec<Text> =
-                matches.filter(|name| !name.is_empty()).map(|name| interner.text(name)).collect();
-            let only_from = if kind == "http" { only_from } else { Vec::new() };
-            let routes = list(route, "route").iter().filter_map(|one| one.get("destination"));
-            let mirrors = list(route, "mirrors").iter().filter_map(|one| one.get("destination"));
-            for one in routes.chain(route.get("mirror")).chain(mirrors) {
-                destinations.push(Destination {
-                    host: interner.text(text(one, "host")),
-                    port: number(one.pointer("/port/number")),
-                    subset: Some(text(one, "subset"))
-                        .filter(|name| !name.is_empty())
-                        .map(|name| interner.text(name)),
-                    only_from: only_from.clone(),
+        for (at, route) in list(spec, kind).iter().enumerate() {
+            let delegate = route.get("delegate").filter(|delegate| kind == "http" && !delegate.is_null());
+            if let Some(delegate) = delegate {
+                delegations.push(Delegation {
+                    at,
+                    namespace: Some(text(delegate, "namespace"))
+                        .filter(|namespace| !namespace.is_empty())
+                        .map(|namespace| interner.text(namespace)),
+                    name: interner.text(text(delegate, "name")),
                 });
+            } else {
+                let found = virtual_service::destinations(kind, at, route, &mut |text| interner.text(text));
+                destinations.extend(found);
             }
         }
     }
@@ -72,6 +69,7 @@ pub(super) fn virtual_service(spec: &Value, interner: &mut Interner) -> Body {
         gateways: texts(spec, "gateways", interner),
         export_to: texts(spec, "exportTo", interner),
         destinations,
+        delegations,
     }))
 }
 

@@ -51,6 +51,8 @@ fn parts(kind: &Kind) -> &'static [Part] {
         Kind::DestinationRule => &[Part::Rules],
         Kind::PeerAuthentication => &[Part::Policies],
         Kind::Sidecar | Kind::VirtualService => &[Part::Scopes],
+        // To which proxies routes are bound.
+        Kind::OtherMesh(name) if &**name == "Gateway" => &[Part::Scopes],
         Kind::LegacyPolicy | Kind::LegacyMeshPolicy => &[Part::Legacy],
         Kind::Secret | Kind::EnvoyFilter | Kind::BackendPolicy | Kind::OtherMesh(_) | Kind::Unrelated(_) => {
             &[]
