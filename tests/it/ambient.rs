@@ -282,6 +282,50 @@ fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
     assert_eq!(own["destinationRule"]["name"], "reviews");
 }
 
+/// W9, and the outcomes that `resolve` gives.
+#[test]
+fn a_waypoint_takes_no_notice_of_rules_with_a_selector() {
+    let waypoint = pod(
+        "shop",
+        "waypoint-1",
+        5,
+        "waypoint",
+        "labels: {gateway.networking.k8s.io/gateway-name: waypoint}",
+    );
+    let use_it = ", labels: {istio.io/use-waypoint: waypoint}";
+    let rule = |path: &str, more: &str| {
+        meshes::object(
+            "DestinationRule",
+            path,
+            1,
+            &format!("{{host: reviews.shop.svc.cluster.local, {more}}}"),
+        )
+    };
+    let selecting = rule("shop/selecting", "workloadSelector: {matchLabels: {}}");
+    let outcomes = |more: &str| {
+        let mesh = reviews(&ambient_server(), use_it) + &waypoint + &ambient_istiod() + more;
+        let answer =
+            run_on(&mesh, &["resolve", "waypoint-1.shop", "svc/reviews.shop", "--all", "-o", "json"]).json();
+        let of = |one: &Value| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (one["rule"]["name"].as_str().unwrap().to_owned(), text("outcome"), text("reason"))
+        };
+        answer["candidates"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let alone = outcomes(&selecting);
+    assert_eq!((&*alone[0].0, &*alone[0].1), ("selecting", "selector-mismatch"), "{alone:?}");
+    assert!(alone[0].2.contains("waypoint"), "{alone:?}");
+    // It stops the look-up all the same (DR-5.7).
+    let root = rule("istio-system/root", "trafficPolicy: {}");
+    let both = outcomes(&(selecting.clone() + &root));
+    let shadowed = both.iter().find(|one| one.0 == "root").unwrap();
+    assert_eq!(shadowed.1, "shadowed");
+    assert!(shadowed.2.contains("shop/selecting") && shadowed.2.contains("waypoint"), "{shadowed:?}");
+    let with = outcomes(&(selecting + &rule("shop/general", "exportTo: [\"*\"]")));
+    let of = |name: &str| with.iter().find(|one| one.0 == name).unwrap().1.clone();
+    assert_eq!((&*of("general"), &*of("selecting")), ("used", "selector-mismatch"), "{with:?}");
+}
+
 #[test]
 fn a_gateway_goes_through_a_waypoint_where_service_or_namespace_ask_for_it() {
     let gateway = pod("web", "client", 9, "router", "labels: {app: client}");

@@ -338,3 +338,23 @@ fn tls_that_a_sidecar_ends_is_unknown_on_its_ports_only() {
         assert_eq!(row(&mesh(port, namespace, mode, flag)).0, wanted, "{port} {namespace} {mode} {flag}");
     }
 }
+
+/// MT-4.3: what makes it all or nothing is said by its name.
+#[test]
+fn all_or_nothing_is_said_of_headless_services_and_of_passthrough() {
+    let reason = |more: &str, rule: &str, pods: &str| {
+        let objects = service("shop/db", more) + &pod("web/client", 9, SIDECAR) + rule + pods;
+        let rows = json_on(&objects, &["tls-check", "client.web", "svc/db.shop"]);
+        rows["rows"][0]["reason"].as_str().unwrap().to_owned()
+    };
+    let bare = pod("shop/db", 1, SIDECAR).replace("tlsMode: istio", "tlsMode: disabled");
+    let rule = object(
+        "DestinationRule",
+        "shop/db",
+        "{host: db, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}",
+    );
+    let headless = reason(", clusterIP: None", "", &bare);
+    assert!(headless.contains("the service is headless, and not every endpoint"), "{headless}");
+    let passthrough = reason("", &rule, &bare);
+    assert!(passthrough.contains("its load balancing is PASSTHROUGH, and not every"), "{passthrough}");
+}
