@@ -121,9 +121,13 @@ impl<'a> Answers<'a> {
         let own = self.mesh.of_client(client);
         if !std::ptr::eq(own, self.mesh) {
             let answers = self.of_revisions.entry(std::ptr::from_ref(own).addr());
-            return answers.or_insert_with(|| Self::new(own)).pair(client, target, choice, port, subset);
+            let answers = answers.or_insert_with(|| Self::new(own));
+            let mut pair = answers.pair(client, target, choice, port, subset);
+            self.compare_control_planes(client, target, &mut pair);
+            return pair;
         }
         let mut pair = self.in_order(client, target, choice, port, subset);
+        self.compare_control_planes(client, target, &mut pair);
         let Some(other) = &mut self.other else { return pair };
         // Which definition of the host is the client's may depend on age as well.
         let own = other.mesh.target(client, &target.service.host);
@@ -137,6 +141,28 @@ impl<'a> Answers<'a> {
             (pair.status, pair.symptom) = (Status::Cond, None);
         }
         pair
+    }
+
+    /// Takes an answer back that is another one with other control planes that may be the client's.
+    fn compare_control_planes(&mut self, client: &Workload, target: &Target<'_>, pair: &mut PairTls) {
+        if pair.status == Status::Unknown {
+            return;
+        }
+        let decides =
+            |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone(), pair.choice.clone());
+        for mesh in self.mesh.others_of(client) {
+            let Some(own) = mesh.target(client, &target.service.host) else { continue };
+            let choice = mesh.choice(client, &own);
+            let answers = self.of_revisions.entry(std::ptr::from_ref(mesh).addr());
+            let answers = answers.or_insert_with(|| Self::new(mesh));
+            let second = answers.in_order(client, &own, choice, pair.port, pair.subset.as_deref());
+            if second.status != Status::Unknown && decides(&second) == decides(pair) {
+                continue;
+            }
+            (pair.status, pair.symptom) = (Status::Unknown, None);
+            pair.missing = vec![self.mesh.unknown_control_plane(client)];
+            return;
+        }
     }
 
     fn in_order(

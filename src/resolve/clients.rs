@@ -222,6 +222,8 @@ struct Key<'a> {
     proxy: ProxyKind,
     /// The revision of its control plane, where that one has settings of its own.
     revision: Option<&'a Text>,
+    /// Whether several control planes may be its own.
+    unplaced: bool,
     /// The namespace, where anything speaks of it.
     namespace: Option<&'a Text>,
     /// The rules with a selector that select the client.
@@ -253,7 +255,8 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
         if workload.proxy != ProxyKind::None && wanted(workload) {
             let revision = mesh.revision_of(workload);
             let own = distinct.entry(revision).or_insert_with(|| Distinct::new(mesh.of_client(workload)));
-            found.entry(Key { revision, ..own.key(workload) }).or_default().push(at);
+            let unplaced = !mesh.others_of(workload).is_empty();
+            found.entry(Key { revision, unplaced, ..own.key(workload) }).or_default().push(at);
         }
     }
     let class = |(key, pods): (Key<'_>, Vec<usize>)| {
@@ -268,6 +271,7 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.sidecar.is_some()
                 || key.own_certificates
                 || key.revision.is_some()
+                || key.unplaced
                 || key.waypoint.is_some()
                 || key.hbone_send_off
                 || key.unclear.is_some()
@@ -346,6 +350,7 @@ impl<'a> Distinct<'a> {
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             revision: None,
+            unplaced: false,
             own_certificates: workload.body().is_some_and(|pod| pod.own_certificates),
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
             namespace: (spoken_of || is_waypoint).then_some(namespace),

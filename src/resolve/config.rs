@@ -143,7 +143,32 @@ impl Config {
         let running = control_planes(snapshot).map(|one| one.revision);
         let names: BTreeSet<&str> =
             configured.chain(running).filter(|name| !matches!(*name, "" | "default")).collect();
-        names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
+        let of_each =
+            names.iter().map(|name| (Text::from(*name), Self::of_revision(snapshot, options, name)));
+        let besides = names.iter().chain([&""]).flat_map(|name| {
+            let planes = beside(snapshot, name).into_iter();
+            planes.map(|(key, plane)| (key, Self::of_plane(snapshot, options, name, Some(&plane))))
+        });
+        of_each.chain(besides).collect()
+    }
+
+    /// The revisions of which a control plane or a mesh configuration was read, empty for the one without a name; and of
+    /// those that run in several versions at a time, the key of each besides the first.
+    pub(super) fn revisions(snapshot: &Snapshot) -> Vec<(Text, Option<Text>)> {
+        let configurations =
+            snapshot.of_kind(&Kind::ConfigMap).filter(|object| object.body.mesh_config().is_some());
+        let configured = configurations.filter_map(|object| match &*object.id.name {
+            "istio" => Some(""),
+            name => name.strip_prefix("istio-"),
+        });
+        let names = configured.chain(control_planes(snapshot).map(|one| one.revision));
+        let names: BTreeSet<&str> = names.map(|name| if name == "default" { "" } else { name }).collect();
+        let beside = |name: &&str| beside(snapshot, name).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let both = names.iter().flat_map(|name| {
+            let keys = beside(name).into_iter().map(Some);
+            std::iter::once(None).chain(keys).map(|key| (Text::from(*name), key))
+        });
+        both.collect()
     }
 
     /// The `ConfigMap` with the mesh configuration of a revision.
@@ -152,11 +177,19 @@ impl Config {
     }
 
     fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
-        let plane = control_plane(snapshot, revision);
-        let istiod = plane.as_ref().map(|plane| plane.istiod);
+        Self::of_plane(snapshot, options, revision, control_plane(snapshot, revision).as_ref())
+    }
+
+    fn of_plane(
+        snapshot: &Snapshot,
+        options: &Options,
+        revision: &str,
+        plane: Option<&ControlPlane<'_>>,
+    ) -> Self {
+        let istiod = plane.map(|plane| plane.istiod);
         let version = version(istiod, options);
-        let found = mesh_config(snapshot, revision, plane.as_ref());
-        let own_namespace = plane.as_ref().map(|plane| plane.namespace);
+        let found = mesh_config(snapshot, revision, plane);
+        let own_namespace = plane.map(|plane| plane.namespace);
         let own_namespace = own_namespace.or_else(|| found.map(|(object, _)| &*object.id.namespace));
         let mesh = found.map(|(_, config)| config.clone()).unwrap_or_default();
         let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
@@ -223,6 +256,18 @@ fn control_plane<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<ControlPl
         (one.revision == revision, one.revision.is_empty(), one.runs, version)
     };
     control_planes(snapshot).max_by_key(rank)
+}
+
+/// What runs of a revision besides the control plane that stands for it, each with a key of its own: while a new version
+/// takes the place of an old one, proxies talk to either.
+fn beside<'a>(snapshot: &'a Snapshot, revision: &str) -> Vec<(Text, ControlPlane<'a>)> {
+    let Some(first) = control_plane(snapshot, revision).filter(|plane| plane.revision == revision) else {
+        return Vec::new();
+    };
+    let others = control_planes(snapshot)
+        .filter(|one| one.revision == revision && one.runs == first.runs && one.istiod != first.istiod);
+    // No name of a revision has a slash in it.
+    others.enumerate().map(|(at, plane)| (format!("{revision}/{at}").into(), plane)).collect()
 }
 
 /// The name of its cluster, where its environment tells or leaves it at the default. A value that stands elsewhere is

@@ -21,6 +21,7 @@ impl Mesh {
         let mut missing = mesh.gaps.of_pair(client, target.service);
         missing.extend(mesh.private_rules_of_root(client, target));
         missing.extend(client.missing());
+        missing.extend(self.which_control_plane(client, target));
         if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
             let need =
                 "which of the client's connections its annotations about addresses keep from its proxy";
