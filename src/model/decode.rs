@@ -171,10 +171,22 @@ fn from_value(
 const OTHER_BLOCKS: [&str; 5] =
     ["connectionPool", "loadBalancer", "outlierDetection", "tunnel", "proxyProtocol"];
 
-/// Whether a field of a policy can change who is sent what: its value has to be understood, or the policy is not.
+/// The fields of a `Sidecar` that decide neither about its scope nor about its listeners.
+const OTHER_LISTENERS: [&str; 2] = ["connectionPool", "inboundConnectionPool"];
+
+/// The fields of routes that decide about requests, and not about where they go.
+const OTHER_ROUTES: [&str; 8] =
+    ["timeout", "retries", "fault", "corsPolicy", "headers", "rewrite", "redirect", "directResponse"];
+
+/// Whether a field of an object can change who is sent what: its value has to be understood, or the object is not.
 fn decides(kind: &Kind, field: &str) -> bool {
+    let is_in = |others: &[&str]| field.split('.').any(|part| others.contains(&part));
     if *kind == Kind::DestinationRule {
-        !field.split('.').any(|part| OTHER_BLOCKS.contains(&part))
+        !is_in(&OTHER_BLOCKS)
+    } else if *kind == Kind::Sidecar {
+        !is_in(&OTHER_LISTENERS)
+    } else if *kind == Kind::VirtualService {
+        !is_in(&OTHER_ROUTES)
     } else {
         *kind == Kind::PeerAuthentication
     }

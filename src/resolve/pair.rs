@@ -249,8 +249,10 @@ impl Mesh {
         endpoint: &Endpoint,
         trust: ClientTrust,
     ) -> EndpointTls {
-        let protocol = service.port(port).map_or(PortProtocol::Auto, ServicePort::protocol);
         let workload = endpoint.workload.and_then(|at| self.workloads.get(at));
+        let declared = || service.port(port).map_or(PortProtocol::Auto, ServicePort::protocol);
+        let ingress = workload.and_then(|workload| self.scopes.ingress_protocol(workload, endpoint.port));
+        let protocol = ingress.unwrap_or_else(declared);
         let (server, demand) = match workload {
             None if endpoint.unknown_pod.is_some() => (Server::Unknown, None),
             None if service.is_external => (Server::Outside, None),

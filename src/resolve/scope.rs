@@ -11,6 +11,7 @@ use super::registry::{Registry, Service, exported};
 use super::routes::{Gateways, Placed, Route};
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
+use crate::model::service::PortProtocol;
 use crate::model::sidecar::{EgressListener, Sidecar};
 use crate::model::virtual_service::Destination;
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
@@ -58,6 +59,8 @@ pub struct Scopes {
     sidecars: FxHashMap<Text, Vec<Arc<Object>>>,
     /// The root namespace's, for namespaces without one that matches.
     root: Option<Arc<Object>>,
+    /// Whether any of them has listeners of its own for what comes in.
+    any_ingress: bool,
     routes: Vec<Route>,
     by_destination: FxHashMap<Text, Vec<usize>>,
     gateways: Gateways,
@@ -123,7 +126,8 @@ impl Scopes {
         };
         let mut scopes = Self { rules, ..Self::default() };
         for object in snapshot.of_kind(&Kind::Sidecar) {
-            if object.body.sidecar().is_some() {
+            if let Some(sidecar) = object.body.sidecar() {
+                scopes.any_ingress |= !sidecar.ingress.is_empty();
                 scopes.sidecars.entry(Arc::clone(&object.id.namespace)).or_default().push(Arc::clone(object));
             }
         }
@@ -168,6 +172,17 @@ impl Scopes {
         };
         let own = self.sidecars.get(&client.namespace).and_then(|list| list.iter().find(selects));
         own.or(self.root.as_ref())
+    }
+
+    /// The protocol of a server's port by the `ingress` of its `Sidecar`, which takes the place of what services declare: a
+    /// port that is not listed there has none. `None` where there is no such list.
+    pub(super) fn ingress_protocol(&self, server: &Workload, port: u16) -> Option<PortProtocol> {
+        if !self.any_ingress {
+            return None;
+        }
+        let listeners = &self.sidecar_of(server)?.body.sidecar()?.ingress;
+        let own = listeners.iter().find(|one| one.port == port);
+        (!listeners.is_empty()).then(|| own.map_or(PortProtocol::Auto, |one| one.protocol))
     }
 
     /// Whether a sidecar refuses what is not in its scope: its `Sidecar` says so, else the mesh configuration (MT-4.2).

@@ -120,14 +120,7 @@ impl Answered<'_> {
                 !self.mesh.config.version.at_least(1, 6) && self.depends_on_policies()
             }
             // A listener's own choice is not changed by what routes bring in (DR-7.4, DR-7.14).
-            Kind::VirtualService => {
-                let registry = &self.mesh.registry;
-                let namespace = &self.client.namespace;
-                let mut definitions = registry.definitions(&service.host);
-                proxy == ProxyKind::Sidecar
-                    && !self.mesh.scopes.imports_whole(registry, self.client, &service.host)
-                    && definitions.any(|one| one.namespace == *namespace || one.is_visible_to(namespace))
-            }
+            Kind::VirtualService => self.mesh.may_be_brought_in(self.client, &service.host),
             Kind::ServiceEntry => self.depends_on_entries(),
             Kind::Service => !service.is_kubernetes && service.host.ends_with(".svc.cluster.local"),
             Kind::WorkloadEntry => service.port(self.port).is_some() && selects_entries(service),

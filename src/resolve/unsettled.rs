@@ -22,12 +22,25 @@ impl Mesh {
         missing.extend(mesh.private_rules_of_root(client, target));
         missing.extend(client.missing());
         missing.extend(self.which_control_plane(client, target));
+        if mesh.may_be_brought_in(client, &target.service.host) {
+            missing.extend(mesh.gaps.routes().iter().cloned());
+        }
         if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
             let need =
                 "which of the client's connections its annotations about addresses keep from its proxy";
             missing.push(Missing::not_collected("Pod", need));
         }
         missing
+    }
+
+    /// Whether routes could bring a host, or more of its ports, into a client's scope: its own listeners do not import the
+    /// whole of it, and somebody exports it to the client (DR-7.4, DR-7.14).
+    pub(super) fn may_be_brought_in(&self, client: &Workload, host: &str) -> bool {
+        let namespace = &client.namespace;
+        let is_seen = |one: &Service| one.namespace == *namespace || one.is_visible_to(namespace);
+        client.proxy == ProxyKind::Sidecar
+            && !self.scopes.imports_whole(&self.registry, client, host)
+            && self.registry.definitions(host).any(is_seen)
     }
 
     /// Whether nothing but gaps can make an answer another than its parts tell: ages are known, there is one control
@@ -38,6 +51,7 @@ impl Mesh {
             && self.legacy.is_none()
             && self.config.version.at_least(1, 12)
             && !self.is_one_of_several()
+            && self.gaps.routes().is_empty()
     }
 
     /// MT-4.9: a proxy with certificate files of its own presents those, and what the server makes of them is in no
@@ -67,7 +81,8 @@ impl Mesh {
             return None;
         }
         let object = self.scopes.sidecar_of(pod)?;
-        object.body.sidecar()?.ingress_tls.contains(&port).then(|| {
+        let listeners = &object.body.sidecar()?.ingress;
+        listeners.iter().any(|one| one.port == port && one.tls).then(|| {
             let need = format!(
                 "what port {port} accepts, on which the proxies of {} end the TLS that {} describes",
                 pod.path(),

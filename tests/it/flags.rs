@@ -358,3 +358,29 @@ fn all_or_nothing_is_said_of_headless_services_and_of_passthrough() {
     let passthrough = reason("", &rule, &bare);
     assert!(passthrough.contains("its load balancing is PASSTHROUGH, and not every"), "{passthrough}");
 }
+
+/// MT-2.1: what a server's `Sidecar` declares for its own listeners stands in the place of what services do.
+#[test]
+fn the_protocol_of_a_port_is_that_of_the_servers_own_listener() {
+    let mesh = |ingress: &str| {
+        service("shop/api", "")
+            + &pod("shop/api", 1, SIDECAR)
+            + &pod("web/client", 9, SIDECAR)
+            + &object("DestinationRule", "shop/api", "{host: api, trafficPolicy: {tls: {mode: SIMPLE}}}")
+            + &object("Sidecar", "shop/own", &format!("{{{ingress}}}"))
+    };
+    let status = |ingress: &str| {
+        let rows = json_on(&mesh(ingress), &["tls-check", "client.web", "svc/api.shop"]);
+        rows["rows"][0]["status"].as_str().unwrap().to_owned()
+    };
+    let listener = |port: u16, protocol: &str| {
+        format!(
+            "ingress: [{{port: {{number: {port}, name: x, protocol: {protocol}}}, defaultEndpoint: \"127.0.0.1:1\"}}]"
+        )
+    };
+    // TLS that is not Istio's has no filter chain on an HTTP port, and reaches the application on others (X8).
+    assert_eq!(status("egress: [{hosts: [\"*/*\"]}]"), "CONFLICT");
+    assert_eq!(status(&listener(8080, "HTTP")), "CONFLICT");
+    assert_eq!(status(&listener(8080, "HTTPS")), "COND");
+    assert_eq!(status(&listener(9090, "HTTP")), "COND");
+}

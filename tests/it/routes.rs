@@ -50,3 +50,54 @@ fn destinations_of_a_delegate_come_into_the_scope_of_its_root() {
         + &object("VirtualService", "shop/last", 1, &format!("{{{plain}}}"));
     assert!(!is_in_scope(&twice));
 }
+
+#[test]
+fn a_route_that_cannot_be_read_leaves_open_what_it_could_bring_into_scope() {
+    let broken = "---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {namespace: api, name: broken}
+spec: {hosts: 7}
+";
+    let status = |sidecar: &str| {
+        let objects = service("shop/reviews", "")
+            + &pod(
+                "shop/reviews",
+                "10.0.0.1",
+                "labels: {app: reviews, security.istio.io/tlsMode: istio}",
+                SIDECAR,
+            )
+            + &pod("web/client", "10.0.0.9", "labels: {app: client}", SIDECAR)
+            + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
+            + sidecar
+            + broken;
+        let rows = json_on(&objects, &["tls-check", "client.web", "svc/reviews.shop"]);
+        rows["rows"][0]["status"].as_str().unwrap().to_owned()
+    };
+    // It stands in neither's namespace, and is exported to all.
+    let narrow = object("Sidecar", "web/default", 1, "{egress: [{hosts: [web/*]}]}");
+    assert_eq!(status(&narrow), "UNKNOWN");
+    // Who imports the service itself has it whatever routes say.
+    assert_eq!(status(""), "OK");
+    assert_eq!(status(&object("Sidecar", "web/default", 1, "{egress: [{hosts: [shop/*]}]}")), "OK");
+}
+
+#[test]
+fn a_sidecar_whose_scope_is_of_another_type_is_not_taken_for_one_without() {
+    let status = |spec: &str| {
+        let objects = service("shop/reviews", "")
+            + &pod(
+                "shop/reviews",
+                "10.0.0.1",
+                "labels: {app: reviews, security.istio.io/tlsMode: istio}",
+                SIDECAR,
+            )
+            + &pod("web/client", "10.0.0.9", "labels: {app: client}", SIDECAR)
+            + &object("Sidecar", "web/default", 1, spec);
+        let rows = json_on(&objects, &["tls-check", "client.web", "svc/reviews.shop"]);
+        rows["rows"][0]["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status("{egress: {hosts: [web/*]}}"), "UNKNOWN");
+    assert_eq!(status("{egress: [{hosts: web/*}]}"), "UNKNOWN");
+    assert_eq!(status("{inboundConnectionPool: 7}"), "OK");
+}

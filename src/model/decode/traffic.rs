@@ -6,9 +6,9 @@ use super::policy::{labels, list, text};
 use crate::model::Text;
 use crate::model::interner::Interner;
 use crate::model::object::Body;
-use crate::model::service::{ServicePort, TargetPort};
+use crate::model::service::{PortProtocol, ServicePort, TargetPort};
 use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
-use crate::model::sidecar::{EgressListener, Sidecar};
+use crate::model::sidecar::{EgressListener, IngressListener, Sidecar};
 use crate::model::virtual_service::{self, Delegation, VirtualService};
 
 fn texts(value: &Value, key: &str, interner: &mut Interner) -> Vec<Text> {
@@ -31,13 +31,24 @@ pub(super) fn sidecar(spec: &Value, interner: &mut Interner) -> Body {
         }
     });
     let egress = listeners.collect();
-    let with_tls =
-        list(spec, "ingress").iter().filter(|one| one.get("tls").is_some_and(|tls| !tls.is_null()));
+    let ingress = list(spec, "ingress").iter().filter_map(|listener| {
+        let port = listener.get("port")?;
+        Some(IngressListener {
+            port: number(port.get("number"))?,
+            protocol: match text(port, "protocol").to_ascii_uppercase().as_str() {
+                "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "HTTP_PROXY" => PortProtocol::Http,
+                "TCP" | "TLS" | "HTTPS" | "MONGO" | "REDIS" | "MYSQL" => PortProtocol::Tcp,
+                _ => PortProtocol::Auto,
+            },
+            tls: listener.get("tls").is_some_and(|tls| !tls.is_null()),
+        })
+    });
+    let ingress = ingress.collect();
     let mode = spec.pointer("/outboundTrafficPolicy").map(|policy| text(policy, "mode"));
     Body::Sidecar(Box::new(Sidecar {
         selector: selector.map(|selector| labels(selector.get("labels"), interner)),
         egress,
-        ingress_tls: with_tls.filter_map(|one| number(one.pointer("/port/number"))).collect(),
+        ingress,
         // The enum's zero value is REGISTRY_ONLY: a policy without mode is one.
         outbound_traffic_policy: mode
             .map(|mode| interner.text(if mode.is_empty() { "REGISTRY_ONLY" } else { mode })),
