@@ -22,8 +22,9 @@ impl Mesh {
         missing.extend(mesh.private_rules_of_root(client, target));
         missing.extend(client.missing());
         missing.extend(self.which_control_plane(client, target));
-        if mesh.may_be_brought_in(client, &target.service.host) {
-            missing.extend(mesh.gaps.routes().iter().cloned());
+        let routes = mesh.gaps.routes();
+        if !routes.is_empty() && mesh.may_be_brought_in(client, &target.service.host) {
+            missing.extend(routes.iter().cloned());
         }
         if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
             let need =
