@@ -10,6 +10,7 @@ pub mod id;
 pub mod interner;
 pub mod labels;
 pub mod mesh;
+pub mod networks;
 pub mod object;
 pub mod peer_authentication;
 pub mod pod;

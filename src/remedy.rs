@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::diagnose::checks::root::TUNNEL;
 use crate::diagnose::checks::{ambient_ports, peer_policies, reasons::Reasons};
 use crate::diagnose::{ClientName, Code, Edge, Finding, Reason, Severity};
 use crate::model::destination_rule::DestinationRule;
@@ -76,7 +77,10 @@ impl<'a> Remedies<'a> {
     pub fn of(&self, finding: &Finding) -> Vec<Remedy> {
         let mesh = self.mesh;
         if finding.code == Code::PlaintextToStrict || finding.code == Code::MtlsToPlaintext {
-            let pod = mesh.snapshot.get(&finding.root.0).filter(|object| object.id.kind == Kind::Pod);
+            let pod = mesh
+                .snapshot
+                .get(&finding.root.0)
+                .filter(|object| object.id.kind == Kind::Pod && finding.root.1 != TUNNEL);
             if let Some(pod) = pod {
                 return vec![of(tls::restart(mesh, pod), Vec::new())];
             }

@@ -21,6 +21,7 @@ pub mod networks;
 pub mod pair;
 pub mod registry;
 pub mod revisions;
+pub mod routes;
 pub mod rules;
 pub mod scope;
 pub mod server_mtls;

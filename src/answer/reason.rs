@@ -11,7 +11,7 @@ pub(super) fn of_pair(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
     if let Some(undecided) = &tls.undecided {
         return undecided.clone();
     }
-    let client = client_side(mesh, tls);
+    let client = client_side(mesh, service, tls);
     if tls.cluster.source == Source::Refused && tls.status == Status::Conflict {
         return format!("{} is not in the client's scope, and unknown hosts are refused", service.host);
     }
@@ -92,6 +92,9 @@ fn server_side(endpoint: &EndpointTls) -> String {
         .and_then(|demand| Some((demand.policy.as_ref()?.id.to_string(), demand.level)));
     let by = policy.map(|(policy, level)| format!(" ({policy}, {} level)", level.word())).unwrap_or_default();
     match &endpoint.server {
+        Server::Sidecar(_) | Server::PastProxy if !endpoint.condition.is_empty() => {
+            format!("does not end it: {}", endpoint.condition)
+        }
         Server::Sidecar(mode) => match mode.word() {
             "STRICT" => format!("accepts mutual TLS only{by}"),
             "DISABLE" => format!("takes plaintext only{by}"),
@@ -110,7 +113,7 @@ fn server_side(endpoint: &EndpointTls) -> String {
 }
 
 /// Where the client's TLS comes from, in words.
-pub(super) fn client_side(mesh: &Mesh, tls: &PairTls) -> String {
+pub(super) fn client_side(mesh: &Mesh, service: &Service, tls: &PairTls) -> String {
     let rule = tls
         .policy
         .tls_from
@@ -126,7 +129,14 @@ pub(super) fn client_side(mesh: &Mesh, tls: &PairTls) -> String {
             None => "automatic mTLS follows the default of before 1.5, which is no mTLS".to_owned(),
         },
         Downgrade::AllOrNothing => {
-            "automatic mTLS: not every endpoint behind the headless service can".to_owned()
+            let cause = if service.is_headless() {
+                "the service is headless"
+            } else {
+                "its load balancing is PASSTHROUGH"
+            };
+            let none = service.endpoints(tls.port).is_empty();
+            let lacks = if none { "it has no endpoint" } else { "not every endpoint of it can" };
+            format!("automatic mTLS is all or nothing, since {cause}, and {lacks}")
         }
         Downgrade::EndpointMark(mode) => {
             format!("{rule} says {} above an entry without tls, which leaves plaintext", mode.word())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Problem;
 use super::batch::Found;
-use crate::model::decode::{Head, ObjectSeed, attach_mesh_config, in_words, refused, unreadable};
+use crate::model::decode::{Head, MeshTexts, ObjectSeed, attach_mesh_config, in_words, refused, unreadable};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Note, Object, Origin};
 use serde::Deserialize;
@@ -217,10 +217,9 @@ impl ItemReader {
             }
         };
         if let Some(mesh) = mesh_text {
-            attach_mesh_config(
-                &mut object,
-                super::yaml::parse(&mesh).map_err(|error| super::yaml::plain_message(&error)),
-            );
+            let parse =
+                |text: &str| super::yaml::parse(text).map_err(|error| super::yaml::plain_message(&error));
+            attach_mesh_config(&mut object, parse(&mesh.mesh), mesh.networks.as_deref().map(parse));
         }
         Ok(object)
     }
@@ -230,7 +229,7 @@ impl ItemReader {
         kind: &Kind,
         head: &'a Head,
         origin: &Origin,
-        (mesh_text, refused): (&'a mut Option<String>, &'a mut Option<Note>),
+        (mesh_text, refused): (&'a mut Option<MeshTexts>, &'a mut Option<Note>),
     ) -> ObjectSeed<'a> {
         let (kind, api_version, origin) = (kind.clone(), head.api_version.as_str(), origin.clone());
         ObjectSeed { kind, api_version, origin, interner: &mut self.interner, mesh_text, refused }

@@ -17,7 +17,7 @@ pub mod two_origins;
 mod dropped_tls;
 #[cfg(test)]
 pub(crate) mod examples;
-mod root;
+pub mod root;
 
 use crate::model::{Body, Kind};
 use crate::resolve::Mesh;

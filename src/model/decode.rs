@@ -22,6 +22,7 @@ use serde_json::Value;
 use super::id::{Kind, ObjectId, Text};
 use super::interner::Interner;
 use super::mesh::MeshConfig;
+use super::networks::{self, MeshNetworks};
 use super::object::{Body, Metadata, Note, Object, Origin};
 use super::schema;
 use strict::Strict;
@@ -82,12 +83,21 @@ pub struct ObjectSeed<'a> {
     pub origin: Origin,
     /// Holds the strings.
     pub interner: &'a mut Interner,
-    /// Receives the text of a mesh configuration, which is YAML inside a string: the reader parses it and calls
+    /// Receives the texts of a mesh configuration, which are YAML inside strings: the reader parses them and calls
     /// [`attach_mesh_config`].
-    pub mesh_text: &'a mut Option<String>,
+    pub mesh_text: &'a mut Option<MeshTexts>,
     /// Receives the field and the words of what was refused, where the text was read and its content was not. The
     /// field has its places in lists.
     pub refused: &'a mut Option<Note>,
+}
+
+/// The texts of a mesh configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshTexts {
+    /// `mesh`.
+    pub mesh: String,
+    /// `meshNetworks`.
+    pub networks: Option<String>,
 }
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
@@ -189,39 +199,26 @@ fn from_value(
 const OTHER_BLOCKS: [&str; 5] =
     ["connectionPool", "loadBalancer", "outlierDetection", "tunnel", "proxyProtocol"];
 
-/// Fields of a `VirtualService` that decide which hosts and subsets its clients know.
-const OF_ROUTES: [&str; 14] = [
-    "hosts",
-    "gateways",
-    "exportTo",
-    "http",
-    "tls",
-    "tcp",
-    "route",
-    "mirror",
-    "mirrors",
-    "destination",
-    "host",
-    "port",
-    "number",
-    "subset",
-];
+/// The fields of a `Sidecar` that decide neither about its scope nor about its listeners.
+const OTHER_LISTENERS: [&str; 2] = ["connectionPool", "inboundConnectionPool"];
 
-/// Whether a field can change who is sent what: its value has to be understood, or the object is not. What a
-/// `ServiceEntry` leaves open is told by itself (`resolve::gaps`).
+/// The fields of routes that decide about requests, and not about where they go.
+const OTHER_ROUTES: [&str; 8] =
+    ["timeout", "retries", "fault", "corsPolicy", "headers", "rewrite", "redirect", "directResponse"];
+
+/// Whether a field of an object can change who is sent what: its value has to be understood, or the object is not. What
+/// a `ServiceEntry` leaves open is told by itself (`resolve::gaps`).
 fn decides(kind: &Kind, field: &str) -> bool {
-    let mut parts = field.split('.');
-    let below = |places: [&str; 3]| places.contains(&field.split('.').nth(1).unwrap_or_default());
+    let is_in = |others: &[&str]| field.split('.').any(|part| others.contains(&part));
     if *kind == Kind::DestinationRule {
-        !parts.any(|part| OTHER_BLOCKS.contains(&part))
+        !is_in(&OTHER_BLOCKS)
     } else if *kind == Kind::Sidecar {
-        below(["egress", "workloadSelector", "outboundTrafficPolicy"])
+        !is_in(&OTHER_LISTENERS)
     } else if *kind == Kind::WorkloadEntry {
-        !below(["weight", "locality", ""])
+        let part = field.split('.').nth(1).unwrap_or_default();
+        !matches!(part, "weight" | "locality" | "")
     } else if *kind == Kind::VirtualService {
-        let last = field.rsplit('.').next().unwrap_or_default();
-        let matches = parts.any(|part| part == "match");
-        if matches { matches!(last, "match" | "sourceNamespace") } else { OF_ROUTES.contains(&last) }
+        !is_in(&OTHER_ROUTES)
     } else {
         *kind == Kind::PeerAuthentication
     }
@@ -298,11 +295,19 @@ pub fn unreadable(head: &Head, namespace: &str, name: &str, origin: Origin, note
 }
 
 /// Puts the mesh configuration that a `ConfigMap` held into its object. `parsed` is what the reader of YAML made of
-/// the text.
-pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
+/// the text, and `networks` what it made of that of the networks.
+pub fn attach_mesh_config(
+    object: &mut Object,
+    parsed: Result<Value, String>,
+    networks: Option<Result<Value, String>>,
+) {
     match parsed {
         Ok(value) if value.is_object() || value.is_null() => match MeshConfig::from_value(&value) {
-            Ok(config) => object.body = Body::MeshConfig(Box::new(config)),
+            Ok(mut config) => {
+                config.networks =
+                    networks.map(|networks| mesh_networks(object, networks)).unwrap_or_default();
+                object.body = Body::MeshConfig(Box::new(config));
+            }
             Err(notes) => {
                 object.body = Body::Unreadable;
                 object.notes.extend(notes);
@@ -319,6 +324,21 @@ pub fn attach_mesh_config(object: &mut Object, parsed: Result<Value, String>) {
         Err(problem) => {
             object.body = Body::Unreadable;
             object.notes.push(Note { field: "data.mesh".to_owned(), problem, wrong_type: true });
+        }
+    }
+}
+
+/// The networks of a mesh. Those that istiod refuses are said, and the rest of the object stands.
+fn mesh_networks(object: &mut Object, parsed: Result<Value, String>) -> MeshNetworks {
+    match parsed {
+        Ok(value) => {
+            let (networks, notes) = MeshNetworks::from_value(&value);
+            object.notes.extend(notes);
+            networks
+        }
+        Err(problem) => {
+            object.notes.push(Note { field: networks::PATH.to_owned(), problem, wrong_type: true });
+            MeshNetworks::refused()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::networks::MeshNetworks;
 use super::object::Note;
 use super::schema;
 
@@ -26,6 +27,8 @@ pub struct MeshConfig {
     pub outbound_traffic_policy: Option<String>,
     /// `accessLogFile`: empty means that no access log is written.
     pub access_log_file: Option<String>,
+    /// `meshNetworks`, which stands beside the mesh configuration in the same object (MT-4.13).
+    pub networks: MeshNetworks,
 }
 
 impl MeshConfig {
@@ -74,6 +77,7 @@ impl MeshConfig {
                 .and_then(Value::as_str)
                 .map(str::to_owned),
             access_log_file: text("accessLogFile"),
+            networks: MeshNetworks::default(),
         })
     }
 }

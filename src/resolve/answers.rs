@@ -11,7 +11,7 @@ use super::client_tls::{self, ClusterTls, Sent, Source};
 use super::conflict::{self, ClientTrust};
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
-use super::networks;
+use super::networks::{self, Remote};
 use super::pair::{EndpointTls, PairTls, ServerSide, Status, common, overall, trust};
 use super::registry::{Addressing, Endpoint, Service};
 use super::rules::Choice;
@@ -75,8 +75,8 @@ pub(super) struct Outcome {
     pub(super) symptom: Option<&'static str>,
     /// Whether anything goes through a tunnel.
     tunnelled: bool,
-    /// What is missing to say what the service demands.
-    unsettled: Option<Missing>,
+    /// What is missing to say what the service demands, or which of its endpoints the client has.
+    pub(super) unsettled: Option<Missing>,
 }
 
 /// Outcomes of a host that were met, by the address of the service in the registry.
@@ -121,9 +121,13 @@ impl<'a> Answers<'a> {
         let own = self.mesh.of_client(client);
         if !std::ptr::eq(own, self.mesh) {
             let answers = self.of_revisions.entry(std::ptr::from_ref(own).addr());
-            return answers.or_insert_with(|| Self::new(own)).pair(client, target, choice, port, subset);
+            let answers = answers.or_insert_with(|| Self::new(own));
+            let mut pair = answers.pair(client, target, choice, port, subset);
+            self.compare_control_planes(client, target, &mut pair);
+            return pair;
         }
         let mut pair = self.in_order(client, target, choice, port, subset);
+        self.compare_control_planes(client, target, &mut pair);
         let Some(other) = &mut self.other else { return pair };
         // Which definition of the host is the client's may depend on age as well.
         let own = other.mesh.target(client, &target.service.host);
@@ -137,6 +141,28 @@ impl<'a> Answers<'a> {
             (pair.status, pair.symptom) = (Status::Cond, None);
         }
         pair
+    }
+
+    /// Takes an answer back that is another one with other control planes that may be the client's.
+    fn compare_control_planes(&mut self, client: &Workload, target: &Target<'_>, pair: &mut PairTls) {
+        if pair.status == Status::Unknown {
+            return;
+        }
+        let decides =
+            |pair: &PairTls| (pair.status, pair.effective, pair.server.mode.clone(), pair.choice.clone());
+        for mesh in self.mesh.others_of(client) {
+            let Some(own) = mesh.target(client, &target.service.host) else { continue };
+            let choice = mesh.choice(client, &own);
+            let answers = self.of_revisions.entry(std::ptr::from_ref(mesh).addr());
+            let answers = answers.or_insert_with(|| Self::new(mesh));
+            let second = answers.in_order(client, &own, choice, pair.port, pair.subset.as_deref());
+            if second.status != Status::Unknown && decides(&second) == decides(pair) {
+                continue;
+            }
+            (pair.status, pair.symptom) = (Status::Unknown, None);
+            pair.missing = vec![self.mesh.unknown_control_plane(client)];
+            return;
+        }
     }
 
     fn in_order(
@@ -182,8 +208,8 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The outcome of the same, with those that are known already; it takes no notice of what is missing
-    /// ([`Mesh::is_plain`]).
+    /// The outcome of the same, with those that are known already; of what is missing it knows only what its endpoints
+    /// leave open ([`Mesh::is_plain`]).
     pub(super) fn outcome(
         &mut self,
         client: &Workload,
@@ -273,14 +299,20 @@ impl Ends {
             }
             tls
         };
-        let both = selected.map(|one| (mesh.networks.is_remote(of.network.as_deref(), one), endpoint(one)));
-        let is_dropped = |(remote, endpoint): &(bool, EndpointTls)| *remote && !networks::stays(endpoint);
-        let (dropped, all): (Vec<_>, Vec<_>) = both.partition(is_dropped);
-        let bare = |both: Vec<(bool, EndpointTls)>| both.into_iter().map(|(_, endpoint)| endpoint);
-        let dropped: Arc<[EndpointTls]> = bare(dropped).collect();
-        let mut all: Vec<EndpointTls> = bare(all).collect();
+        let (mut all, mut dropped, mut unsure) = (Vec::new(), Vec::new(), None);
+        for (one, tls) in selected.map(|one| (one, endpoint(one))) {
+            match mesh.networks.is_remote(of.network.as_deref(), one) {
+                Remote::Yes if !networks::stays(&tls) => dropped.push(tls),
+                Remote::Unknown(missing) if !networks::stays(&tls) => {
+                    unsure.get_or_insert(missing);
+                    all.push(tls);
+                }
+                Remote::Yes | Remote::No | Remote::Unknown(_) => all.push(tls),
+            }
+        }
+        let dropped: Arc<[EndpointTls]> = dropped.into();
         let effective = common(all.iter().map(|endpoint| endpoint.sent), client_tls::to_nobody(&of.sending));
-        let unsettled = mesh.take_back_demands(service, of.port, &mut all);
+        let unsettled = mesh.take_back_demands(service, of.port, &mut all).or(unsure);
         let all: Arc<[EndpointTls]> = all.into();
         let is_anywhere = service.is_external && service.addressing == Addressing::Original;
         let (status, symptom) = match overall(&all) {

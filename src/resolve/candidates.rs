@@ -269,7 +269,11 @@ impl<'a> Asked<'a> {
         let name = winner.map(|rule| rule.object.id.path()).unwrap_or_default();
         let mut reason = format!("{name} in {} matches first", found.level.place());
         if self.chosen.is_none() {
-            reason.push_str(", though its selector does not select the client");
+            reason.push_str(if self.ignores_selectors() {
+                ", though a waypoint takes no notice of rules with a workloadSelector"
+            } else {
+                ", though its selector does not select the client"
+            });
         }
         because(Outcome::Shadowed, reason).would_win_if(format!("{name} were not there"))
     }
@@ -285,6 +289,10 @@ impl<'a> Asked<'a> {
             }
         }
         let selects = rule.selector.as_ref();
+        if selects.is_some() && self.ignores_selectors() {
+            let reason = "a waypoint takes no notice of rules with a workloadSelector";
+            return because(Outcome::SelectorMismatch, reason);
+        }
         if selects.is_some_and(|selector| !selector.is_subset_of(&self.client.labels)) {
             return because(Outcome::SelectorMismatch, "its workloadSelector does not select this client");
         }
@@ -299,17 +307,17 @@ impl<'a> Asked<'a> {
         if !found.entries().any(|entry| part(entry) == Some(0)) {
             return because(Outcome::MergedNotUsed, "it was merged into a rule that is not chosen");
         }
-        if winner.is_some_and(|winner| winner < id) {
-            because(
-                Outcome::Newer,
-                format!("{name} is older, and the two do not merge: their exportTo differ"),
-            )
-        } else {
-            because(
-                Outcome::Older,
-                format!("{name} is newer, and the two do not merge: their exportTo differ"),
-            )
-        }
+        let differ = if selects.is_some() { "workloadSelector" } else { "exportTo" };
+        let (outcome, age) = match winner {
+            Some(winner) if winner < id => (Outcome::Newer, "older"),
+            Some(_) | None => (Outcome::Older, "newer"),
+        };
+        because(outcome, format!("{name} is {age}, and the two do not merge: their {differ} differ"))
+    }
+
+    /// DR-6.10.
+    fn ignores_selectors(&self) -> bool {
+        self.client.proxy == ProxyKind::Waypoint
     }
 
     fn merged(&self, id: RuleId, chosen: &Entry) -> Verdict {

@@ -5,7 +5,7 @@
 //! one host even fewer tell them apart: a namespace whose own rules do not match it is like any other
 //! ([`Classes::groups`]), so the mesh-wide table costs one answer a distinct answer and one look-up a pair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -247,6 +247,8 @@ struct Key<'a> {
     proxy: ProxyKind,
     /// The revision of its control plane, where that one has settings of its own.
     revision: Option<&'a Text>,
+    /// Whether several control planes may be its own.
+    unplaced: bool,
     /// The namespace, where anything speaks of it.
     namespace: Option<&'a Text>,
     /// The rules with a selector that select the client.
@@ -265,6 +267,8 @@ struct Key<'a> {
     network: Option<&'a str>,
     /// What of its connections goes past its proxy.
     interception: [Option<&'a str>; 4],
+    /// The labels that routes to subsets select it by, for gateways and for callers.
+    routed: Vec<&'a Labels>,
 }
 
 /// The classes of the pods that have a proxy and that `wanted` takes, each sorted, in a stable order.
@@ -276,7 +280,8 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
         if workload.proxy != ProxyKind::None && wanted(workload) {
             let revision = mesh.revision_of(workload);
             let own = distinct.entry(revision).or_insert_with(|| Distinct::new(mesh.of_client(workload)));
-            found.entry(Key { revision, ..own.key(workload) }).or_default().push(at);
+            let unplaced = !mesh.others_of(workload).is_empty();
+            found.entry(Key { revision, unplaced, ..own.key(workload) }).or_default().push(at);
         }
     }
     let class = |(key, pods): (Key<'_>, Vec<usize>)| {
@@ -291,11 +296,13 @@ pub fn classes(mesh: &Mesh, wanted: impl Fn(&Workload) -> bool) -> Vec<ClientCla
                 || key.sidecar.is_some()
                 || key.own_certificates
                 || key.revision.is_some()
+                || key.unplaced
                 || key.waypoint.is_some()
                 || key.hbone_send_off
                 || key.unclear.is_some()
                 || key.network.is_some()
                 || key.interception.iter().any(Option::is_some)
+                || !key.routed.is_empty()
                 || key.namespace.is_some_and(|namespace| {
                     distinct.get(&key.revision).is_some_and(|own| own.is_special(namespace))
                 }),
@@ -313,6 +320,8 @@ struct Distinct<'a> {
     /// Namespaces that something names, for whatever host.
     named: FxHashSet<&'a str>,
     selectors: FxHashMap<&'a str, Vec<(usize, &'a Labels)>>,
+    /// See [`Key::routed`].
+    routed: BTreeSet<(bool, &'a Labels)>,
 }
 
 impl<'a> Distinct<'a> {
@@ -329,7 +338,7 @@ impl<'a> Distinct<'a> {
         for service in mesh.registry.services() {
             named.extend(service.exported_to());
         }
-        Self { mesh, named, selectors }
+        Self { mesh, named, selectors, routed: mesh.scopes.told_apart() }
     }
 
     /// Whether something sets the namespace apart for every host.
@@ -355,10 +364,18 @@ impl<'a> Distinct<'a> {
             waypoint: is_waypoint.then(|| gateway_name(workload)),
             network: self.mesh.networks.of_client(workload),
             interception: interception::of_client(workload),
+            routed: self
+                .routed
+                .iter()
+                .filter(|(gateways, _)| !gateways || workload.proxy == ProxyKind::Gateway)
+                .map(|(_, labels)| *labels)
+                .filter(|labels| labels.is_subset_of(&workload.labels))
+                .collect(),
             unclear: workload.unclear,
             hbone_send_off: workload.body().is_some_and(|pod| pod.hbone_send_off),
             proxy: workload.proxy,
             revision: None,
+            unplaced: false,
             own_certificates: workload.body().is_some_and(|pod| pod.own_certificates),
             sidecar: self.mesh.scopes.sidecar_of(workload).map(|object| &object.id),
             namespace: (spoken_of || is_waypoint).then_some(namespace),

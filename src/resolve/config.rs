@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::flags::{Flag, Flags};
 use super::unread::Unread;
 use crate::model::mesh::MeshConfig;
+use crate::model::networks::MeshNetworks;
 use crate::model::workload::Istiod;
 use crate::model::{Kind, Object, Snapshot, Text};
 
@@ -96,6 +97,13 @@ impl IstioVersion {
 pub struct Config {
     /// The root namespace.
     pub root_namespace: String,
+    /// The namespace that istiod runs in, whose label names the network of its cluster (MT-4.13).
+    pub system_namespace: String,
+    /// The name of istiod's cluster, by which `fromRegistry` of `meshNetworks` means it; `None` where istiod was not
+    /// read.
+    pub cluster: Option<String>,
+    /// `meshNetworks` (MT-4.13).
+    pub networks: MeshNetworks,
     /// The trust domain (MT-4.17).
     pub trust_domain: String,
     /// `enableAutoMtls` (MT-4.5).
@@ -137,7 +145,32 @@ impl Config {
         let running = control_planes(snapshot).map(|one| one.revision);
         let names: BTreeSet<&str> =
             configured.chain(running).filter(|name| !matches!(*name, "" | "default")).collect();
-        names.into_iter().map(|name| (name.into(), Self::of_revision(snapshot, options, name))).collect()
+        let of_each =
+            names.iter().map(|name| (Text::from(*name), Self::of_revision(snapshot, options, name)));
+        let besides = names.iter().chain([&""]).flat_map(|name| {
+            let planes = beside(snapshot, name).into_iter();
+            planes.map(|(key, plane)| (key, Self::of_plane(snapshot, options, name, Some(&plane))))
+        });
+        of_each.chain(besides).collect()
+    }
+
+    /// The revisions of which a control plane or a mesh configuration was read, empty for the one without a name; and of
+    /// those that run in several versions at a time, the key of each besides the first.
+    pub(super) fn revisions(snapshot: &Snapshot) -> Vec<(Text, Option<Text>)> {
+        let configurations =
+            snapshot.of_kind(&Kind::ConfigMap).filter(|object| object.body.mesh_config().is_some());
+        let configured = configurations.filter_map(|object| match &*object.id.name {
+            "istio" => Some(""),
+            name => name.strip_prefix("istio-"),
+        });
+        let names = configured.chain(control_planes(snapshot).map(|one| one.revision));
+        let names: BTreeSet<&str> = names.map(|name| if name == "default" { "" } else { name }).collect();
+        let beside = |name: &&str| beside(snapshot, name).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let both = names.iter().flat_map(|name| {
+            let keys = beside(name).into_iter().map(Some);
+            std::iter::once(None).chain(keys).map(|key| (Text::from(*name), key))
+        });
+        both.collect()
     }
 
     /// How many control planes the objects tell of, with and without a revision.
@@ -159,20 +192,34 @@ impl Config {
     }
 
     fn of_revision(snapshot: &Snapshot, options: &Options, revision: &str) -> Self {
-        let plane = control_plane(snapshot, revision);
-        let istiod = plane.as_ref().map(|plane| plane.istiod);
+        Self::of_plane(snapshot, options, revision, control_plane(snapshot, revision).as_ref())
+    }
+
+    fn of_plane(
+        snapshot: &Snapshot,
+        options: &Options,
+        revision: &str,
+        plane: Option<&ControlPlane<'_>>,
+    ) -> Self {
+        let istiod = plane.map(|plane| plane.istiod);
         let version = version(istiod, options);
-        let mesh = mesh_config(snapshot, revision, plane.as_ref());
-        let mesh = mesh.map(|(_, config)| config.clone()).unwrap_or_default();
+        let found = mesh_config(snapshot, revision, plane);
+        let own_namespace = plane.map(|plane| plane.namespace);
+        let own_namespace = own_namespace.or_else(|| found.map(|(object, _)| &*object.id.namespace));
+        let mesh = found.map(|(_, config)| config.clone()).unwrap_or_default();
         let environment = istiod.map(|istiod| istiod.environment.as_slice()).unwrap_or_default();
         let flags = Flags::new(&version, &options.flags, environment);
         let unread_flags = unread_flags(istiod, options, &version);
         let fixed = options.flags.iter().any(|(flag, _)| *flag == Flag::Ambient);
         let sends_hbone = flags.is_on(Flag::Ambient) && flags.is_on(Flag::SendingHbone);
         let root = options.root_namespace.clone().or_else(|| mesh.root_namespace.clone());
+        let root = root.unwrap_or_else(|| "istio-system".to_owned());
         let exports = mesh.default_destination_rule_export_to.as_ref();
         Self {
-            root_namespace: root.unwrap_or_else(|| "istio-system".to_owned()),
+            system_namespace: own_namespace.unwrap_or(&root).to_owned(),
+            cluster: istiod.and_then(cluster),
+            networks: mesh.networks,
+            root_namespace: root,
             trust_domain: mesh.trust_domain.unwrap_or_else(|| "cluster.local".to_owned()),
             // Before 1.4 there was none, and the field is not known (MT-9.4).
             auto_mtls: version.at_least(1, 4)
@@ -234,6 +281,26 @@ fn control_plane<'a>(snapshot: &'a Snapshot, revision: &str) -> Option<ControlPl
         (one.revision == revision, one.revision.is_empty(), one.runs, version)
     };
     control_planes(snapshot).max_by_key(rank)
+}
+
+/// What runs of a revision besides the control plane that stands for it, each with a key of its own: while a new version
+/// takes the place of an old one, proxies talk to either.
+fn beside<'a>(snapshot: &'a Snapshot, revision: &str) -> Vec<(Text, ControlPlane<'a>)> {
+    let Some(first) = control_plane(snapshot, revision).filter(|plane| plane.revision == revision) else {
+        return Vec::new();
+    };
+    let others = control_planes(snapshot)
+        .filter(|one| one.revision == revision && one.runs == first.runs && one.istiod != first.istiod);
+    // No name of a revision has a slash in it.
+    others.enumerate().map(|(at, plane)| (format!("{revision}/{at}").into(), plane)).collect()
+}
+
+/// The name of its cluster, where its environment tells or leaves it at the default. A value that stands elsewhere is
+/// read as empty.
+fn cluster(istiod: &Istiod) -> Option<String> {
+    let set = istiod.environment.iter().rev().find(|(name, _)| name == "CLUSTER_ID");
+    let name = set.map_or("Kubernetes", |(_, value)| value);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn parts(version: &str) -> Vec<u32> {

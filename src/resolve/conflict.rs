@@ -97,7 +97,10 @@ pub fn judge(sent: Sent, server: &Server, protocol: PortProtocol, trust: ClientT
         Sent::Plaintext => plaintext(mode),
         Sent::IstioMutual => istio_mutual(mode, protocol),
         // The tunnel is mutual TLS whatever the policies say (MT-6.5); nothing takes it where there is no proxy (MT-6.11).
-        Sent::Hbone { tls_inside } if mode.is_some() => inside_tunnel(tls_inside),
+        // It has a port of its own, which annotations about others do not touch.
+        Sent::Hbone { tls_inside } if mode.is_some() || *server == Server::PastProxy => {
+            inside_tunnel(tls_inside)
+        }
         Sent::Hbone { .. } => Verdict { status: Status::Conflict, symptom: None, condition: NO_TUNNEL },
         Sent::Simple => simple(mode, protocol, trust),
         Sent::Mutual => match mode {
@@ -144,6 +147,18 @@ fn inside_tunnel(tls_inside: bool) -> Verdict {
 const SERVES_TLS: &str = "the application itself must serve TLS with a certificate that the client accepts";
 
 const NO_TUNNEL: &str = "nothing on the pod takes the tunnel that its label announces";
+
+/// What a tunnel meets where the server's control plane keeps its sidecars from listening for it (MT-6.11).
+pub(super) const REFUSED_TUNNEL: Verdict = Verdict {
+    status: Status::Conflict,
+    symptom: None,
+    condition: "its label announces tunnels, and PILOT_ENABLE_SIDECAR_LISTENING_HBONE of its istiod keeps sidecars \
+                from taking any",
+};
+
+/// What a port says on which a `Sidecar` ends TLS of its own (MT-2.5).
+pub(super) const OWN_TLS: Verdict =
+    verdict(Status::Unknown, "the server's sidecar ends TLS that its Sidecar describes");
 
 fn unknown_mode() -> Verdict {
     verdict(Status::Unknown, "the server's mode is a word that is not known")

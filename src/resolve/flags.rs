@@ -25,11 +25,15 @@ pub enum Flag {
     SendingHbone,
     /// They do so even to endpoints that speak Istio's mutual TLS (MT-6.3).
     PreferSendingHbone,
+    /// In ambient mode sidecars end tunnels, where their label announces that (MT-6.2).
+    SidecarListeningHbone,
+    /// Sidecars end TLS that their `Sidecar` describes (MT-2.5).
+    SidecarIngressTls,
 }
 
 impl Flag {
     /// All: those that decide about rules and endpoints, then those of ambient mode.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::EnhancedMerge,
         Self::RuleInheritance,
         Self::UnifiedSidecarScope,
@@ -39,6 +43,8 @@ impl Flag {
         Self::Ambient,
         Self::SendingHbone,
         Self::PreferSendingHbone,
+        Self::SidecarListeningHbone,
+        Self::SidecarIngressTls,
     ];
 
     /// The name of the environment variable.
@@ -53,6 +59,8 @@ impl Flag {
             Self::Ambient => "PILOT_ENABLE_AMBIENT",
             Self::SendingHbone => "PILOT_ENABLE_SENDING_HBONE",
             Self::PreferSendingHbone => "PILOT_PREFER_SENDING_HBONE",
+            Self::SidecarListeningHbone => "PILOT_ENABLE_SIDECAR_LISTENING_HBONE",
+            Self::SidecarIngressTls => "ENABLE_TLS_ON_SIDECAR_INGRESS",
         }
     }
 
@@ -68,8 +76,13 @@ impl Flag {
             | Self::UnifiedSidecarScope
             | Self::BestServiceNamespace
             | Self::RuleTlsForExternal
-            | Self::SendingHbone => true,
-            Self::RuleInheritance | Self::EdsForHeadless | Self::Ambient | Self::PreferSendingHbone => false,
+            | Self::SendingHbone
+            | Self::SidecarListeningHbone => true,
+            Self::RuleInheritance
+            | Self::EdsForHeadless
+            | Self::Ambient
+            | Self::PreferSendingHbone
+            | Self::SidecarIngressTls => false,
         }
     }
 
@@ -83,7 +96,9 @@ impl Flag {
             | Self::EdsForHeadless
             | Self::Ambient
             | Self::SendingHbone
-            | Self::PreferSendingHbone => true,
+            | Self::PreferSendingHbone
+            | Self::SidecarListeningHbone
+            | Self::SidecarIngressTls => true,
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct Gaps {
     targets: Vec<(ObjectId, Missing)>,
     /// Touches every pair whose client or service is in the namespace.
     either: Vec<(String, Missing)>,
+    /// Routes that cannot be read: they may bring any service into the scope of any sidecar that does not import it.
+    routes: Vec<Missing>,
     /// Touches everything.
     all: Vec<Missing>,
 }
@@ -163,7 +165,14 @@ impl Gaps {
             Kind::Service | Kind::EndpointSlice | Kind::Endpoints | Kind::WorkloadEntry => {
                 self.services.push((namespace, missing));
             }
-            Kind::Sidecar | Kind::VirtualService => self.clients.push((Self::scope(object, config), missing)),
+            Kind::VirtualService => self.routes.push(missing),
+            Kind::Sidecar => {
+                let scope = Self::scope(object, config);
+                if config.flags.is_on(Flag::SidecarIngressTls) {
+                    self.services.push((scope.clone(), missing.clone()));
+                }
+                self.clients.push((scope, missing));
+            }
             // It may define any host.
             Kind::ServiceEntry => self.all.push(missing),
             Kind::Pod => self.either.push((namespace, missing)),
@@ -215,8 +224,14 @@ impl Gaps {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { clients, services, targets, either, all } = self;
-        clients.is_empty() && services.is_empty() && targets.is_empty() && either.is_empty() && all.is_empty()
+        let Self { clients, services, targets, either, routes, all } = self;
+        let by_scope = clients.is_empty() && services.is_empty() && either.is_empty();
+        by_scope && targets.is_empty() && routes.is_empty() && all.is_empty()
+    }
+
+    /// Routes that cannot be read.
+    pub(super) fn routes(&self) -> &[Missing] {
+        &self.routes
     }
 
     /// Whether a gap tells clients of this namespace apart from others.

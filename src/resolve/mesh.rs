@@ -45,7 +45,7 @@ pub struct Mesh {
     pub ambient: Arc<Ambient>,
     /// What captured workloads demand.
     pub ambient_policies: Arc<AmbientPolicies>,
-    /// Networks that have a gateway.
+    /// Networks, and which have a gateway.
     pub networks: Arc<Networks>,
     /// What is not evaluated.
     pub gaps: Arc<Gaps>,
@@ -83,7 +83,7 @@ impl Mesh {
             policies: Arc::new(PeerPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
             ambient: Arc::new(Ambient::new(snapshot, workloads, &config)),
             ambient_policies: Arc::new(AmbientPolicies::new(snapshot, &config, Ages::MissingIsOldest)),
-            networks: Arc::new(Networks::new(snapshot)),
+            networks: Arc::new(Networks::new(snapshot, &config)),
             gaps: Arc::new(Gaps::new(snapshot, &config)),
             snapshot: snapshot.clone(),
             options: options.clone(),

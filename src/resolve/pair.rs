@@ -6,6 +6,7 @@ use super::ambient::{Sending, Waypoint};
 use super::answers::Answers;
 use super::client_tls::{self, ClusterTls, Downgrade, Sent, Source, Tunnel};
 use super::conflict::{self, ClientTrust, Server};
+use super::flags::Flag;
 use super::gaps::Missing;
 use super::interception;
 use super::mesh::{Mesh, Target};
@@ -248,8 +249,10 @@ impl Mesh {
         endpoint: &Endpoint,
         trust: ClientTrust,
     ) -> EndpointTls {
-        let protocol = service.port(port).map_or(PortProtocol::Auto, ServicePort::protocol);
         let workload = endpoint.workload.and_then(|at| self.workloads.get(at));
+        let declared = || service.port(port).map_or(PortProtocol::Auto, ServicePort::protocol);
+        let ingress = workload.and_then(|workload| self.scopes.ingress_protocol(workload, endpoint.port));
+        let protocol = ingress.unwrap_or_else(declared);
         let (server, demand) = match workload {
             None if endpoint.unknown_pod.is_some() => (Server::Unknown, None),
             None if service.is_external => (Server::Outside, None),
@@ -280,7 +283,16 @@ impl Mesh {
             },
         };
         let (sent, downgrade) = client_tls::to_endpoint(self, cluster, endpoint);
-        let verdict = conflict::judge(sent, &server, protocol, trust);
+        let mut verdict = conflict::judge(sent, &server, protocol, trust);
+        if matches!((sent, &server), (Sent::Hbone { .. }, Server::Sidecar(_) | Server::PastProxy)) {
+            let of_entry = || endpoint.labels.get(REVISION).unwrap_or_default();
+            let revision = workload.map_or_else(of_entry, |workload| &*workload.revision);
+            if !self.is_on_for_servers(Flag::SidecarListeningHbone, revision) {
+                verdict = conflict::REFUSED_TUNNEL;
+            }
+        } else if self.ingress_tls(workload, &server, endpoint.port).is_some() {
+            verdict = conflict::OWN_TLS;
+        }
         EndpointTls {
             address: Arc::clone(&endpoint.address),
             port: endpoint.port,
@@ -333,6 +345,11 @@ impl Mesh {
             let pods = service.endpoints(endpoint.port).iter().chain(service.all_endpoints());
             let named =
                 pods.filter(|one| one.address == endpoint.address).find_map(|one| one.unknown_pod.as_ref());
+            let pod = endpoint.workload.and_then(|at| self.workloads.get(at));
+            if let Some(own) = self.ingress_tls(pod, &endpoint.server, endpoint.port) {
+                missing.push(own);
+                continue;
+            }
             match (&endpoint.server, &endpoint.demand) {
                 (Server::Sidecar(MtlsMode::Other(word)), Some(demand)) => {
                     let policy = demand.policy.as_ref().map(|policy| policy.id.path()).unwrap_or_default();
@@ -347,7 +364,6 @@ impl Mesh {
                     missing.extend(tunnel_need(cluster).map(|need| Missing::not_collected("Pod", need)));
                 }
                 _ if endpoint.workload.is_some() => {
-                    let pod = endpoint.workload.and_then(|at| self.workloads.get(at));
                     missing.extend(pod.and_then(Workload::missing));
                 }
                 _ => missing.extend(

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::config::{Ages, Config, Place};
+use super::networks::Network;
 use super::workload::Workloads;
 use crate::model::service::ServicePort;
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
@@ -87,8 +88,8 @@ pub struct Endpoint {
     pub claims_mtls: bool,
     /// Whether it can be reached through a tunnel (MT-6.3).
     pub takes_tunnel: bool,
-    /// Its network, where it has one.
-    pub network: Option<Text>,
+    /// What it says of its network.
+    pub network: Network,
     /// Its service account, where it has one.
     pub account: Option<Text>,
     /// `NAMESPACE/POD` of a pod that a slice names but that was not read.

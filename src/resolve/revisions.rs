@@ -4,18 +4,22 @@
 //! is decided by the server's. There is one mesh for each set of settings that differs, and none but the first where
 //! there is one control plane.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use super::ambient::policies::AmbientPolicies;
 use super::config::Config;
+use super::flags::{Flag, Flags};
+use super::gaps::Missing;
 use super::legacy::LegacyPolicies;
-use super::mesh::Mesh;
+use super::mesh::{Mesh, Target};
 use super::server_mtls::PeerPolicies;
+use super::traffic_policy;
 use super::workload::Workload;
 use crate::model::Text;
+use crate::model::pod::ProxyKind;
 
 /// What the mesh of one control plane knows of the others; nothing where there is one.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +28,10 @@ pub struct Revisions {
     meshes: BTreeMap<Text, Arc<Mesh>>,
     /// What the servers of each demand, the first mesh's under the empty revision.
     demands: Option<Arc<FxHashMap<Text, Demands>>>,
+    /// The revisions that have a control plane or a mesh configuration of their own, the one without a name among them
+    /// as an empty text, each with the keys of what runs of it besides the first; nothing where there is one control
+    /// plane.
+    known: Arc<BTreeMap<Text, Vec<Text>>>,
 }
 
 /// The policies by which servers of a control plane demand TLS.
@@ -35,6 +43,8 @@ pub struct Demands {
     pub legacy: Option<Arc<LegacyPolicies>>,
     /// What captured workloads demand.
     pub ambient_policies: Arc<AmbientPolicies>,
+    /// The flags, which decide what their sidecars listen for (MT-2.5, MT-6.2).
+    pub flags: Flags,
 }
 
 /// A control plane besides the first: its revisions, and the mesh as it sees it.
@@ -63,8 +73,14 @@ pub(super) fn introduce(first: &mut Mesh, others: &mut [Other]) {
         demands.extend(revisions.iter().map(|revision| (Arc::clone(revision), Demands::of(mesh))));
     }
     let demands = Some(Arc::new(demands));
+    let mut known: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
+    for (revision, key) in Config::revisions(&first.snapshot) {
+        known.entry(revision).or_default().extend(key);
+    }
+    let known = Arc::new(known);
     for mesh in std::iter::once(first).chain(others.iter_mut().map(|(_, mesh)| mesh)) {
-        mesh.revisions = Revisions { meshes: BTreeMap::new(), demands: demands.clone() };
+        let known = Arc::clone(&known);
+        mesh.revisions = Revisions { meshes: BTreeMap::new(), demands: demands.clone(), known };
     }
 }
 
@@ -74,6 +90,7 @@ impl Demands {
             policies: Arc::clone(&mesh.policies),
             legacy: mesh.legacy.clone(),
             ambient_policies: Arc::clone(&mesh.ambient_policies),
+            flags: mesh.config.flags.clone(),
         }
     }
 }
@@ -126,6 +143,74 @@ impl Mesh {
         self.revisions.meshes.contains_key(&client.revision).then_some(&client.revision)
     }
 
+    /// The meshes of other control planes that may be the client's, where nothing that was read tells which one is: its
+    /// pod and namespace do not, or name a revision of which nothing was read (such as a tag), or one that runs in
+    /// several versions at a time.
+    pub(super) fn others_of(&self, client: &Workload) -> Vec<&Self> {
+        let uses_settings =
+            matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Waypoint);
+        if !uses_settings || self.revisions.meshes.is_empty() {
+            return Vec::new();
+        }
+        let own = self.of_client(client);
+        let mut found: Vec<&Self> = Vec::new();
+        let all = || std::iter::once(self).chain(self.revisions.meshes.values().map(|mesh| &**mesh));
+        let known = self.revisions.known.get(&client.revision).filter(|_| client.is_revision_told);
+        let possible: Vec<&Self> = match known {
+            Some(several) => {
+                several.iter().map(|key| self.revisions.meshes.get(key).map_or(self, |mesh| mesh)).collect()
+            }
+            None => all().collect(),
+        };
+        for mesh in possible {
+            if !std::ptr::eq(mesh, own) && !found.iter().any(|one| std::ptr::eq(*one, mesh)) {
+                found.push(mesh);
+            }
+        }
+        found
+    }
+
+    /// What is missing where control planes that may be the client's have another rule for it, or another definition of
+    /// the host.
+    pub(super) fn which_control_plane(&self, client: &Workload, target: &Target<'_>) -> Option<Missing> {
+        let others = self.others_of(client);
+        if others.is_empty() {
+            return None;
+        }
+        let host = &target.service.host;
+        let of = |mesh: &Self| {
+            let target = mesh.target(client, host)?;
+            let choice = mesh.choice(client, &target);
+            let numbers = target.service.ports().iter().map(|port| port.number);
+            let policies = numbers
+                .map(|port| traffic_policy::effective(&mesh.rules, choice.as_ref(), port, None, &mesh.config))
+                .map(|policy| policy.blocks);
+            let policies: Vec<_> = policies.collect();
+            Some((choice, target.service.object.id.clone(), target.ports.clone(), policies))
+        };
+        let own = of(self.of_client(client));
+        others.into_iter().any(|other| of(other) != own).then(|| self.unknown_control_plane(client))
+    }
+
+    /// That it is not known which control plane is a client's.
+    pub(super) fn unknown_control_plane(&self, client: &Workload) -> Missing {
+        let versions: BTreeSet<_> = std::iter::once(self)
+            .chain(self.revisions.meshes.values().map(|mesh| &**mesh))
+            .map(|mesh| mesh.config.version.value.as_str())
+            .collect();
+        let versions: Vec<_> = versions.into_iter().collect();
+        let names = if client.is_revision_told && !client.revision.is_empty() {
+            format!(" by its revision {}", client.revision)
+        } else {
+            String::new()
+        };
+        let need = format!(
+            "which control plane the client's proxy is of{names}: there are several, whose settings differ (Istio {})",
+            versions.join(", ")
+        );
+        Missing::not_collected("Pod", need)
+    }
+
     /// Whether there are control planes with other settings.
     pub(super) fn is_one_of_several(&self) -> bool {
         self.revisions.demands.is_some()
@@ -136,5 +221,10 @@ impl Mesh {
     pub(super) fn demands_of(&self, revision: &str) -> Option<&Demands> {
         let demands = self.revisions.demands.as_ref()?;
         demands.get(revision).or_else(|| demands.get(""))
+    }
+
+    /// Whether a flag is on for the servers of a revision.
+    pub(super) fn is_on_for_servers(&self, flag: Flag, revision: &str) -> bool {
+        self.demands_of(revision).map_or(&self.config.flags, |demands| &demands.flags).is_on(flag)
     }
 }

@@ -7,13 +7,14 @@ use rustc_hash::FxHashMap;
 
 use super::config::{Ages, Config};
 use super::flags::Flag;
-use super::registry::{Registry, Service, exported, exports_or_default};
-use super::rules::normalise;
+use super::registry::{Registry, Service, exported};
+use super::routes::{Gateways, Placed, Route};
 use super::workload::Workload;
 use crate::model::pod::ProxyKind;
+use crate::model::service::PortProtocol;
 use crate::model::sidecar::{EgressListener, Sidecar};
 use crate::model::virtual_service::Destination;
-use crate::model::{Kind, Object, Snapshot, Text};
+use crate::model::{Kind, Labels, Object, Snapshot, Text};
 
 /// Ports of a service that a client's proxy has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +52,6 @@ pub struct Scoped<'a> {
     pub ports: Ports,
 }
 
-/// A `VirtualService`, with what is asked of it again and again.
-#[derive(Debug)]
-struct Route {
-    namespace: Text,
-    hosts: Vec<Text>,
-    exports: Vec<Text>,
-    /// Destinations by host, made whole.
-    destinations: FxHashMap<Text, Vec<Destination>>,
-    is_for_mesh: bool,
-}
-
 /// Sidecars and routes, indexed.
 #[derive(Debug, Default)]
 pub struct Scopes {
@@ -69,8 +59,11 @@ pub struct Scopes {
     sidecars: FxHashMap<Text, Vec<Arc<Object>>>,
     /// The root namespace's, for namespaces without one that matches.
     root: Option<Arc<Object>>,
+    /// Whether any of them has listeners of its own for what comes in.
+    any_ingress: bool,
     routes: Vec<Route>,
     by_destination: FxHashMap<Text, Vec<usize>>,
+    gateways: Gateways,
     rules: ScopeRules,
 }
 
@@ -133,7 +126,8 @@ impl Scopes {
         };
         let mut scopes = Self { rules, ..Self::default() };
         for object in snapshot.of_kind(&Kind::Sidecar) {
-            if object.body.sidecar().is_some() {
+            if let Some(sidecar) = object.body.sidecar() {
+                scopes.any_ingress |= !sidecar.ingress.is_empty();
                 scopes.sidecars.entry(Arc::clone(&object.id.namespace)).or_default().push(Arc::clone(object));
             }
         }
@@ -150,30 +144,21 @@ impl Scopes {
                     .find(|object| object.body.sidecar().is_some_and(|sidecar| sidecar.selector.is_none()))
             })
             .cloned();
+        scopes.gateways = Gateways::new(snapshot);
         for object in snapshot.of_kind(&Kind::VirtualService) {
-            scopes.add_route(object, config);
+            if let Some(route) = Route::new(snapshot, object, config) {
+                scopes.add_route(route);
+            }
         }
         scopes
     }
 
-    fn add_route(&mut self, object: &Object, config: &Config) {
-        let Some(body) = object.body.virtual_service() else { return };
-        let namespace = &object.id.namespace;
-        let mut destinations: FxHashMap<Text, Vec<Destination>> = FxHashMap::default();
-        for one in &body.destinations {
-            destinations.entry(normalise(&one.host, namespace)).or_default().push(one.clone());
-        }
+    fn add_route(&mut self, route: Route) {
         let at = self.routes.len();
-        for host in destinations.keys() {
+        for host in route.destinations.keys() {
             self.by_destination.entry(Arc::clone(host)).or_default().push(at);
         }
-        self.routes.push(Route {
-            namespace: Arc::clone(namespace),
-            hosts: body.hosts.iter().map(|host| normalise(host, namespace)).collect(),
-            exports: exports_or_default(&body.export_to, config.default_virtual_service_export_to.as_ref()),
-            destinations,
-            is_for_mesh: body.is_for_mesh(),
-        });
+        self.routes.push(route);
     }
 
     /// The `Sidecar` of a workload (DR-7.2); gateways and waypoints have none.
@@ -189,6 +174,17 @@ impl Scopes {
         own.or(self.root.as_ref())
     }
 
+    /// The protocol of a server's port by the `ingress` of its `Sidecar`, which takes the place of what services declare: a
+    /// port that is not listed there has none. `None` where there is no such list.
+    pub(super) fn ingress_protocol(&self, server: &Workload, port: u16) -> Option<PortProtocol> {
+        if !self.any_ingress {
+            return None;
+        }
+        let listeners = &self.sidecar_of(server)?.body.sidecar()?.ingress;
+        let own = listeners.iter().find(|one| one.port == port);
+        (!listeners.is_empty()).then(|| own.map_or(PortProtocol::Auto, |one| one.protocol))
+    }
+
     /// Whether a sidecar refuses what is not in its scope: its `Sidecar` says so, else the mesh configuration (MT-4.2).
     pub fn refuses_others(&self, client: &Workload, config: &Config) -> bool {
         let own = self.sidecar_of(client).and_then(|object| object.body.sidecar());
@@ -199,8 +195,8 @@ impl Scopes {
     /// Namespaces that have sidecars or routes of their own, or are named by one.
     pub fn spoken_of(&self) -> impl Iterator<Item = &str> {
         let routes = self.routes.iter().flat_map(|route| {
-            let only_from = route.destinations.values().flatten().flat_map(|one| &one.only_from);
-            std::iter::once(&route.namespace).chain(&route.exports).chain(only_from)
+            let callers = route.destinations.values().flatten().flat_map(Placed::namespaces);
+            std::iter::once(&route.namespace).chain(&route.exports).chain(callers)
         });
         self.sidecars.keys().chain(routes).map(|namespace| &**namespace)
     }
@@ -210,10 +206,10 @@ impl Scopes {
         let routes =
             self.by_destination.get(host).into_iter().flatten().filter_map(|at| self.routes.get(*at));
         routes.flat_map(|route| {
-            let only_from = route.destinations.values().flatten().flat_map(|one| &one.only_from);
+            let callers = route.destinations.values().flatten().flat_map(Placed::namespaces);
             std::iter::once(&route.namespace)
                 .chain(&route.exports)
-                .chain(only_from)
+                .chain(callers)
                 .map(|namespace| &**namespace)
         })
     }
@@ -305,26 +301,38 @@ impl Scopes {
 
     /// Subsets that routes in force for a client name for a host.
     pub fn subsets_called<'a>(&'a self, client: &Workload, host: &str) -> BTreeSet<&'a Text> {
-        let Some(routes) = self.by_destination.get(host) else { return BTreeSet::new() };
+        self.called(client, host).into_iter().filter_map(|one| one.destination.subset.as_ref()).collect()
+    }
+
+    /// Destinations of a host in the routes in force for a client: for a sidecar those of the mesh that its listeners
+    /// import, for a gateway those of a `Gateway` that selects it.
+    pub fn called<'a>(&'a self, client: &Workload, host: &str) -> Vec<&'a Placed> {
+        let Some(routes) = self.by_destination.get(host) else { return Vec::new() };
         let sidecar = self.sidecar_of(client).and_then(|object| object.body.sidecar());
-        let everything = EgressListener { hosts: vec!["*/*".into()], port: None };
         let listeners = sidecar.map(|sidecar| sidecar.egress.as_slice()).unwrap_or_default();
-        let routes = routes.iter().filter_map(|at| self.routes.get(*at));
-        let in_force = routes.filter(|route| {
-            if client.proxy != ProxyKind::Sidecar {
-                return exported(&route.exports, &route.namespace, &client.namespace);
+        let is_in_force = |route: &&Route| {
+            let is_seen = || exported(&route.exports, &route.namespace, &client.namespace);
+            match client.proxy {
+                ProxyKind::Gateway => is_seen() && self.gateways.bind(route, client),
+                ProxyKind::Sidecar if !listeners.is_empty() => {
+                    listeners.iter().any(|listener| counts(route, client, listener, self.rules))
+                }
+                ProxyKind::Sidecar | ProxyKind::Waypoint => route.is_for_mesh && is_seen(),
+                ProxyKind::None | ProxyKind::Ztunnel => false,
             }
-            if listeners.is_empty() {
-                counts(route, client, &everything, self.rules)
-            } else {
-                listeners.iter().any(|listener| counts(route, client, listener, self.rules))
-            }
-        });
-        let destinations = in_force.filter_map(|route| route.destinations.get(host)).flatten();
-        destinations
-            .filter(|one| is_from(one, &client.namespace))
-            .filter_map(|one| one.subset.as_ref())
-            .collect()
+        };
+        let mut found = Vec::new();
+        for route in routes.iter().filter_map(|at| self.routes.get(*at)).filter(is_in_force) {
+            let placed = route.destinations.get(host).into_iter().flatten();
+            found.extend(placed.filter(|one| self.gateways.is_from(route, one, client)));
+        }
+        found
+    }
+
+    /// Labels by which routes to subsets tell clients apart, for each whether it is about gateways only.
+    pub fn told_apart(&self) -> BTreeSet<(bool, &Labels)> {
+        let to_subsets = self.routes.iter().filter(|route| route.names_subsets());
+        to_subsets.flat_map(|route| self.gateways.of(route).chain(route.source_labels())).collect()
     }
 }
 
@@ -410,7 +418,13 @@ fn brought_in<'a>(
     route: &Route,
 ) -> Option<Scoped<'a>> {
     let own = &*client.namespace;
-    let destinations: Vec<_> = route.destinations.get(host)?.iter().filter(|one| is_from(one, own)).collect();
+    let destinations: Vec<_> = route
+        .destinations
+        .get(host)?
+        .iter()
+        .map(|one| &one.destination)
+        .filter(|one| is_from(one, own))
+        .collect();
     if destinations.is_empty() {
         return None;
     }

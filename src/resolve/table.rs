@@ -261,7 +261,7 @@ impl Table {
             }
         } else {
             let (choice, outcome) = answers.outcome(client, target, (choice, port, subset), known);
-            let unknown = mesh.gaps.touches(client, target.service);
+            let unknown = outcome.unsettled.is_some() || mesh.gaps.touches(client, target.service);
             Answer {
                 status: if unknown { Status::Unknown } else { outcome.status },
                 rule: rule(choice.as_ref()),

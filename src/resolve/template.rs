@@ -29,6 +29,7 @@ pub(super) fn workloads(snapshot: &Snapshot) -> Vec<Workload> {
             kind: object.id.kind.name().into(),
             labels: labels(template, proxy),
             proxy,
+            is_revision_told: namespaces.is_told(&object.id.namespace, &template.labels, &template.pod),
             revision: namespaces.revision(&object.id.namespace, &template.labels, &template.pod),
             unclear: unclear(object, template, told),
             object: Arc::clone(object),

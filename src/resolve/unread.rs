@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::client_tls::{ClusterTls, Downgrade, Sent, Source};
 use super::conflict::Server;
+use super::flags::Flag;
 use super::gaps::Missing;
 use super::mesh::{Mesh, Target};
 use super::pair::EndpointTls;
@@ -108,8 +109,10 @@ impl Answered<'_> {
             // Who is there, and by which settings, is behind every answer.
             Kind::Pod | Kind::ConfigMap => true,
             // Only sidecars take notice of it. It can take a service out of scope (DR-7.2), and refuse what is not in
-            // it or let that pass (MT-4.2).
-            Kind::Sidecar => proxy == ProxyKind::Sidecar,
+            // it or let that pass (MT-4.2). By a flag it decides about servers too (MT-2.5).
+            Kind::Sidecar => {
+                proxy == ProxyKind::Sidecar || self.mesh.config.flags.is_on(Flag::SidecarIngressTls)
+            }
             // A rule is looked for where the service is in scope (DR-7.1), also for an alias (DR-7.16).
             Kind::DestinationRule | Kind::BackendPolicy => is_envoy && self.target.has(self.port),
             Kind::PeerAuthentication => self.depends_on_policies(),
@@ -117,14 +120,7 @@ impl Answered<'_> {
                 !self.mesh.config.version.at_least(1, 6) && self.depends_on_policies()
             }
             // A listener's own choice is not changed by what routes bring in (DR-7.4, DR-7.14).
-            Kind::VirtualService => {
-                let registry = &self.mesh.registry;
-                let namespace = &self.client.namespace;
-                let mut definitions = registry.definitions(&service.host);
-                proxy == ProxyKind::Sidecar
-                    && !self.mesh.scopes.imports_whole(registry, self.client, &service.host)
-                    && definitions.any(|one| one.namespace == *namespace || one.is_visible_to(namespace))
-            }
+            Kind::VirtualService => self.mesh.may_be_brought_in(self.client, &service.host),
             Kind::ServiceEntry => self.depends_on_entries(),
             Kind::Service => !service.is_kubernetes && service.host.ends_with(".svc.cluster.local"),
             Kind::WorkloadEntry => service.port(self.port).is_some() && selects_entries(service),

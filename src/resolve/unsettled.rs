@@ -11,6 +11,7 @@ use super::pair::EndpointTls;
 use super::registry::Service;
 use super::workload::Workload;
 use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 
 impl Mesh {
@@ -20,12 +21,27 @@ impl Mesh {
         let mut missing = mesh.gaps.of_pair(client, target.service);
         missing.extend(mesh.private_rules_of_root(client, target));
         missing.extend(client.missing());
+        missing.extend(self.which_control_plane(client, target));
+        let routes = mesh.gaps.routes();
+        if !routes.is_empty() && mesh.may_be_brought_in(client, &target.service.host) {
+            missing.extend(routes.iter().cloned());
+        }
         if client.proxy == ProxyKind::Sidecar && interception::excludes_addresses(client) {
             let need =
                 "which of the client's connections its annotations about addresses keep from its proxy";
             missing.push(Missing::not_collected("Pod", need));
         }
         missing
+    }
+
+    /// Whether routes could bring a host, or more of its ports, into a client's scope: its own listeners do not import the
+    /// whole of it, and somebody exports it to the client (DR-7.4, DR-7.14).
+    pub(super) fn may_be_brought_in(&self, client: &Workload, host: &str) -> bool {
+        let namespace = &client.namespace;
+        let is_seen = |one: &Service| one.namespace == *namespace || one.is_visible_to(namespace);
+        client.proxy == ProxyKind::Sidecar
+            && !self.scopes.imports_whole(&self.registry, client, host)
+            && self.registry.definitions(host).any(is_seen)
     }
 
     /// Whether nothing but gaps can make an answer another than its parts tell: ages are known, there is one control
@@ -36,6 +52,7 @@ impl Mesh {
             && self.legacy.is_none()
             && self.config.version.at_least(1, 12)
             && !self.is_one_of_several()
+            && self.gaps.routes().is_empty()
     }
 
     /// MT-4.9: a proxy with certificate files of its own presents those, and what the server makes of them is in no
@@ -54,6 +71,25 @@ impl Mesh {
         let declared = matches!(cluster.declared, Some(TlsMode::Mutual | TlsMode::IstioMutual));
         (declared || sent.any(|sent| sent == Sent::IstioMutual)).then(|| {
             Missing::not_collected("Pod", "the certificate files of its own that the client's proxy presents")
+        })
+    }
+
+    /// Where a server's sidecar ends TLS that its `Sidecar` describes: istiod is told so, and the policies leave the port
+    /// alone (MT-2.5). What such a port accepts is not evaluated.
+    pub(super) fn ingress_tls(&self, pod: Option<&Workload>, server: &Server, port: u16) -> Option<Missing> {
+        let pod = pod.filter(|_| *server == Server::Sidecar(MtlsMode::Disable))?;
+        if !self.is_on_for_servers(Flag::SidecarIngressTls, &pod.revision) {
+            return None;
+        }
+        let object = self.scopes.sidecar_of(pod)?;
+        let listeners = &object.body.sidecar()?.ingress;
+        listeners.iter().any(|one| one.port == port && one.tls).then(|| {
+            let need = format!(
+                "what port {port} accepts, on which the proxies of {} end the TLS that {} describes",
+                pod.path(),
+                object.id.path()
+            );
+            Missing::not_collected("Sidecar", need)
         })
     }
 

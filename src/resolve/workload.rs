@@ -43,6 +43,8 @@ pub struct Workload {
     pub proxy: ProxyKind,
     /// The revision of its control plane; empty for the one without a name.
     pub revision: Text,
+    /// Whether anything that was read tells the revision.
+    pub is_revision_told: bool,
     /// Why it cannot be told what stands between its application and the network.
     pub unclear: Option<Unclear>,
     /// The object it was read from.
@@ -156,6 +158,7 @@ impl Workloads {
                 kind,
                 labels: object.meta.labels.clone(),
                 proxy,
+                is_revision_told: namespaces.is_told(&object.id.namespace, &object.meta.labels, pod),
                 revision: namespaces.revision(&object.id.namespace, &object.meta.labels, pod),
                 unclear: unclear(object, pod, || *planes > 1),
                 object: Arc::clone(object),
@@ -254,6 +257,15 @@ impl<'a> NamespaceRevisions<'a> {
         let snapshot = self.snapshot;
         let known = self.known.entry(Arc::clone(namespace));
         Arc::clone(known.or_insert_with(|| of_namespace(snapshot).map(named_revision).unwrap_or_default()))
+    }
+}
+
+impl NamespaceRevisions<'_> {
+    /// Whether a pod's label, injection or its namespace tells its revision, be it by saying nothing.
+    pub(super) fn is_told(&self, namespace: &Text, labels: &Labels, pod: &Pod) -> bool {
+        labels.get(REVISION).is_some()
+            || pod.injected_by.is_some()
+            || ambient::namespace_labels(self.snapshot, namespace).is_some()
     }
 }
 

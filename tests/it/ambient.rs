@@ -170,6 +170,48 @@ fn a_sidecar_prefers_mutual_tls_to_the_tunnel_unless_told_otherwise() {
 }
 
 #[test]
+fn a_tunnel_is_refused_where_istiod_keeps_sidecars_from_listening() {
+    let client = pod("web", "client", 9, "", &format!("labels: {{app: client}}, {CAPTURED}"));
+    let server = |more: &str| {
+        let labels = "app: reviews, security.istio.io/tlsMode: istio, networking.istio.io/tunnel: http";
+        pod("shop", "reviews-1", 1, "sidecar", &format!("labels: {{{labels}}}{more}"))
+    };
+    let plane = |listening: &str| {
+        let ambient = "{name: PILOT_ENABLE_AMBIENT, value: \"true\"}";
+        istiod(&format!("{ambient}, {{name: PILOT_ENABLE_SIDECAR_LISTENING_HBONE, value: \"{listening}\"}}"))
+    };
+    let mesh =
+        |plane: &str| reviews(&server(""), "") + &client + plane + &mesh_mode("STRICT") + &rule("DISABLE");
+    expect(&mesh(&plane("true")), "OK", "hbone", "-", "STRICT");
+    expect(&mesh(&plane("false")), "CONFLICT", "hbone", "-", "STRICT");
+    // The label is at fault, and no rule or policy.
+    let alone = reviews(&server(""), "") + &client + &plane("false") + &rule("DISABLE");
+    let report = run_on(&alone, &["check", "-o", "json"]).json();
+    let findings = report["findings"].as_array().unwrap();
+    let errors: Vec<_> = findings.iter().filter(|one| one["severity"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{report}");
+    assert_eq!(errors[0]["id"], "MS0102/Pod/shop/reviews-1/metadata.labels.networking.istio.io/tunnel");
+    assert_eq!(errors[0]["edges"][0]["client"]["name"], "client");
+    assert_eq!(errors[0]["remedies"].as_array().unwrap().len(), 0, "{report}");
+    // Who is no client in ambient mode sends Istio's mutual TLS, and a captured server has its ztunnel.
+    let sidecar = reviews(&server(""), "") + &sidecar_client() + &plane("false") + &mesh_mode("STRICT");
+    expect(&sidecar, "OK", "istio-mutual", "-", "STRICT");
+    let captured = reviews(&ambient_server(), "") + &client + &plane("false") + &mesh_mode("STRICT");
+    expect(&captured, "OK", "hbone", "-", "STRICT");
+    // The server's own control plane decides.
+    let canary =
+        meshes::istiod("canary", "istio/pilot:1.30.1", "{name: PILOT_ENABLE_AMBIENT, value: \"true\"}");
+    let of_canary = server("").replace("labels: {", "labels: {istio.io/rev: canary, ");
+    let both = reviews(&of_canary, "") + &client + &plane("false") + &canary + &mesh_mode("STRICT");
+    expect(&both, "OK", "hbone", "-", "STRICT");
+    // A port that annotations keep from the proxy is reached through the tunnel all the same.
+    let excluded = server(", annotations: {traffic.sidecar.istio.io/excludeInboundPorts: \"8080\"}");
+    let mesh = |plane: &str| reviews(&excluded, "") + &client + plane + &mesh_mode("STRICT");
+    expect(&mesh(&plane("true")), "OK", "hbone", "-", "NONE");
+    expect(&mesh(&plane("false")), "CONFLICT", "hbone", "-", "NONE");
+}
+
+#[test]
 fn a_client_without_proxy_is_refused_by_a_strict_captured_pod() {
     // F19
     let client = pod("web", "client", 9, "", "labels: {app: client}");
@@ -238,6 +280,50 @@ fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
     let own = row(&mesh(&rule("SIMPLE"), &waypoint), "waypoint-1.shop");
     assert_eq!((own["proxy"].as_str(), own["status"].as_str()), (Some("waypoint"), Some("COND")));
     assert_eq!(own["destinationRule"]["name"], "reviews");
+}
+
+/// W9, and the outcomes that `resolve` gives.
+#[test]
+fn a_waypoint_takes_no_notice_of_rules_with_a_selector() {
+    let waypoint = pod(
+        "shop",
+        "waypoint-1",
+        5,
+        "waypoint",
+        "labels: {gateway.networking.k8s.io/gateway-name: waypoint}",
+    );
+    let use_it = ", labels: {istio.io/use-waypoint: waypoint}";
+    let rule = |path: &str, more: &str| {
+        meshes::object(
+            "DestinationRule",
+            path,
+            1,
+            &format!("{{host: reviews.shop.svc.cluster.local, {more}}}"),
+        )
+    };
+    let selecting = rule("shop/selecting", "workloadSelector: {matchLabels: {}}");
+    let outcomes = |more: &str| {
+        let mesh = reviews(&ambient_server(), use_it) + &waypoint + &ambient_istiod() + more;
+        let answer =
+            run_on(&mesh, &["resolve", "waypoint-1.shop", "svc/reviews.shop", "--all", "-o", "json"]).json();
+        let of = |one: &Value| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (one["rule"]["name"].as_str().unwrap().to_owned(), text("outcome"), text("reason"))
+        };
+        answer["candidates"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let alone = outcomes(&selecting);
+    assert_eq!((&*alone[0].0, &*alone[0].1), ("selecting", "selector-mismatch"), "{alone:?}");
+    assert!(alone[0].2.contains("waypoint"), "{alone:?}");
+    // It stops the look-up all the same (DR-5.7).
+    let root = rule("istio-system/root", "trafficPolicy: {}");
+    let both = outcomes(&(selecting.clone() + &root));
+    let shadowed = both.iter().find(|one| one.0 == "root").unwrap();
+    assert_eq!(shadowed.1, "shadowed");
+    assert!(shadowed.2.contains("shop/selecting") && shadowed.2.contains("waypoint"), "{shadowed:?}");
+    let with = outcomes(&(selecting + &rule("shop/general", "exportTo: [\"*\"]")));
+    let of = |name: &str| with.iter().find(|one| one.0 == name).unwrap().1.clone();
+    assert_eq!((&*of("general"), &*of("selecting")), ("used", "selector-mismatch"), "{with:?}");
 }
 
 #[test]

@@ -302,3 +302,85 @@ fn the_configuration_file_sets_flags_whatever_istiod_says() {
     assert!(message.contains("config.toml") && message.contains(problem), "{message}");
     assert!(message.contains("4: istiod.flags.") && !message.contains('\u{1b}'), "{message}");
 }
+
+/// MT-2.5.
+#[test]
+fn tls_that_a_sidecar_ends_is_unknown_on_its_ports_only() {
+    let listener = |port: u16| {
+        format!(
+            "{{port: {{number: {port}, name: https, protocol: HTTPS}}, defaultEndpoint: \"127.0.0.1:8080\", \
+             tls: {{mode: SIMPLE, serverCertificate: a, privateKey: b}}}}"
+        )
+    };
+    let mesh = |port: u16, namespace: &str, mode: &str, flag: &str| {
+        let variable = format!("{{name: ENABLE_TLS_ON_SIDECAR_INGRESS, value: \"{flag}\"}}");
+        let policy = format!("{{mtls: {{mode: {mode}}}}}");
+        service("shop/api", "")
+            + &pod("shop/api", 1, SIDECAR)
+            + &pod("web/client", 9, SIDECAR)
+            + &object("PeerAuthentication", "shop/default", &policy)
+            + &object("Sidecar", &format!("{namespace}/own"), &format!("{{ingress: [{}]}}", listener(port)))
+            + &istiod("Deployment", "1.30.0", &variable)
+    };
+    let row = |objects: &str| {
+        let rows = json_on(objects, &["tls-check", "client.web", "svc/api.shop"])["rows"][0].clone();
+        (rows["status"].as_str().unwrap().to_owned(), rows["missing"].to_string())
+    };
+    let (status, missing) = row(&mesh(8080, "shop", "DISABLE", "true"));
+    assert!(status == "UNKNOWN" && missing.contains("shop/own"), "{status} {missing}");
+    assert_eq!(row(&mesh(8080, "istio-system", "DISABLE", "true")).0, "UNKNOWN");
+    for (port, namespace, mode, flag, wanted) in [
+        (8080, "shop", "DISABLE", "false", "OK"),
+        (8080, "shop", "STRICT", "true", "OK"),
+        (8443, "shop", "DISABLE", "true", "OK"),
+        (8080, "web", "DISABLE", "true", "OK"),
+    ] {
+        assert_eq!(row(&mesh(port, namespace, mode, flag)).0, wanted, "{port} {namespace} {mode} {flag}");
+    }
+}
+
+/// MT-4.3: what makes it all or nothing is said by its name.
+#[test]
+fn all_or_nothing_is_said_of_headless_services_and_of_passthrough() {
+    let reason = |more: &str, rule: &str, pods: &str| {
+        let objects = service("shop/db", more) + &pod("web/client", 9, SIDECAR) + rule + pods;
+        let rows = json_on(&objects, &["tls-check", "client.web", "svc/db.shop"]);
+        rows["rows"][0]["reason"].as_str().unwrap().to_owned()
+    };
+    let bare = pod("shop/db", 1, SIDECAR).replace("tlsMode: istio", "tlsMode: disabled");
+    let rule = object(
+        "DestinationRule",
+        "shop/db",
+        "{host: db, trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}}",
+    );
+    let headless = reason(", clusterIP: None", "", &bare);
+    assert!(headless.contains("the service is headless, and not every endpoint"), "{headless}");
+    let passthrough = reason("", &rule, &bare);
+    assert!(passthrough.contains("its load balancing is PASSTHROUGH, and not every"), "{passthrough}");
+}
+
+/// MT-2.1: what a server's `Sidecar` declares for its own listeners stands in the place of what services do.
+#[test]
+fn the_protocol_of_a_port_is_that_of_the_servers_own_listener() {
+    let mesh = |ingress: &str| {
+        service("shop/api", "")
+            + &pod("shop/api", 1, SIDECAR)
+            + &pod("web/client", 9, SIDECAR)
+            + &object("DestinationRule", "shop/api", "{host: api, trafficPolicy: {tls: {mode: SIMPLE}}}")
+            + &object("Sidecar", "shop/own", &format!("{{{ingress}}}"))
+    };
+    let status = |ingress: &str| {
+        let rows = json_on(&mesh(ingress), &["tls-check", "client.web", "svc/api.shop"]);
+        rows["rows"][0]["status"].as_str().unwrap().to_owned()
+    };
+    let listener = |port: u16, protocol: &str| {
+        format!(
+            "ingress: [{{port: {{number: {port}, name: x, protocol: {protocol}}}, defaultEndpoint: \"127.0.0.1:1\"}}]"
+        )
+    };
+    // TLS that is not Istio's has no filter chain on an HTTP port, and reaches the application on others (X8).
+    assert_eq!(status("egress: [{hosts: [\"*/*\"]}]"), "CONFLICT");
+    assert_eq!(status(&listener(8080, "HTTP")), "CONFLICT");
+    assert_eq!(status(&listener(8080, "HTTPS")), "COND");
+    assert_eq!(status(&listener(9090, "HTTP")), "COND");
+}

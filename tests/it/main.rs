@@ -30,6 +30,7 @@ mod readme;
 mod refused;
 mod remedies;
 mod revisions;
+mod routes;
 mod scenarios;
 mod screens;
 mod shapes;

@@ -171,6 +171,7 @@ fn clients_of_different_control_planes_are_not_answered_as_one() {
         + &mesh_config("istio-third", "{enableAutoMtls: true, trustDomain: third.local}")
         + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
         + &pod("web/first", 2, "", "")
+        + WEB
         + &pod("web/canary", 3, CANARY, "")
         + &pod("web/third", 4, ", istio.io/rev: third", "")
         + &pod("api/canary", 5, CANARY, "");
@@ -376,4 +377,109 @@ fn a_probe_and_a_captured_workload_are_judged_by_the_policies_of_their_own_contr
     };
     assert_eq!(told(&(objects.clone() + &exception + &captured(CANARY)), "MS0117"), ["api/open"]);
     assert!(told(&(objects + &exception + &captured("")), "MS0117").is_empty());
+}
+
+/// The subset's endpoint mode is inherited since 1.31 (P9): TLS is off in one version, and automatic in the other.
+fn of_two_versions(client: &str) -> String {
+    let rule = "{host: reviews, trafficPolicy: {tls: {mode: DISABLE}}, subsets: [{name: v1, trafficPolicy: \
+                {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}}]}";
+    reviews("") + &object("DestinationRule", "shop/reviews", 1, rule) + client
+}
+
+/// Status and what is missing for the client and the subset `v1`, or for none.
+fn answered(objects: &str, subset: Option<&str>) -> (String, String) {
+    let mesh = mesh(objects);
+    let pair = mesh.pair(client(&mesh, "web/client"), HOST, 80, subset).unwrap();
+    (pair.status.word().to_owned(), pair.missing.iter().map(|one| one.need.clone()).collect())
+}
+
+const WEB: &str = "---
+apiVersion: v1
+kind: Namespace
+metadata: {name: web}
+";
+
+#[test]
+fn what_depends_on_a_control_plane_that_is_not_known_is_unknown() {
+    let both = istiod("", "1.30.1", "") + &istiod("canary", "1.31.0", "");
+    let objects = |client: &str| of_two_versions(client) + &both;
+    let plain = pod("web/client", 9, "", "");
+    // Neither the pod nor its namespace, which was not read, says whose it is.
+    let (status, missing) = answered(&objects(&plain), Some("v1"));
+    assert!(status == "UNKNOWN" && missing.contains("1.30.1, 1.31.0"), "{status} {missing}");
+    // Both versions send plaintext without the subset.
+    assert_eq!(answered(&objects(&plain), None).0, "WARN");
+    // A tag is no revision that was read.
+    let tagged = pod("web/client", 9, ", istio.io/rev: stable", "");
+    let (status, missing) = answered(&objects(&tagged), Some("v1"));
+    assert!(status == "UNKNOWN" && missing.contains("stable"), "{status} {missing}");
+    assert_eq!(answered(&objects(&(plain.clone() + WEB)), Some("v1")).0, "OK");
+    assert_eq!(answered(&objects(&pod("web/client", 9, CANARY, "")), Some("v1")).0, "WARN");
+    assert_eq!(answered(&objects(&pod("web/client", 9, ", istio.io/rev: default", "")), Some("v1")).0, "OK");
+    // Where all control planes have names, a namespace without one tells nothing.
+    let named = istiod("old", "1.30.1", "") + &istiod("canary", "1.31.0", "");
+    assert_eq!(answered(&(of_two_versions(&(plain + WEB)) + &named), Some("v1")).0, "UNKNOWN");
+    // One control plane is everybody's, and so are two that agree.
+    assert_eq!(answered(&(of_two_versions(&tagged) + &istiod("canary", "1.31.0", "")), Some("v1")).0, "WARN");
+    let alike = istiod("", "1.31.0", "") + &istiod("canary", "1.31.0", "");
+    assert_eq!(answered(&(of_two_versions(&tagged) + &alike), Some("v1")).0, "WARN");
+}
+
+#[test]
+fn while_two_versions_run_of_a_revision_its_clients_may_be_of_either() {
+    let running = |name: &str, revision: &str, tag: &str| {
+        let label = if revision.is_empty() { String::new() } else { format!(", istio.io/rev: {revision}") };
+        format!(
+            "---
+apiVersion: v1
+kind: Pod
+metadata: {{namespace: istio-system, name: {name}, labels: {{app: istiod{label}}}}}
+spec: {{containers: [{{name: discovery, image: \"istio/pilot:{tag}\"}}]}}
+status: {{phase: Running}}
+"
+        )
+    };
+    for (revision, label) in [("", ""), ("canary", CANARY)] {
+        let with = |label: &str, tags: [&str; 2]| {
+            of_two_versions(&pod("web/client", 9, label, ""))
+                + WEB
+                + &running("istiod-1", revision, tags[0])
+                + &running("istiod-2", revision, tags[1])
+                + &istiod("other", "1.31.0", "")
+        };
+        let objects = |tags| with(label, tags);
+        let (status, missing) = answered(&objects(["1.30.1", "1.31.0"]), Some("v1"));
+        assert!(status == "UNKNOWN" && missing.contains("1.30.1, 1.31.0"), "{revision} {status} {missing}");
+        assert_eq!(answered(&objects(["1.30.1", "1.31.0"]), None).0, "WARN", "{revision}");
+        assert_eq!(answered(&objects(["1.31.0", "1.31.0"]), Some("v1")).0, "WARN", "{revision}");
+        // Clients of others are told.
+        assert_eq!(answered(&with(", istio.io/rev: other", ["1.30.0", "1.30.1"]), Some("v1")).0, "WARN");
+    }
+}
+
+#[test]
+fn resolve_and_check_say_that_a_control_plane_is_not_known() {
+    let rule = |name: &str, age: u8, exports: &str, tls: &str| {
+        let spec =
+            format!("{{host: reviews, exportTo: [{exports}], trafficPolicy: {{tls: {{mode: {tls}}}}}}}");
+        object("DestinationRule", &format!("shop/{name}"), age, &spec)
+    };
+    // M4 and M6: before 1.24 the two merge, and the older policy counts.
+    let objects = reviews("")
+        + &rule("a", 1, ".", "DISABLE")
+        + &rule("b", 2, "\"*\"", "ISTIO_MUTUAL")
+        + &pod("shop/client", 9, "", "")
+        + &istiod("", "1.23.1", "")
+        + &istiod("canary", "1.24.0", "");
+    let answer = json_on(&objects, &["resolve", "client.shop", "svc/reviews.shop"]);
+    assert!(answer["missing"].to_string().contains("1.23.1, 1.24.0"), "{answer}");
+    let report = json_on(&objects, &["check"]);
+    assert!(report["summary"]["unknown"].as_u64().unwrap() > 0, "{report}");
+    let told = objects.replace("app: client", "app: client, istio.io/rev: canary");
+    let answer = json_on(&told, &["resolve", "client.shop", "svc/reviews.shop"]);
+    assert_eq!(
+        (&answer["missing"], &answer["rule"]["name"]),
+        (&serde_json::json!([]), &"b".into()),
+        "{answer}"
+    );
 }

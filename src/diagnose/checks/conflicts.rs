@@ -144,6 +144,8 @@ impl Found {
     fn partner(&mut self, judged: &Judged<'_>, endpoint: &EndpointTls, code: Code) {
         let policy =
             endpoint.demand.as_ref().and_then(|demand| Some((Arc::clone(demand.policy.as_ref()?), demand)));
+        // No policy has a say in who ends a tunnel (MT-6.5).
+        let policy = policy.filter(|_| !matches!(endpoint.sent, Sent::Hbone { .. }));
         if let Some((policy, demand)) = policy {
             let counted = format!("server's mode, {} level", demand.level.word());
             self.partners.insert((policy.id.clone(), demand.field.to_string()), (policy, counted));

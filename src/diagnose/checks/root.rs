@@ -6,7 +6,7 @@ use super::dropped_tls::{self, Dropped};
 use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
 use crate::model::Object;
-use crate::resolve::client_tls::{Downgrade, Source};
+use crate::resolve::client_tls::{Downgrade, Sent, Source};
 use crate::resolve::config::Config;
 use crate::resolve::conflict::Server;
 use crate::resolve::pair::EndpointTls;
@@ -43,6 +43,9 @@ impl Root {
 /// plaintext, the pod whose label is wrong, the service whose export took it out of scope, the mesh configuration,
 /// the server's policy.
 pub(super) fn of(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    if let Some(root) = by_tunnel(judged, endpoint) {
+        return Some(root);
+    }
     let level = judged.tls.choice.as_ref().map(|choice| choice.level.place());
     if let Source::Rule(part) = judged.tls.cluster.source {
         let (_, rule) = judged.tls.policy.tls_from?;
@@ -154,6 +157,17 @@ fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
     let has_sidecar = workload.proxy == crate::model::pod::ProxyKind::Sidecar;
     (has_sidecar != endpoint.claims_mtls)
         .then(|| Root::new(&workload.object, LABEL, "what automatic mTLS takes the pod for", Vec::new()))
+}
+
+/// The field of that label.
+pub const TUNNEL: &str = "metadata.labels.networking.istio.io/tunnel";
+
+/// The pod whose label announces tunnels that nothing ends: they are sent whatever a rule says (MT-6.3).
+fn by_tunnel(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
+    let workload = judged.mesh.workloads.get(endpoint.workload?)?;
+    let counted = || format!("clients send through a tunnel by it: {}", endpoint.condition);
+    matches!(endpoint.sent, Sent::Hbone { .. })
+        .then(|| Root::new(&workload.object, TUNNEL, counted(), Vec::new()))
 }
 
 fn mislabelled(judged: &Judged<'_>, because: Vec<Reason>) -> Option<Root> {

@@ -5,17 +5,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::unreadable;
 use crate::diagnose::catalog::{Code, Severity};
 use crate::diagnose::finding::{Edges, Finding, Role};
 use crate::diagnose::uses::{Uses, Visit};
 use crate::model::pod::ProxyKind;
-use crate::model::virtual_service::VirtualService;
 use crate::model::{Kind, Labels, Object, ObjectId, Text};
-use crate::resolve::registry::{exported, exports_or_default};
-use crate::resolve::rules::normalise;
+use crate::resolve::routes::Placed;
 use crate::resolve::{Mesh, RuleId, Workload};
 
 /// MS0205, one a rule.
@@ -135,13 +131,13 @@ impl Missing {
         let known = mesh.subsets(visit.choice);
         let mut clients = None;
         for subset in visit.called.iter().copied().filter(|name| !known.contains(name)) {
-            for (route, field) in routes(mesh, client, &service.host, subset) {
-                let key = (route.id.clone(), field.path.clone());
+            for (route, place) in routes(mesh, client, &service.host, subset) {
+                let key = (route.id.clone(), format!("spec.{}.subset", place.destination.place));
                 let found = self.found.entry(key).or_insert_with(|| Found {
                     route: Arc::clone(route),
                     host: Arc::clone(&service.host),
                     subset: Arc::clone(subset),
-                    mirror: field.mirror,
+                    mirror: place.destination.is_mirror,
                     rules: BTreeSet::new(),
                     edges: Edges::default(),
                 });
@@ -203,91 +199,36 @@ impl Found {
     }
 }
 
-/// Where a route names a subset.
-struct Place {
-    path: String,
-    mirror: bool,
-}
-
-/// The routes in force for a client that send something to the subset of a host.
-fn routes<'a>(mesh: &'a Mesh, client: &Workload, host: &str, subset: &str) -> Vec<(&'a Arc<Object>, Place)> {
-    let mut found = Vec::new();
-    for object in mesh.snapshot.of_kind(&Kind::VirtualService) {
-        let Some(body) = object.body.virtual_service() else { continue };
-        let namespace = &object.id.namespace;
-        let names = |one: &crate::model::virtual_service::Destination| {
-            one.subset.as_deref() == Some(subset)
-                && *normalise(&one.host, namespace) == *host
-                && (one.only_from.is_empty() || one.only_from.contains(&client.namespace))
-        };
-        let exports =
-            exports_or_default(&body.export_to, mesh.config.default_virtual_service_export_to.as_ref());
-        if !body.destinations.iter().any(names)
-            || !exported(&exports, namespace, &client.namespace)
-            || !is_bound(mesh, object, body, client)
-        {
-            continue;
+/// Where routes in force for a client send something to the subset of a host, one place an object: what every request
+/// needs, before what only copies go to.
+fn routes<'a>(
+    mesh: &'a Mesh,
+    client: &Workload,
+    host: &str,
+    subset: &str,
+) -> Vec<(&'a Arc<Object>, &'a Placed)> {
+    let mut found: BTreeMap<&ObjectId, &Placed> = BTreeMap::new();
+    let named = mesh
+        .scopes
+        .called(client, host)
+        .into_iter()
+        .filter(|one| one.destination.subset.as_deref() == Some(subset));
+    for one in named.filter(|one| one.destination.is_sent) {
+        let known = found.entry(&one.object).or_insert(one);
+        if known.destination.is_mirror && !one.destination.is_mirror {
+            *known = one;
         }
-        let json = object.json.as_ref().and_then(|json| json.get("spec"));
-        let mut places = Vec::new();
-        let is = |written: &str, name: &str| *normalise(written, namespace) == *host && name == subset;
-        if let Some(json) = json {
-            walk(json, "spec", &is, &mut places);
-        }
-        // What every request needs, before what only copies go to.
-        places.sort_by_key(|place| place.mirror);
-        found.extend(places.into_iter().next().map(|place| (object, place)));
     }
-    found
-}
-
-/// Whether a client takes notice of a route: a sidecar of those for the mesh, a gateway of those for a Gateway that
-/// selects it.
-fn is_bound(mesh: &Mesh, object: &Object, body: &VirtualService, client: &Workload) -> bool {
-    if client.proxy == ProxyKind::Sidecar {
-        return body.is_for_mesh();
-    }
-    body.gateways.iter().any(|gateway| {
-        let (namespace, name) = gateway.split_once('/').unwrap_or((&object.id.namespace, gateway));
-        let id = ObjectId::new(Kind::OtherMesh("Gateway".into()), namespace, name);
-        let selector =
-            mesh.snapshot.get(&id).and_then(|gateway| gateway.json.as_ref()?.pointer("/spec/selector"));
-        let selector = selector.and_then(Value::as_object).filter(|selector| !selector.is_empty());
-        selector.is_some_and(|selector| {
-            selector.iter().all(|(key, value)| client.labels.get(key) == value.as_str())
-        })
-    })
-}
-
-fn walk(value: &Value, path: &str, is: &impl Fn(&str, &str) -> bool, found: &mut Vec<Place>) {
-    match value {
-        Value::Array(list) => {
-            for (at, one) in list.iter().enumerate() {
-                walk(one, &format!("{path}[{at}]"), is, found);
-            }
-        }
-        Value::Object(map) => {
-            // Nothing is sent to a destination whose weight is nothing.
-            if map.get("weight").is_some_and(|weight| weight == 0) {
-                return;
-            }
-            let text = |key: &str| map.get(key).and_then(Value::as_str);
-            if let (Some(host), Some(subset)) = (text("host"), text("subset"))
-                && is(host, subset)
-            {
-                found.push(Place { path: format!("{path}.subset"), mirror: path.contains(".mirror") });
-            }
-            for (key, one) in map {
-                walk(one, &format!("{path}.{key}"), is, found);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+    found.into_iter().filter_map(|(id, one)| Some((mesh.snapshot.get(id)?, one))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::diagnose::checks::examples::{REVIEWS, check, finding, object, pod, rule, service, shop};
+    use std::collections::BTreeSet;
+
+    use crate::diagnose::checks::examples::{
+        REVIEWS, check, diagnosis, finding, object, pod, rule, service, shop,
+    };
 
     fn said(yaml: &str, code: &str) -> usize {
         check(yaml).iter().filter(|line| line.starts_with(code)).count()
@@ -367,6 +308,163 @@ mod tests {
         let both =
             shop() + &pod("shop", "some-1", 5, "app: some", true) + &some + &second(", exportTo: [\".\", x]");
         assert_eq!((said(&both, "MS0205"), said(&both, "MS0207")), (1, 1));
+    }
+
+    #[test]
+    fn a_destination_that_stands_alone_gets_all_whatever_its_weight() {
+        let alone = |subset| shop() + &own(V1) + &route(&format!("route: [{}]", to(subset, 0)));
+        assert_eq!(finding(&alone("v2"), "MS0206").severity.word(), "error");
+        assert_eq!(said(&alone("v1"), "MS0206"), 0);
+        for (share, wanted) in [("mirrorPercentage: {value: 0}", 0), ("mirrorPercentage: {value: 0.5}", 1)] {
+            let mirror =
+                format!("route: [{}], {share}, mirror: {{host: {REVIEWS}, subset: v2}}", to("v1", 100));
+            assert_eq!(said(&(shop() + &own(V1) + &route(&mirror)), "MS0206"), wanted, "{share}");
+        }
+        let mirrors = |share: &str| {
+            let mirrors =
+                format!("mirrors: [{{destination: {{host: {REVIEWS}, subset: v2}}, percentage: {share}}}]");
+            shop() + &own(V1) + &route(&format!("route: [{}], {mirrors}", to("v1", 100)))
+        };
+        assert_eq!(said(&mirrors("{value: 0}"), "MS0206"), 0);
+        assert_eq!(
+            finding(&mirrors("{value: 9}"), "MS0206").root.1,
+            "spec.http[0].mirrors[0].destination.subset"
+        );
+        for kind in ["tcp", "tls"] {
+            let of = |weights: (u8, u8)| {
+                let spec = format!(
+                    "{{hosts: [{REVIEWS}], {kind}: [{{route: [{}, {}]}}]}}",
+                    to("v1", weights.0),
+                    to("v2", weights.1)
+                );
+                shop() + &own(V1) + &object("VirtualService", "web", "reviews", 1, &spec)
+            };
+            assert_eq!(said(&of((100, 0)), "MS0206"), 0, "{kind}");
+            assert_eq!(
+                finding(&of((50, 50)), "MS0206").root.1,
+                format!("spec.{kind}[0].route[1].destination.subset")
+            );
+        }
+    }
+
+    /// The clients of a finding about a route with this match, with the pods of `shop` called `reviews` and of `web`
+    /// called `client`.
+    fn callers(matches: &str) -> Vec<String> {
+        let spec = format!("match: [{matches}], route: [{}]", to("v2", 100));
+        clients(&(shop() + &own(V1) + &route(&spec)))
+    }
+
+    /// The clients of all findings about missing subsets.
+    fn clients(yaml: &str) -> Vec<String> {
+        let found = diagnosis(yaml).findings.into_iter().filter(|one| one.code.code() == "MS0206");
+        let edges: Vec<_> = found.flat_map(|one| one.edges.iter().collect::<Vec<_>>()).collect();
+        let names = edges.iter().map(|edge| format!("{}/{}", edge.client.0, edge.client.1));
+        names.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    #[test]
+    fn a_match_says_whom_a_route_is_for() {
+        let both = callers("{uri: {prefix: /}}");
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert_eq!(callers("{gateways: [edge]}"), Vec::<String>::new());
+        assert_eq!(callers("{gateways: [edge]}, {gateways: [mesh]}").len(), 2);
+        assert_eq!(callers("{sourceNamespace: web}"), ["web/client-1"]);
+        assert_eq!(callers("{sourceLabels: {app: client}}"), ["web/client-1"]);
+        assert_eq!(callers("{sourceLabels: {app: client}, sourceNamespace: shop}"), Vec::<String>::new());
+        // What counts for gateways is told by them alone, over HTTP.
+        assert_eq!(callers("{gateways: [mesh], sourceLabels: {app: nobody}}").len(), 2);
+    }
+
+    /// A root of `web` that delegates what matches to a `VirtualService` of `shop`, which leads to a subset.
+    fn delegated(root: &str, delegate: &str) -> String {
+        let root =
+            format!("{{hosts: [{REVIEWS}], http: [{{{root}delegate: {{name: leaf, namespace: shop}}}}]}}");
+        let leaf = format!("{{{delegate}route: [{{destination: {{host: reviews, subset: v2}}}}]}}");
+        shop()
+            + &own(V1)
+            + &object("VirtualService", "web", "root", 1, &root)
+            + &object("VirtualService", "shop", "leaf", 1, &format!("{{http: [{leaf}]}}"))
+    }
+
+    #[test]
+    fn routes_of_a_delegate_are_those_of_its_root() {
+        let missing = finding(&delegated("", ""), "MS0206");
+        assert_eq!(
+            (&*missing.root.0.name, missing.root.1.as_str()),
+            ("leaf", "spec.http[0].route[0].destination.subset")
+        );
+        assert_eq!(missing.edges.len(), 2);
+        let prefix = |path: &str| format!("match: [{{uri: {{prefix: {path}}}}}], ");
+        assert_eq!(said(&delegated(&prefix("/a"), &prefix("/a/b")), "MS0206"), 1);
+        // A delegate's route for what its root does not match is none.
+        assert_eq!(said(&delegated(&prefix("/a/b"), &prefix("/a")), "MS0206"), 0);
+        assert_eq!(said(&delegated("match: [{gateways: [edge]}], ", ""), "MS0206"), 0);
+        assert_eq!(finding(&delegated("match: [{sourceNamespace: web}], ", ""), "MS0206").edges.len(), 1);
+        for (from, to) in [
+            // It is not exported to its root, is not there, or is named by nobody.
+            ("{http: [{route", "{exportTo: [\".\"], http: [{route".to_owned()),
+            ("name: leaf, namespace: shop", "name: gone, namespace: shop".to_owned()),
+            ("name: leaf, namespace: shop", "name: leaf".to_owned()),
+            ("delegate: {name: leaf, namespace: shop}", format!("route: [{}]", to("v1", 1))),
+        ] {
+            let mesh = delegated("", "");
+            assert!(mesh.contains(from), "{from}");
+            assert_eq!(said(&mesh.replace(from, &to), "MS0206"), 0, "{to}");
+        }
+        // Its gateways are the root's: here there is none for sidecars.
+        let edge = delegated("", "").replace("http: [{delegate", "gateways: [edge], http: [{delegate");
+        assert_eq!(said(&edge, "MS0206"), 0);
+        // A mirror of the root is that of a delegate without any.
+        let mirror = format!("mirror: {{host: {REVIEWS}, subset: v3}}, ");
+        let told = finding(&delegated(&mirror, "").replace("subset: v2", "subset: v1"), "MS0206");
+        assert_eq!((&*told.root.0.name, told.root.1.as_str()), ("root", "spec.http[0].mirror.subset"));
+        let own = format!("mirror: {{host: {REVIEWS}, subset: v1}}, ");
+        let own = delegated(&mirror, &own).replace("subset: v2", "subset: v1");
+        assert_eq!(said(&own, "MS0206"), 0);
+        let off = delegated(&mirror, "mirrorPercentage: {value: 0}, ").replace("subset: v2", "subset: v1");
+        assert_eq!(said(&off, "MS0206"), 0);
+    }
+
+    #[test]
+    fn a_gateway_takes_notice_of_routes_for_the_gateways_that_select_it() {
+        let mesh = |gateways: &str, selector: &str, matches: &str| {
+            let spec = format!(
+                "{{hosts: [{REVIEWS}], gateways: [{gateways}], http: [{{{matches}route: [{}]}}]}}",
+                to("v2", 100)
+            );
+            shop()
+                + &own(V1)
+                + &object("Gateway", "edge", "public", 1, &format!("{{{selector}servers: []}}"))
+                + &object("VirtualService", "web", "reviews", 1, &spec)
+                + &pod("edge", "public-1", 7, "app: public", true).replace("sidecar]", "router]")
+                + &pod("edge", "other-1", 8, "app: other", true).replace("sidecar]", "router]")
+        };
+        let selector = "selector: {app: public}, ";
+        assert_eq!(clients(&mesh("edge/public", selector, "")), ["edge/public-1"]);
+        assert_eq!(clients(&mesh("public.edge.svc.cluster.local", selector, "")), ["edge/public-1"]);
+        // In the route's own namespace there is none of that name.
+        assert_eq!(clients(&mesh("public", selector, "")), Vec::<String>::new());
+        assert_eq!(clients(&mesh("mesh, edge/public", selector, "")).len(), 3);
+        assert_eq!(clients(&mesh("mesh, edge/public", selector, "match: [{gateways: [mesh]}], ")).len(), 2);
+        assert_eq!(
+            clients(&mesh("mesh, edge/public", selector, "match: [{gateways: [edge/public]}], ")),
+            ["edge/public-1"]
+        );
+        // A delegate means the Gateways of its own namespace.
+        let leaf = format!("{{http: [{{match: [{{gateways: [public]}}], route: [{}]}}]}}", to("v2", 100));
+        let of = |namespace: &str| {
+            let spec = format!(
+                "{{hosts: [{REVIEWS}], gateways: [mesh, edge/public], http: [{{delegate: {{name: leaf, \
+                 namespace: {namespace}}}}}]}}"
+            );
+            mesh("edge/none", selector, "")
+                + &object("VirtualService", "web", "root", 1, &spec)
+                + &object("VirtualService", namespace, "leaf", 1, &leaf)
+        };
+        assert_eq!(clients(&of("edge")), ["edge/public-1"]);
+        assert_eq!(clients(&of("shop")), Vec::<String>::new());
+        // One without selector is for every gateway.
+        assert_eq!(clients(&mesh("edge/public", "", "")), ["edge/other-1", "edge/public-1"]);
     }
 
     #[test]

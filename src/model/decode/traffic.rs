@@ -6,10 +6,10 @@ use super::policy::{labels, list, text};
 use crate::model::Text;
 use crate::model::interner::Interner;
 use crate::model::object::Body;
-use crate::model::service::{ServicePort, TargetPort};
+use crate::model::service::{PortProtocol, ServicePort, TargetPort};
 use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
-use crate::model::sidecar::{EgressListener, Sidecar};
-use crate::model::virtual_service::{Destination, VirtualService};
+use crate::model::sidecar::{EgressListener, IngressListener, Sidecar};
+use crate::model::virtual_service::{self, Delegation, VirtualService};
 
 fn texts(value: &Value, key: &str, interner: &mut Interner) -> Vec<Text> {
     list(value, key).iter().filter_map(Value::as_str).map(|one| interner.text(one)).collect()
@@ -31,10 +31,24 @@ pub(super) fn sidecar(spec: &Value, interner: &mut Interner) -> Body {
         }
     });
     let egress = listeners.collect();
+    let ingress = list(spec, "ingress").iter().filter_map(|listener| {
+        let port = listener.get("port")?;
+        Some(IngressListener {
+            port: number(port.get("number"))?,
+            protocol: match text(port, "protocol").to_ascii_uppercase().as_str() {
+                "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" | "HTTP_PROXY" => PortProtocol::Http,
+                "TCP" | "TLS" | "HTTPS" | "MONGO" | "REDIS" | "MYSQL" => PortProtocol::Tcp,
+                _ => PortProtocol::Auto,
+            },
+            tls: listener.get("tls").is_some_and(|tls| !tls.is_null()),
+        })
+    });
+    let ingress = ingress.collect();
     let mode = spec.pointer("/outboundTrafficPolicy").map(|policy| text(policy, "mode"));
     Body::Sidecar(Box::new(Sidecar {
         selector: selector.map(|selector| labels(selector.get("labels"), interner)),
         egress,
+        ingress,
         // The enum's zero value is REGISTRY_ONLY: a policy without mode is one.
         outbound_traffic_policy: mode
             .map(|mode| interner.text(if mode.is_empty() { "REGISTRY_ONLY" } else { mode })),
@@ -43,24 +57,21 @@ pub(super) fn sidecar(spec: &Value, interner: &mut Interner) -> Body {
 
 /// A `VirtualService`.
 pub(super) fn virtual_service(spec: &Value, interner: &mut Interner) -> Body {
-    let mut destinations = Vec::new();
+    let (mut destinations, mut delegations) = (Vec::new(), Vec::new());
     for kind in ["http", "tls", "tcp"] {
-        for route in list(spec, kind) {
-            let matches = list(route, "match").iter().map(|one| text(one, "sourceNamespace"));
-            let only_from: Vec<Text> =
-                matches.filter(|name| !name.is_empty()).map(|name| interner.text(name)).collect();
-            let only_from = if kind == "http" { only_from } else { Vec::new() };
-            let routes = list(route, "route").iter().filter_map(|one| one.get("destination"));
-            let mirrors = list(route, "mirrors").iter().filter_map(|one| one.get("destination"));
-            for one in routes.chain(route.get("mirror")).chain(mirrors) {
-                destinations.push(Destination {
-                    host: interner.text(text(one, "host")),
-                    port: number(one.pointer("/port/number")),
-                    subset: Some(text(one, "subset"))
-                        .filter(|name| !name.is_empty())
-                        .map(|name| interner.text(name)),
-                    only_from: only_from.clone(),
+        for (at, route) in list(spec, kind).iter().enumerate() {
+            let delegate = route.get("delegate").filter(|delegate| kind == "http" && !delegate.is_null());
+            if let Some(delegate) = delegate {
+                delegations.push(Delegation {
+                    at,
+                    namespace: Some(text(delegate, "namespace"))
+                        .filter(|namespace| !namespace.is_empty())
+                        .map(|namespace| interner.text(namespace)),
+                    name: interner.text(text(delegate, "name")),
                 });
+            } else {
+                let found = virtual_service::destinations(kind, at, route, &mut |text| interner.text(text));
+                destinations.extend(found);
             }
         }
     }
@@ -69,6 +80,7 @@ pub(super) fn virtual_service(spec: &Value, interner: &mut Interner) -> Body {
         gateways: texts(spec, "gateways", interner),
         export_to: texts(spec, "exportTo", interner),
         destinations,
+        delegations,
     }))
 }
 

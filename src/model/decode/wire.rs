@@ -7,14 +7,14 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::strict::Strict;
-use super::words;
+use super::{MeshTexts, words};
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Metadata, Note};
 use crate::model::pod::Controller;
 use crate::model::time;
 
 /// Annotations that can change an answer.
-const ANNOTATIONS: [&str; 12] = [
+const ANNOTATIONS: [&str; 13] = [
     "inject.istio.io/templates",
     "sidecar.istio.io/inject",
     "sidecar.istio.io/rewriteAppHTTPProbers",
@@ -27,6 +27,7 @@ const ANNOTATIONS: [&str; 12] = [
     "traffic.sidecar.istio.io/excludeOutboundPorts",
     "traffic.sidecar.istio.io/includeOutboundIPRanges",
     "traffic.sidecar.istio.io/includeInboundPorts",
+    "traffic.istio.io/nodeSelector",
 ];
 
 /// A field that may be null reads as its default: Kubernetes writes both for "nothing".
@@ -171,14 +172,17 @@ struct ConfigMapWire {
 #[serde(default)]
 struct DataWire {
     mesh: Option<String>,
+    #[serde(rename = "meshNetworks")]
+    networks: Option<String>,
 }
 
-/// The metadata of a `ConfigMap`, and of the ones called `istio` or `istio-…` the text of the mesh configuration. All
+/// The metadata of a `ConfigMap`, and of the ones called `istio` or `istio-…` the texts of the mesh configuration. All
 /// others are not looked into.
 pub(super) fn config_map<'de, D: Deserializer<'de>>(
     d: D,
-) -> Result<(MetadataWire, Option<String>), D::Error> {
-    let wire = ConfigMapWire::deserialize(Strict(d))?;
-    let is_mesh = wire.metadata.name == "istio" || wire.metadata.name.starts_with("istio-");
-    Ok((wire.metadata, wire.data.mesh.filter(|_| is_mesh)))
+) -> Result<(MetadataWire, Option<MeshTexts>), D::Error> {
+    let ConfigMapWire { metadata, data } = ConfigMapWire::deserialize(Strict(d))?;
+    let is_mesh = metadata.name == "istio" || metadata.name.starts_with("istio-");
+    let texts = data.mesh.map(|mesh| MeshTexts { mesh, networks: data.networks });
+    Ok((metadata, texts.filter(|_| is_mesh)))
 }

@@ -51,6 +51,8 @@ fn parts(kind: &Kind) -> &'static [Part] {
         Kind::DestinationRule => &[Part::Rules],
         Kind::PeerAuthentication => &[Part::Policies],
         Kind::Sidecar | Kind::VirtualService => &[Part::Scopes],
+        // To which proxies routes are bound.
+        Kind::OtherMesh(name) if &**name == "Gateway" => &[Part::Scopes],
         Kind::LegacyPolicy | Kind::LegacyMeshPolicy => &[Part::Legacy],
         Kind::Secret | Kind::EnvoyFilter | Kind::BackendPolicy | Kind::OtherMesh(_) | Kind::Unrelated(_) => {
             &[]
@@ -130,7 +132,7 @@ impl Mesh {
         }
         if is(Part::Workloads) || is(Part::Registry) {
             mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config, Ages::MissingIsOldest));
-            mesh.networks = Arc::new(Networks::new(snapshot));
+            mesh.networks = Arc::new(Networks::new(snapshot, config));
         }
         if is(Part::Scopes) {
             mesh.scopes = Arc::new(Scopes::new(snapshot, config, Ages::MissingIsOldest));

@@ -8,7 +8,7 @@ use super::{Endpoint, Slices};
 use crate::model::service::{self, ServicePort, TargetPort};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 use crate::resolve::ambient;
-use crate::resolve::networks;
+use crate::resolve::networks::{self, Network};
 use crate::resolve::workload::{Workload, Workloads};
 
 /// Slices by the namespace and name of their service. Kubernetes mirrors `Endpoints` into slices: where there are
@@ -112,7 +112,7 @@ pub(super) fn bare(address: Text, port: u16, namespace: &Text, ready: bool) -> E
         labels: Labels::default(),
         claims_mtls: false,
         takes_tunnel: false,
-        network: None,
+        network: Network::OfCluster,
         account: None,
         unknown_pod: None,
         ready,
@@ -125,7 +125,7 @@ fn belongs_to(endpoint: &mut Endpoint, at: usize, workload: &Workload) {
     endpoint.labels = workload.labels.clone();
     endpoint.claims_mtls = workload.claims_mtls();
     endpoint.takes_tunnel = ambient::takes_tunnel(workload);
-    endpoint.network = networks::of_pod(workload).map(Text::from);
+    endpoint.network = networks::said_by(workload);
     endpoint.account = workload.body().map(|pod| Arc::clone(&pod.service_account));
 }
 

@@ -12,6 +12,7 @@ use crate::model::service_entry::{Resolution, ServiceEntry, WorkloadEntry};
 use crate::model::{Kind, Labels, Object, Snapshot, Text};
 use crate::resolve::ambient;
 use crate::resolve::config::Config;
+use crate::resolve::networks::{self, Network};
 use crate::resolve::workload::Workloads;
 
 /// `WorkloadEntries` by namespace.
@@ -53,8 +54,7 @@ fn of_entry(entry: &WorkloadEntry, port: u16, namespace: &Text, workloads: &Work
     endpoint.workload = workloads.by_address(&entry.address);
     endpoint.labels = entry.labels.clone();
     endpoint.claims_mtls = entry.claims_mtls();
-    endpoint.network =
-        entry.network.clone().or_else(|| entry.labels.get("topology.istio.io/network").map(Text::from));
+    endpoint.network = networks::said_by_entry(entry);
     let captured = endpoint.workload.and_then(|at| workloads.get(at));
     endpoint.takes_tunnel = ambient::announces_tunnel(&entry.labels)
         || captured.is_some_and(|workload| workload.proxy == ProxyKind::Ztunnel);
@@ -121,7 +121,8 @@ fn endpoints(
         return entries.chain(pods).collect();
     }
     if body.endpoints.is_empty() && body.resolution == Resolution::Dns {
-        return vec![bare(join(host, target).into(), target, namespace, true)];
+        let bare = bare(join(host, target).into(), target, namespace, true);
+        return vec![Endpoint { network: Network::None, ..bare }];
     }
     let inline = body.endpoints.iter();
     inline

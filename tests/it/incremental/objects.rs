@@ -156,7 +156,8 @@ pub(crate) fn decode(kind: &str, value: &Value, broken: bool) -> Object {
     };
     let mut object = seed.deserialize(value).unwrap();
     if let Some(text) = mesh_text {
-        attach_mesh_config(&mut object, serde_json::from_str(&text).map_err(|error| error.to_string()));
+        let parse = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+        attach_mesh_config(&mut object, parse(&text.mesh), text.networks.as_deref().map(parse));
     }
     object
 }
