@@ -112,7 +112,7 @@ fn row(mesh: &Mesh, rule: &Rule, scores: &BTreeMap<ObjectId, Score>) -> Option<R
 /// What is remarkable: a host that no service has, with what it may have meant; a rule that is never used.
 fn note(mesh: &Mesh, rule: &Rule, score: Score) -> Option<String> {
     let host = &rule.body()?.host;
-    let known = mesh.registry.services().iter().any(|service| matches(&rule.host, &service.host));
+    let known = mesh.registry.services().any(|service| matches(&rule.host, &service.host));
     if !known {
         let means = if **host == *rule.host {
             format!("host {host}: no such service")
@@ -122,7 +122,7 @@ fn note(mesh: &Mesh, rule: &Rule, score: Score) -> Option<String> {
                 rule.object.id.namespace, rule.host
             )
         };
-        let like = mesh.registry.services().iter().find(|service| *service.object.id.name == **host);
+        let like = mesh.registry.services().find(|service| *service.object.id.name == **host);
         let like = like.map(|service| format!(". Did you mean {}?", service.host)).unwrap_or_default();
         return Some(format!("{means}{like}"));
     }

@@ -159,9 +159,13 @@ fn hosts(before: &Mesh, after: &Mesh, touched: &[ObjectId]) -> BTreeSet<Text> {
                     // A service whose host is a wildcard is matched by wildcards only (DR-3.5).
                     found.extend(mesh.registry.by_host(&host).map(|service| service.host.clone()));
                 }
+            } else if id.kind == Kind::ServiceEntry {
+                // Its own hosts, and those that a wildcard makes the same.
+                let Some(entry) = object.and_then(|object| object.body.service_entry()) else { continue };
+                let is_like = |one: &Text, host: &str| matches(one, host) || matches(host, one);
+                found.extend(all().filter(|one| entry.hosts.iter().any(|host| is_like(one, host))));
             } else if id.kind == Kind::PeerAuthentication && !mesh.is_a_root(&id.namespace) {
-                let services =
-                    mesh.registry.services().iter().filter(|one| has_part_in(mesh, one, &id.namespace));
+                let services = mesh.registry.services().filter(|one| has_part_in(mesh, one, &id.namespace));
                 found.extend(services.map(|service| service.host.clone()));
             } else {
                 found.extend(all());

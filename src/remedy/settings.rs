@@ -144,7 +144,7 @@ pub(super) fn target_port(mesh: &Mesh, object: &Object) -> Option<Proposal> {
 /// The ports of the pods that a policy selects, behind a number of their services.
 fn targets(mesh: &Mesh, object: &Object, number: u16) -> BTreeSet<u16> {
     let Some(policy) = object.body.peer_authentication() else { return BTreeSet::new() };
-    let endpoints = mesh.registry.services().iter().flat_map(|service| service.endpoints(number));
+    let endpoints = mesh.registry.services().flat_map(|service| service.endpoints(number));
     let selected = endpoints.filter(|endpoint| {
         let pod = endpoint.workload.and_then(|at| mesh.workloads.get(at));
         pod.is_some_and(|pod| {

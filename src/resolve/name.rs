@@ -113,8 +113,8 @@ fn find_service<'a>(mesh: &'a Mesh, name: &str) -> Named<&'a Service> {
     if let Some(service) = mesh.registry.by_host(name) {
         return Named::One(service);
     }
-    let all = mesh.registry.services();
-    let named: Vec<_> = all.iter().filter(|one| one.is_kubernetes && *one.object.id.name == *name).collect();
+    let all = || mesh.registry.services();
+    let named: Vec<_> = all().filter(|one| one.is_kubernetes && *one.object.id.name == *name).collect();
     match named.as_slice() {
         [one] => return Named::One(one),
         [] => {}
@@ -135,8 +135,7 @@ fn find_service<'a>(mesh: &'a Mesh, name: &str) -> Named<&'a Service> {
         return Named::One(service);
     }
     let part = name.split(['.', '/']).next().unwrap_or(name);
-    let like =
-        all.iter().filter(|service| service.host.contains(part)).map(|service| service.host.to_string());
+    let like = all().filter(|service| service.host.contains(part)).map(|service| service.host.to_string());
     Named::None(short(like))
 }
 

@@ -4,6 +4,7 @@
 mod endpoints;
 mod entries;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,7 +14,7 @@ use super::config::{Ages, Config, Place};
 use super::networks::Network;
 use super::workload::Workloads;
 use crate::model::service::ServicePort;
-use crate::model::{Kind, Labels, Object, Snapshot, Text};
+use crate::model::{Kind, Labels, Object, ObjectId, Snapshot, Text};
 
 /// So many services at least are read by one processor.
 const TOGETHER: usize = 256;
@@ -165,7 +166,7 @@ pub fn exports_or_default(written: &[Text], default: Option<&Vec<String>>) -> Ve
 /// All services, by host.
 #[derive(Debug, Default)]
 pub struct Registry {
-    services: Vec<Service>,
+    services: Vec<Arc<Service>>,
     /// The definitions of each host, in the order of DR-7.5: those exported to named namespaces first, then by age,
     /// name, namespace.
     by_host: FxHashMap<Text, Vec<usize>>,
@@ -177,18 +178,56 @@ pub struct Registry {
 impl Registry {
     /// The services of a snapshot.
     pub fn new(snapshot: &Snapshot, workloads: &Workloads, config: &Config, ages: Ages) -> Self {
+        Self::made(snapshot, workloads, config, ages, |_| None)
+    }
+
+    /// The services as they are where these objects, all of them Services and `ServiceEntries`, and no others may have
+    /// changed since. What the others make is shared.
+    #[must_use]
+    pub fn with_changes(
+        &self,
+        snapshot: &Snapshot,
+        workloads: &Workloads,
+        config: &Config,
+        ages: Ages,
+        changed: &BTreeSet<ObjectId>,
+    ) -> Self {
+        let mut known: FxHashMap<&ObjectId, Vec<Arc<Service>>> = FxHashMap::default();
+        for service in &self.services {
+            known.entry(&service.object.id).or_default().push(Arc::clone(service));
+        }
+        let known = |object: &Object| {
+            let made = || known.get(&object.id).cloned().unwrap_or_default();
+            (!changed.contains(&object.id)).then(made)
+        };
+        Self::made(snapshot, workloads, config, ages, known)
+    }
+
+    /// The services of a snapshot, with those that are `known` of an object.
+    fn made(
+        snapshot: &Snapshot,
+        workloads: &Workloads,
+        config: &Config,
+        ages: Ages,
+        known: impl Fn(&Object) -> Option<Vec<Arc<Service>>> + Sync,
+    ) -> Self {
         let mut registry = Self::default();
         let vms = entries::by_namespace(snapshot);
         let slices = endpoints::slices(snapshot);
-        let objects: Vec<_> = snapshot.of_kind(&Kind::Service).collect();
-        let read = |object: &&Arc<Object>| kubernetes(object, &slices, &vms, workloads, config);
-        let services: Vec<_> = objects.par_iter().with_min_len(TOGETHER).map(read).collect();
-        services.into_iter().flatten().for_each(|service| registry.add(service));
-        for object in snapshot.of_kind(&Kind::ServiceEntry) {
-            for service in entries::services(object, &vms, workloads, config) {
-                registry.add(service);
-            }
-        }
+        let of_service = |object: &&Arc<Object>| {
+            let read = || kubernetes(object, &slices, &vms, workloads, config).map(Arc::new).into_iter();
+            known(object).unwrap_or_else(|| read().collect())
+        };
+        let of_entry = |object: &&Arc<Object>| {
+            let read = || entries::services(object, &vms, workloads, config).into_iter().map(Arc::new);
+            known(object).unwrap_or_else(|| read().collect())
+        };
+        let objects = |kind: &Kind| snapshot.of_kind(kind).collect::<Vec<_>>();
+        let (services, entries) = (objects(&Kind::Service), objects(&Kind::ServiceEntry));
+        let services = services.par_iter().with_min_len(TOGETHER).map(of_service);
+        let entries = entries.par_iter().with_min_len(TOGETHER).map(of_entry);
+        let all: Vec<_> = services.chain(entries).collect();
+        all.into_iter().flatten().for_each(|service| registry.add(service));
         let services = &registry.services;
         for definitions in registry.by_host.values_mut() {
             // Most hosts have one.
@@ -201,7 +240,7 @@ impl Registry {
         registry
     }
 
-    fn add(&mut self, service: Service) {
+    fn add(&mut self, service: Arc<Service>) {
         let at = self.services.len();
         self.namespaces.insert(Arc::clone(&service.namespace));
         self.by_host.entry(Arc::clone(&service.host)).or_default().push(at);
@@ -209,8 +248,8 @@ impl Registry {
     }
 
     /// All definitions of all hosts.
-    pub fn services(&self) -> &[Service] {
-        &self.services
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().map(|service| &**service)
     }
 
     /// All hosts, sorted.
@@ -225,7 +264,12 @@ impl Registry {
 
     /// The definitions of a host, in the order of DR-7.5.
     pub fn definitions(&self, host: &str) -> impl Iterator<Item = &Service> {
-        self.by_host.get(host).into_iter().flatten().filter_map(|at| self.services.get(*at))
+        self.by_host
+            .get(host)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.services.get(*at))
+            .map(|service| &**service)
     }
 
     /// A definition of a host: that of Kubernetes, else the first.

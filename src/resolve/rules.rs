@@ -5,7 +5,7 @@ mod pool;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::model::destination_rule::{DestinationRule, Subset, TrafficPolicy};
 use crate::model::{Labels, Object, ObjectId, Text};
@@ -105,6 +105,8 @@ pub struct Entry {
     pub contributors: Arc<Vec<Contributor>>,
     exports: Vec<Text>,
     selector: Option<Labels>,
+    /// The names of all subsets.
+    named: FxHashSet<Text>,
 }
 
 impl Entry {
@@ -113,6 +115,7 @@ impl Entry {
             contributors: Arc::default(),
             exports: rule.exports.clone(),
             selector: rule.selector.clone(),
+            named: FxHashSet::default(),
         };
         entry.merge(rule.id, body, false);
         entry
@@ -129,11 +132,10 @@ impl Entry {
     }
 
     fn merge(&mut self, rule: RuleId, body: &DestinationRule, has_policy: bool) {
-        let known = |name: &Text| self.contributors.iter().any(|one| one.subsets.contains(name));
         let (mut subsets, mut dropped) = (Vec::new(), Vec::new());
         for subset in &body.subsets {
-            let twice = known(&subset.name) || subsets.contains(&subset.name);
-            if twice { &mut dropped } else { &mut subsets }.push(Arc::clone(&subset.name));
+            let is_first = self.named.insert(Arc::clone(&subset.name));
+            if is_first { &mut subsets } else { &mut dropped }.push(Arc::clone(&subset.name));
         }
         let gives_policy = body.traffic_policy.is_some() && !has_policy;
         let one = Contributor { rule, gives_policy, subsets, dropped };

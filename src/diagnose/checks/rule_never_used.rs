@@ -63,7 +63,7 @@ fn outside_clients(mesh: &Mesh) -> BTreeSet<Text> {
 /// The services that the rule's host matches.
 fn services<'a>(mesh: &'a Mesh, rule: &'a Rule) -> Box<dyn Iterator<Item = &'a Service> + 'a> {
     if rule.host.starts_with('*') {
-        Box::new(mesh.registry.services().iter().filter(|one| matches(&rule.host, &one.host)))
+        Box::new(mesh.registry.services().filter(|one| matches(&rule.host, &one.host)))
     } else {
         Box::new(mesh.registry.definitions(&rule.host))
     }

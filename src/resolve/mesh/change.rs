@@ -131,7 +131,16 @@ impl Mesh {
             mesh.ambient = Arc::new(Ambient::new(snapshot, &mesh.workloads, config));
         }
         if is(Part::Workloads) || is(Part::Registry) {
-            mesh.registry = Arc::new(Registry::new(snapshot, &mesh.workloads, config, Ages::MissingIsOldest));
+            let services = [Kind::Service, Kind::ServiceEntry];
+            let of_services = |id: &&ObjectId| parts(&id.kind).contains(&Part::Registry);
+            let alone = !is(Part::Workloads)
+                && changed.iter().filter(of_services).all(|id| services.contains(&id.kind));
+            let (workloads, ages) = (&mesh.workloads, Ages::MissingIsOldest);
+            mesh.registry = Arc::new(if alone {
+                self.registry.with_changes(snapshot, workloads, config, ages, changed)
+            } else {
+                Registry::new(snapshot, workloads, config, ages)
+            });
             mesh.networks = Arc::new(Networks::new(snapshot, config));
         }
         if is(Part::Scopes) {
