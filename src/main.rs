@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+/// Objects are read on one thread and given back on another, which the system's allocator is slow at.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,6 @@
 //! Items gathered until there are enough of them to read on all processors, in the order they stand in.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::item::ItemReader;
@@ -7,11 +8,9 @@ use super::{Bundle, Problem};
 use crate::model::Object;
 use crate::model::decode::Head;
 
-/// So much text is gathered before it is read.
-const ENOUGH: usize = 1024 * 1024;
-
-/// Less than this is not worth another processor's while.
-const LITTLE: usize = 64 * 1024;
+/// So much text is gathered before it is given to another processor: enough to be worth its while, and so little that
+/// it need not leave the processors' own memory.
+const ENOUGH: usize = 256 * 1024;
 
 /// What came of items.
 #[derive(Debug, Default)]
@@ -41,7 +40,7 @@ pub(super) struct Batch<'a> {
     items: Vec<Item>,
     bytes: usize,
     /// Parts that are being read by others, while the next ones are gathered.
-    under_way: Vec<Receiver<Done>>,
+    under_way: VecDeque<Receiver<Done>>,
     /// Items without a kind of their own, met before their list's kind was.
     nameless: Vec<(Vec<u8>, u64)>,
     /// Texts that were read, for the next ones.
@@ -58,7 +57,7 @@ impl<'a> Batch<'a> {
             alone: false,
             items: Vec::new(),
             bytes: 0,
-            under_way: Vec::new(),
+            under_way: VecDeque::new(),
             nameless: Vec::new(),
             free: Vec::new(),
         }
@@ -99,70 +98,52 @@ impl<'a> Batch<'a> {
 
     /// Reads what was taken up.
     pub(super) fn read_all(&mut self) {
-        if self.bytes >= LITTLE {
-            self.begin();
+        while !self.under_way.is_empty() {
+            self.wait();
         }
-        self.wait();
         self.bytes = 0;
         let items = std::mem::take(&mut self.items);
         let part = read_part(self.read, self.reader, items);
         self.take(part);
     }
 
-    /// Has what was taken up read by others, once they have done what they had before.
+    /// Has what was taken up read by another one, while the next items are gathered.
     fn begin(&mut self) {
         if self.alone {
             return;
         }
-        self.wait();
-        let items = std::mem::take(&mut self.items);
-        let processors = rayon::current_num_threads();
-        let parts = parts(items, std::mem::take(&mut self.bytes).div_ceil(processors).max(1));
-        for (part, mut helper) in parts.into_iter().zip(self.reader.helpers(processors)) {
-            let (sender, receiver) = sync_channel(1);
-            self.under_way.push(receiver);
-            let read = self.read;
-            rayon::spawn(move || {
-                let part = read_part(read, &mut helper, part);
-                // The other end is gone only where nobody wants to know any more.
-                drop(sender.send((helper, part)));
-            });
+        // One more than there are processors, so that none has to wait for the next part.
+        if self.under_way.len() > rayon::current_num_threads() {
+            self.wait();
         }
+        self.bytes = 0;
+        let items = std::mem::take(&mut self.items);
+        let (read, mut helper) = (self.read, self.reader.helper());
+        let (sender, receiver) = sync_channel(1);
+        self.under_way.push_back(receiver);
+        rayon::spawn(move || {
+            let part = read_part(read, &mut helper, items);
+            // The other end is gone only where nobody wants to know any more.
+            drop(sender.send((helper, part)));
+        });
     }
 
-    /// Waits for what is being read.
+    /// Waits for the part that was begun first.
     fn wait(&mut self) {
-        for receiver in std::mem::take(&mut self.under_way) {
-            if let Ok((helper, part)) = receiver.recv() {
-                self.reader.take_back(helper);
-                self.take(part);
-            }
+        let done = self.under_way.pop_front().and_then(|receiver| receiver.recv().ok());
+        if let Some((helper, part)) = done {
+            self.reader.take_back(helper);
+            self.take(part);
         }
     }
 
     fn take(&mut self, (found, nameless, free): Part) {
         self.found.absorb(found);
         self.nameless.extend(nameless);
-        self.free.extend(free);
-    }
-}
-
-/// Items in their order, cut into parts of so many bytes or somewhat more.
-fn parts(items: Vec<Item>, bytes: usize) -> Vec<Vec<Item>> {
-    let mut parts: Vec<Vec<Item>> = Vec::new();
-    let mut room = 0;
-    for item in items {
-        let size = item.text.len();
-        match parts.last_mut().filter(|_| room > 0) {
-            Some(part) => part.push(item),
-            None => {
-                parts.push(vec![item]);
-                room = bytes;
-            }
+        if self.free.is_empty() {
+            self.free = free;
         }
-        room = room.saturating_sub(size);
     }
-    parts
 }
 
 /// What came of a part: the objects, the items without a kind, and the texts that are done with.

@@ -68,14 +68,10 @@ impl ItemReader {
         self.file = file;
     }
 
-    /// So many others to read items of the same file; they are to be given back.
-    pub(super) fn helpers(&mut self, number: usize) -> Vec<Self> {
-        let mut helpers = std::mem::take(&mut self.helpers);
-        helpers.resize_with(number, Self::default);
-        for helper in &mut helpers {
-            (helper.file, helper.depth, helper.read) = (Arc::clone(&self.file), self.depth, 0);
-        }
-        helpers
+    /// Another one, to read items of the same file; it is to be given back.
+    pub(super) fn helper(&mut self) -> Self {
+        let helper = self.helpers.pop().unwrap_or_default();
+        Self { file: Arc::clone(&self.file), depth: self.depth, read: 0, ..helper }
     }
 
     /// Counts what another one read.

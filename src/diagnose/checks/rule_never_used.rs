@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::unreadable;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Finding, Role};
@@ -42,8 +44,8 @@ pub fn rules(mesh: &Mesh, uses: &Uses<'_>, without: &BTreeSet<RuleId>) -> BTreeS
             alias(mesh, rule).is_some()
         }
     };
-    let unused = mesh.rules.all().filter(is_unused);
-    unused.filter(|(_, rule)| nobody(rule)).map(|(id, _)| id).collect()
+    let unused: Vec<_> = mesh.rules.all().filter(is_unused).collect();
+    unused.into_par_iter().filter(|(_, rule)| nobody(rule)).map(|(id, _)| id).collect()
 }
 
 /// A mesh-wide default is there for the hosts that have no rule of their own.
