@@ -265,7 +265,7 @@ impl<'a> Uses<'a> {
 
     /// Rules of the list that answered, which do not count: they do not merge with the one that does.
     fn same_list(&mut self, visit: &Visit<'_>, found: &Found<'_>, chosen: &[Contributor]) {
-        let Some(winner) = chosen.first() else { return };
+        let Some(winner) = chosen.first() else { return self.merged_away(visit, found) };
         let by_selector =
             found.entries().any(|entry| entry.primary() == Some(winner.rule) && entry.has_selector());
         if by_selector {
@@ -274,6 +274,21 @@ impl<'a> Uses<'a> {
         for entry in found.entries().filter(|entry| !entry.has_selector()) {
             for one in entry.contributors.iter().filter(|one| !is_in(chosen, one.rule)) {
                 self.lose(Pool::Apart, visit, (one.rule, &entry.contributors), chosen, Some(winner.rule));
+            }
+        }
+    }
+
+    /// Rules for all clients that are kept in the entries of rules for selected ones only (DR-6.3): clients that nothing
+    /// selects have none.
+    fn merged_away(&mut self, visit: &Visit<'_>, found: &Found<'_>) {
+        let mut seen = BTreeSet::new();
+        for entry in found.entries().filter(|entry| entry.has_selector()) {
+            for one in entry.contributors.iter() {
+                let for_all = visit.mesh.rules.get(one.rule).filter(|rule| rule.selector.is_none());
+                let Some(rule) = for_all.filter(|rule| seen.insert(rule.id)) else { continue };
+                let gives_policy = rule.body().is_some_and(|body| body.traffic_policy.is_some());
+                let alone = Contributor { gives_policy, ..one.clone() };
+                self.lose(Pool::Stopped, visit, (one.rule, &[alone]), &[], entry.primary());
             }
         }
     }

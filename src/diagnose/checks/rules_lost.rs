@@ -373,6 +373,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_for_all_that_is_kept_in_one_for_selected_clients_only_is_told() {
+        // A selector rule is exported to its own namespace, and so is this one: they merge, and there is no other entry.
+        let selector = |labels: &str| {
+            rule("web", "some", 1, &spec(&format!("{POOL}, workloadSelector: {{matchLabels: {{{labels}}}}}")))
+        };
+        let private = rule("web", "all", 2, &spec(&format!("{SIMPLE}, exportTo: [\".\"]")));
+        let stopped = finding(&(shop() + &selector("app: other") + &private), "MS0209");
+        assert_eq!(&*stopped.root.0.name, "some");
+        assert!(stopped.message.contains("DestinationRule web/all"), "{}", stopped.message);
+        assert!(stopped.message.ends_with("lost is tls"), "{}", stopped.message);
+        assert_eq!(said(&(shop() + &selector("app: client") + &private), "MS0209"), 0);
+    }
+
+    #[test]
     fn a_selector_rule_costs_those_that_it_does_not_select_more_than_those_that_it_does() {
         let own = rule("shop", "own", 1, &spec(SIMPLE));
         let tls =
