@@ -98,7 +98,9 @@ fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let parts: Vec<_> =
         hosts.par_chunks(TOGETHER).map(|hosts| Part::new(mesh, &classes, &ground, hosts)).collect();
     let mut all = Part::empty(&ground);
-    parts.into_iter().for_each(|part| all.absorb(part));
+    for part in parts {
+        all.absorb(part);
+    }
     let Part { mut diagnosis, conflicts, reasons, plain, uses, missing } = all;
     let of_pairs = || {
         let mut findings = conflicts.findings();
@@ -148,7 +150,9 @@ impl<'a> Part<'a> {
     fn new(mesh: &'a Mesh, classes: &Classes, ground: &'a Ground, hosts: &[&Text]) -> Self {
         let mut part = Self::empty(ground);
         let mut answers = Answers::new(mesh);
-        hosts.iter().for_each(|host| part.host(mesh, classes, &mut answers, host));
+        for host in hosts {
+            part.host(mesh, classes, &mut answers, host);
+        }
         part
     }
 

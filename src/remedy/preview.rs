@@ -190,7 +190,7 @@ fn compare(both: &mut [Answers<'_>; 2], host: &Text, pods: &[&[usize]], found: &
     let all = Arc::clone(&both[0].mesh().workloads);
     let Some(client) = all.get(*first) else { return };
     let [before, after] = both.each_mut().map(|answers| pairs(answers, client, host));
-    let meshes = both.each_ref().map(|answers| answers.mesh());
+    let meshes = both.each_ref().map(Answers::mesh);
     for ((port, subset), before) in before {
         let lost = || {
             // Routes name a subset that is no longer there: without a cluster their requests fail.
