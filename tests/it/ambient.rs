@@ -254,16 +254,15 @@ fn pods_of_templates_are_captured_by_labels() {
     expect(&mesh("app: reviews, istio.io/dataplane-mode: none"), "OK", "plaintext", "-", "NONE");
 }
 
+fn waypoint() -> String {
+    let labels = "labels: {gateway.networking.k8s.io/gateway-name: waypoint}";
+    pod("shop", "waypoint-1", 5, "waypoint", labels)
+}
+
 #[test]
 fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
     let client = pod("web", "client", 9, "", &format!("labels: {{app: client}}, {CAPTURED}"));
-    let waypoint = pod(
-        "shop",
-        "waypoint-1",
-        5,
-        "waypoint",
-        "labels: {gateway.networking.k8s.io/gateway-name: waypoint}",
-    );
+    let waypoint = waypoint();
     let use_it = ", labels: {istio.io/use-waypoint: waypoint}";
     let mesh = |more: &str, waypoint: &str| {
         reviews(&ambient_server(), use_it)
@@ -285,13 +284,7 @@ fn a_waypoint_tunnels_and_its_rules_count_for_captured_clients() {
 /// W9, and the outcomes that `resolve` gives.
 #[test]
 fn a_waypoint_takes_no_notice_of_rules_with_a_selector() {
-    let waypoint = pod(
-        "shop",
-        "waypoint-1",
-        5,
-        "waypoint",
-        "labels: {gateway.networking.k8s.io/gateway-name: waypoint}",
-    );
+    let waypoint = waypoint();
     let use_it = ", labels: {istio.io/use-waypoint: waypoint}";
     let rule = |path: &str, more: &str| {
         meshes::object(

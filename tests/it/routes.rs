@@ -51,6 +51,18 @@ fn destinations_of_a_delegate_come_into_the_scope_of_its_root() {
     assert!(!is_in_scope(&twice));
 }
 
+/// How a client of `web` and a server of `shop` that wants mutual TLS stand, with other objects.
+fn strict_status(more: &str) -> String {
+    let server = "labels: {app: reviews, security.istio.io/tlsMode: istio}";
+    let objects = service("shop/reviews", "")
+        + &pod("shop/reviews", "10.0.0.1", server, SIDECAR)
+        + &pod("web/client", "10.0.0.9", "labels: {app: client}", SIDECAR)
+        + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
+        + more;
+    let rows = json_on(&objects, &["tls-check", "client.web", "svc/reviews.shop"]);
+    rows["rows"][0]["status"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_route_that_cannot_be_read_leaves_open_what_it_could_bring_into_scope() {
     let broken = "---
@@ -59,21 +71,7 @@ kind: VirtualService
 metadata: {namespace: api, name: broken}
 spec: {hosts: 7}
 ";
-    let status = |sidecar: &str| {
-        let objects = service("shop/reviews", "")
-            + &pod(
-                "shop/reviews",
-                "10.0.0.1",
-                "labels: {app: reviews, security.istio.io/tlsMode: istio}",
-                SIDECAR,
-            )
-            + &pod("web/client", "10.0.0.9", "labels: {app: client}", SIDECAR)
-            + &object("PeerAuthentication", "shop/default", 1, "{mtls: {mode: STRICT}}")
-            + sidecar
-            + broken;
-        let rows = json_on(&objects, &["tls-check", "client.web", "svc/reviews.shop"]);
-        rows["rows"][0]["status"].as_str().unwrap().to_owned()
-    };
+    let status = |sidecar: &str| strict_status(&(sidecar.to_owned() + broken));
     // It stands in neither's namespace, and is exported to all.
     let narrow = object("Sidecar", "web/default", 1, "{egress: [{hosts: [web/*]}]}");
     assert_eq!(status(&narrow), "UNKNOWN");
@@ -84,19 +82,7 @@ spec: {hosts: 7}
 
 #[test]
 fn a_sidecar_whose_scope_is_of_another_type_is_not_taken_for_one_without() {
-    let status = |spec: &str| {
-        let objects = service("shop/reviews", "")
-            + &pod(
-                "shop/reviews",
-                "10.0.0.1",
-                "labels: {app: reviews, security.istio.io/tlsMode: istio}",
-                SIDECAR,
-            )
-            + &pod("web/client", "10.0.0.9", "labels: {app: client}", SIDECAR)
-            + &object("Sidecar", "web/default", 1, spec);
-        let rows = json_on(&objects, &["tls-check", "client.web", "svc/reviews.shop"]);
-        rows["rows"][0]["status"].as_str().unwrap().to_owned()
-    };
+    let status = |spec: &str| strict_status(&object("Sidecar", "web/default", 1, spec));
     assert_eq!(status("{egress: {hosts: [web/*]}}"), "UNKNOWN");
     assert_eq!(status("{egress: [{hosts: web/*}]}"), "UNKNOWN");
     assert_eq!(status("{inboundConnectionPool: 7}"), "OK");
