@@ -160,6 +160,9 @@ impl<'a> Remedies<'a> {
                 && change.after.status == Status::Cond
                 && of_finding(change)
         };
+        if preview::leaves_any(finding, &changes) {
+            return None;
+        }
         if changes.iter().any(|change| change.is_worse() && !originates(change) || change.loses_a_setting()) {
             return None;
         }

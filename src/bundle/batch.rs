@@ -91,8 +91,15 @@ impl<'a> Batch<'a> {
     /// Reads all items, and those that have no kind of their own as items of such a list, where it is one.
     pub(super) fn end_of_list(&mut self, of_list: Option<&Head>) {
         self.read_all();
+        let of_list = of_list.filter(|head| !head.kind.is_empty());
         for (text, line) in std::mem::take(&mut self.nameless) {
-            (self.read)(&text, line, of_list, self.reader, &mut self.found);
+            if of_list.is_none() {
+                // A plain List says nothing of its items, which have to say it themselves.
+                let text = "is no Kubernetes object: kind is missing";
+                self.found.problems.push(self.reader.problem(line, text));
+            } else {
+                (self.read)(&text, line, of_list, self.reader, &mut self.found);
+            }
         }
     }
 

@@ -39,6 +39,8 @@ struct Cutter {
     /// What the list in hand says of its items, from when the first of them was met.
     of_list: Option<Head>,
     broken: bool,
+    /// Whether something that is no object stands where an item would.
+    stray: bool,
 }
 
 /// Reads a stream of JSON values.
@@ -95,6 +97,7 @@ impl Cutter {
                 // Strings are most of an object: everything up to the next quote or backslash is taken at once.
                 let end = memchr::memchr2(b'"', b'\\', block).unwrap_or(block.len());
                 let (inside, after) = block.split_at(end);
+                self.line += memchr::memchr_iter(b'\n', inside).count() as u64;
                 self.take(inside);
                 block = after;
                 let Some((&byte, rest)) = block.split_first() else { return };
@@ -123,8 +126,17 @@ impl Cutter {
         }
         if self.depth > self.base {
             self.item.extend_from_slice(bytes);
+        } else if self.in_list {
+            self.stray = true;
         } else {
             self.list.extend_from_slice(bytes);
+        }
+    }
+
+    /// Says that something among the items was none.
+    fn end_stray(&mut self, batch: &mut Batch<'_>) {
+        if std::mem::take(&mut self.stray) {
+            batch.problem(self.line, "is no object, and stands among the items of a list");
         }
     }
 
@@ -149,7 +161,7 @@ impl Cutter {
             b' ' | b'\t' | b'\r' => {}
             // Documents of YAML can be JSON, and `---` stands between them.
             b'-' if self.depth == 0 => {}
-            b',' if self.depth == self.base && (self.in_list || self.base == 0) => {}
+            b',' if self.depth == self.base && (self.in_list || self.base == 0) => self.end_stray(batch),
             _ if self.depth == 0 => {
                 self.broken = true;
                 let text = format!("expected an object, found {:?}", char::from(byte));
@@ -194,12 +206,15 @@ impl Cutter {
         }
         if self.in_list && self.depth == self.base {
             // The list's end: what follows belongs to the object around it.
+            self.end_stray(batch);
             self.depth -= 1;
             self.in_list = false;
             self.base = 0;
             if self.is_list {
                 self.item = std::mem::take(&mut self.list);
                 self.item.extend_from_slice(b"]");
+            } else {
+                batch.end_of_list(None);
             }
             return;
         }
@@ -312,6 +327,33 @@ mod tests {
         let wrong = pod.replace("\"x\"", "\n\n5");
         let said = said(&list(&format!("[{wrong}]")));
         assert!(said.iter().any(|text| text.starts_with("4: ")), "{said:?}");
+    }
+
+    #[test]
+    fn what_is_no_item_of_a_list_is_said() {
+        let nameless = POD.to_owned() + ",\"apiVersion\":\"v1\"}";
+        let missing = "1: is no Kubernetes object: kind is missing";
+        assert_eq!(
+            said(&format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{nameless}]}}")),
+            [missing]
+        );
+        // A list that comes later says nothing of an array before it.
+        let later = format!("[{nameless}]\n{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[]}}");
+        assert_eq!(said(&later), [missing]);
+        let pod = format!("{POD},\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}");
+        for stray in ["null", "5", "\"s\""] {
+            let list = format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{stray},\n{pod}]}}");
+            let wanted = ["Pod x/a \"{[\" b 2", "1: is no object, and stands among the items of a list"];
+            assert_eq!(said(&list), wanted, "{stray}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_in_strings_too() {
+        let broken = format!("{POD},\"apiVersion\":\"v1\n\n\",\"kind\":\"Pod\"}}");
+        let pod = format!("{POD},\"apiVersion\":\"v1\",\"kind\":\"Pod\"}}");
+        let said = said(&format!("[{broken},\n{pod}]"));
+        assert!(said.contains(&"Pod x/a \"{[\" b 4".to_owned()), "{said:?}");
     }
 
     #[test]

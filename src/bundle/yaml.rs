@@ -170,6 +170,13 @@ impl Document {
             }
             Place::Items(Some(column)) if blank || indent > column => self.add_to_item(line, indent),
             Place::Items(None) if blank => {}
+            // The items are written in brackets, and are read with all else.
+            Place::Items(None) if indent > 0 || rest.starts_with(b"[") => {
+                self.place = Place::Document;
+                self.is_list = false;
+                self.text.extend_from_slice(b"items:\n");
+                self.text.extend_from_slice(line);
+            }
             Place::Items(_) => {
                 self.end_item(batch);
                 self.place = Place::Document;
@@ -386,6 +393,21 @@ mod tests {
     fn an_anchor_holds_in_its_document() {
         let one = "apiVersion: v1\nkind: Service\nmetadata:\n  name: &name a\n  namespace: x\n  labels: {app: *name}\n";
         assert_eq!(said(one), ["Service x/a 1"]);
+    }
+
+    #[test]
+    fn items_in_brackets_below_their_key_are_read() {
+        let flow = "apiVersion: v1\nkind: List\nitems:\n  [{apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}}]\n";
+        assert_eq!(said(flow), ["Service x/a 4"]);
+        // Below the key itself the parser does not take them, and says so.
+        let told = said(&flow.replace("  [", "["));
+        assert!(told.iter().any(|line| line.starts_with("4: ")), "{told:?}");
+    }
+
+    #[test]
+    fn an_item_without_a_kind_in_a_list_of_anything_is_said() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  metadata: {name: a}\n";
+        assert_eq!(said(text), ["4: is no Kubernetes object: kind is missing"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::resolve::{Choice, Group, Level, Mesh, RuleId, Service, Target, Worklo
 use compare::{Comparisons, Side};
 pub use lost::Lost;
 
-/// At most so many pairs of a rule are kept; how many there are is counted.
+/// At most so many pairs of a rule are kept, and one more for each rule that it loses to; how many there are is counted.
 const MOST_EDGES: usize = 100;
 
 /// So many namespaces of a rule's clients are told apart; of a large group only its first is kept then.
@@ -178,7 +178,8 @@ impl<'a> Uses<'a> {
                 let listed = listed.entry(loser).or_default();
                 for (winner, lost) in later {
                     let known = known.entry(winner).or_default();
-                    *listed += known.absorb(lost, MOST_EDGES.saturating_sub(*listed));
+                    let most = MOST_EDGES.saturating_sub(*listed).max(usize::from(known.edges.is_empty()));
+                    *listed += known.absorb(lost, most);
                 }
             }
         }
@@ -335,7 +336,8 @@ impl<'a> Uses<'a> {
         };
         let lost = losses.entry(loser).or_default().entry(winner).or_default();
         let listed = self.listed.entry(loser).or_default();
-        *listed += lost.add(visit, &what, MOST_EDGES.saturating_sub(*listed));
+        let most = MOST_EDGES.saturating_sub(*listed).max(usize::from(lost.edges.is_empty()));
+        *listed += lost.add(visit, &what, most);
         lost.routed.extend(what.subsets.iter().filter(|name| visit.called.contains(name)).cloned());
     }
 

@@ -111,6 +111,18 @@ fn network_of(name: &str, value: &Value, notes: &mut Vec<Note>) -> MeshNetwork {
             }),
         }
     }
+    let gateways = value.get("gateways").and_then(Value::as_array).into_iter().flatten();
+    let is_port = |gateway: &Value| {
+        gateway.get("port").and_then(Value::as_u64).is_some_and(|port| (1..=65_535).contains(&port))
+    };
+    for gateway in gateways.filter(|gateway| !is_port(gateway)) {
+        let port = gateway.get("port").map_or_else(|| "is missing".to_owned(), |port| format!("is {port}"));
+        notes.push(Note {
+            field: format!("{PATH}.networks.{name}.gateways.port"),
+            problem: format!("{port}, and must be a port number from 1 to 65535"),
+            wrong_type: true,
+        });
+    }
     MeshNetwork {
         name: name.to_owned(),
         ranges,
@@ -153,5 +165,8 @@ mod tests {
         let broken = json!({"endpoints": [{"fromCidr": "10.0.0.0"}]});
         assert_eq!(of(json!({"networks": {"one": sound, "two": broken}})), (0, true, 1));
         assert_eq!(of(json!({"networks": {"one": {"endpoints": "10.0.0.0/8"}}})), (0, true, 1));
+        for gateway in [json!({"address": "192.0.2.1"}), json!({"address": "192.0.2.1", "port": 70_000})] {
+            assert_eq!(of(json!({"networks": {"one": {"gateways": [gateway]}}})), (0, true, 1));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+use crate::diagnose::{Code, Finding};
 use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::answers::Answers;
 use crate::resolve::client_tls::Sent;
@@ -117,6 +118,30 @@ pub(super) fn changes(
         }
     }
     found
+}
+
+/// Whether pairs of a conflict stay in it: more clients of a service port conflict than are changed to what does not.
+pub(super) fn leaves_any(finding: &Finding, changes: &[PairChange]) -> bool {
+    let conflicts = [
+        Code::PlaintextToStrict,
+        Code::MtlsToPlaintext,
+        Code::OneWayTlsToStrict,
+        Code::ForeignTlsToSidecar,
+        Code::MtlsToExternal,
+    ];
+    if !conflicts.contains(&finding.code) {
+        return false;
+    }
+    let mut ended: FxHashMap<(&Text, u16, Option<&Text>), u64> = FxHashMap::default();
+    for change in changes {
+        if change.before.status == Status::Conflict && change.after.status != Status::Conflict {
+            *ended.entry((&change.host, change.port, change.subset.as_ref())).or_default() +=
+                change.workloads;
+        }
+    }
+    finding.edges.targets().any(|(host, port, subset, clients)| {
+        ended.get(&(host, port, subset)).is_none_or(|ended| *ended < clients.len() as u64)
+    })
 }
 
 /// Whether clients fall into the same classes in both meshes.

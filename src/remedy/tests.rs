@@ -188,3 +188,27 @@ fn tls_is_originated_for_the_port_that_needs_it() {
     assert_eq!(manifest["spec"]["host"], "api.example.com");
     assert!(found[0].changes.iter().all(|change| change.after.sent == Some(Sent::Simple)));
 }
+
+#[test]
+fn every_pair_of_a_long_finding_has_to_be_well_afterwards() {
+    let mut mesh = shop()
+        + &object("PeerAuthentication", "shop", "default", 1, STRICT)
+        + &rule(
+            "web",
+            "wide",
+            1,
+            "{host: \"*.shop.svc.cluster.local\", trafficPolicy: {tls: {mode: DISABLE}}}",
+        );
+    for at in 10..=220_u8 {
+        let name = format!("s{at:03}");
+        mesh += &(service("shop", &name, "")
+            + &pod("shop", &format!("{name}-1"), at, &format!("app: {name}"), true));
+    }
+    let automatic =
+        |mesh: &str| titles(mesh, "MS0101").iter().any(|title| title.contains("automatic mTLS decides"));
+    assert!(automatic(&mesh), "{:?}", titles(&mesh, "MS0101"));
+    // Without its label the last one gets plaintext from automatic mTLS, as it does from the rule.
+    let label = "labels: {app: s220, security.istio.io/tlsMode: istio}";
+    assert!(mesh.contains(label));
+    assert!(!automatic(&mesh.replace(label, "labels: {app: s220}")));
+}

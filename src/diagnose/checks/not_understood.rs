@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Edges, Finding, Involved, Role};
 use crate::diagnose::judge::Unread;
-use crate::model::{Kind, Object, ObjectId, Snapshot};
+use crate::model::{Kind, Object, ObjectId, Origin, Snapshot};
 use crate::resolve::flags::misspelt;
 
 /// At most so many mistakes of a field are told in words; the rest is counted.
@@ -53,7 +53,13 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
             finding(ObjectId::new(kind.clone(), "", ""), field.to_owned(), message, involved.collect())
         })
         .collect();
+    let mut before: Option<&Origin> = None;
+    let mut number = 1;
     findings.extend(unread.iter().map(|(origin, problem)| {
+        // Several on one line are several findings.
+        number = if before == Some(origin) { number + 1 } else { 1 };
+        before = Some(origin);
+        let field = if number == 1 { origin.line.to_string() } else { format!("{}#{number}", origin.line) };
         let place = format!("{}:{}", origin.file, origin.line);
         let id = ObjectId::new(Kind::Unrelated("File".into()), "", origin.file.as_ref());
         let file = Involved {
@@ -62,7 +68,7 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
             fields: Vec::new(),
             origin: Some(origin.clone()),
         };
-        finding(id, origin.line.to_string(), format!("{place}: {problem}"), vec![file])
+        finding(id, field, format!("{place}: {problem}"), vec![file])
     }));
     findings
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dropped_tls::{self, Dropped};
 use crate::diagnose::finding::Reason;
 use crate::diagnose::judge::Judged;
-use crate::model::Object;
+use crate::model::{Kind, Object};
 use crate::resolve::client_tls::{Downgrade, Sent, Source};
 use crate::resolve::config::Config;
 use crate::resolve::conflict::Server;
@@ -155,6 +155,13 @@ fn by_label(judged: &Judged<'_>, endpoint: &EndpointTls) -> Option<Root> {
         return Some(Root { is_servers: true, ..root });
     }
     let has_sidecar = workload.proxy == crate::model::pod::ProxyKind::Sidecar;
+    if endpoint.claims_mtls != (workload.labels.get("security.istio.io/tlsMode") == Some("istio")) {
+        // An endpoint of an entry that has a pod's address is not that pod (MT-3.8): its own label counts.
+        let entry = &judged.service.object;
+        let counted = "automatic mTLS goes by the label of the endpoint, not by that of the pod";
+        return (entry.id.kind == Kind::ServiceEntry && has_sidecar != endpoint.claims_mtls)
+            .then(|| Root::new(entry, "spec.endpoints", counted, Vec::new()));
+    }
     (has_sidecar != endpoint.claims_mtls)
         .then(|| Root::new(&workload.object, LABEL, "what automatic mTLS takes the pod for", Vec::new()))
 }
@@ -191,4 +198,30 @@ fn by_server(judged: &Judged<'_>, endpoint: &EndpointTls, because: Vec<Reason>) 
         Root::new(&judged.service.object, "spec", "the service called", because)
     };
     Root { is_servers: true, ..root }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnose::checks::examples::{check, finding, object, shop};
+
+    #[test]
+    fn an_entry_with_the_address_of_a_pod_goes_by_its_own_label() {
+        let entry = |labels: &str| {
+            let spec = format!(
+                "{{hosts: [vm.example.com], location: MESH_INTERNAL, resolution: STATIC, ports: [{{number: 80, name: \
+                 http, protocol: HTTP}}], endpoints: [{{address: 10.0.0.1, ports: {{http: 8080}}{labels}}}]}}"
+            );
+            shop()
+                + &object("PeerAuthentication", "shop", "default", 1, "{mtls: {mode: STRICT}}")
+                + &object("ServiceEntry", "web", "vm", 1, &spec)
+        };
+        let unlabelled = finding(&entry(""), "MS0101");
+        assert_eq!((&*unlabelled.root.0.name, unlabelled.root.1.as_str()), ("vm", "spec.endpoints"));
+        let labelled = check(&entry(", labels: {security.istio.io/tlsMode: istio}"));
+        assert!(!labelled.iter().any(|line| line.starts_with("MS01")), "{labelled:?}");
+        // The pod's own label is to blame where the pod itself is the endpoint.
+        let mesh = shop().replacen(", security.istio.io/tlsMode: istio", "", 1)
+            + &object("PeerAuthentication", "shop", "default", 1, "{mtls: {mode: STRICT}}");
+        assert_eq!(&*finding(&mesh, "MS0101").root.0.name, "reviews-1");
+    }
 }

@@ -113,21 +113,40 @@ pub fn stops(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
     }
     let finding = |(stop, hidden): (RuleId, BTreeMap<RuleId, &Lost>)| {
         let rule = mesh.rules.get(stop)?;
-        let all = All::over(hidden.values().copied());
-        let rules = hidden.keys().filter_map(|id| mesh.rules.get(*id));
-        let names: Vec<_> = rules.clone().map(|rule| rule.object.id.to_string()).collect();
+        let mut all = All::over(hidden.values().copied());
+        // The clients are mostly the same for all of them, and a pair is one, however many rules it loses.
+        all.pairs = hidden.values().map(|lost| lost.pairs).max().unwrap_or(0).max(all.edges.len());
+        let merged = |one: &&Rule| one.object.id.namespace == rule.object.id.namespace;
+        let (within, further): (Vec<_>, Vec<_>) =
+            hidden.keys().filter_map(|id| mesh.rules.get(*id)).partition(merged);
+        let names = |rules: &[&Rule]| {
+            rules.iter().map(|rule| rule.object.id.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let mut why = Vec::new();
+        if !within.is_empty() {
+            why.push(format!(
+                "{} is merged into it, being exported alike, and kept nowhere else",
+                names(&within)
+            ));
+        }
+        if !further.is_empty() {
+            why.push(format!("the search ends with it and does not come to {}", names(&further)));
+        }
         let message = format!(
-            "{} selects none of the clients of {}, and ends their search: they have no rule, and not {}; lost is {}",
+            "{} does not select all clients of {}, and those that it leaves out have no rule: {}; lost is {}",
             rule.object.id,
             all.pairs(),
-            names.join(", "),
+            why.join("; "),
             all.words()
         );
         let counted = "does not select these clients, and is found first";
         let code = Code::SelectorRuleStopsLookup;
         let mut finding = Finding::of_field(code, &rule.object, "spec.workloadSelector", counted, message);
-        for hidden in rules {
-            finding = finding.with(&hidden.object, Role::Affected, "spec.host", "not looked at any more");
+        let within = within.into_iter().map(|rule| (rule, "merged into it and kept nowhere else"));
+        for (hidden, counted) in
+            within.chain(further.into_iter().map(|rule| (rule, "not looked at any more")))
+        {
+            finding = finding.with(&hidden.object, Role::Affected, "spec.host", counted);
         }
         finding.edges = all.listed();
         Some(finding)
@@ -180,7 +199,7 @@ struct All<'a> {
     blocks: BTreeSet<&'a str>,
     otherwise: BTreeSet<&'a str>,
     routed: BTreeSet<&'a str>,
-    parts: BTreeSet<String>,
+    subsets: BTreeSet<&'a str>,
 }
 
 impl<'a> All<'a> {
@@ -198,7 +217,7 @@ impl<'a> All<'a> {
             all.blocks.extend(lost.what.blocks.iter().map(String::as_str));
             all.otherwise.extend(lost.what.otherwise.iter().map(String::as_str));
             all.routed.extend(lost.routed.iter().map(|subset| &**subset));
-            all.parts.insert(lost.words());
+            all.subsets.extend(lost.what.subsets.iter().map(|subset| &**subset));
         }
         all.edges.sort();
         all.edges.dedup();
@@ -214,7 +233,12 @@ impl<'a> All<'a> {
     }
 
     fn words(&self) -> String {
-        self.parts.iter().cloned().collect::<Vec<_>>().join(", ")
+        let mut parts: Vec<_> = self.blocks.iter().map(|block| (*block).to_owned()).collect();
+        parts.extend(self.subsets.iter().map(|subset| format!("subset {subset}")));
+        // What some lose altogether need not be told as another thing to others.
+        let otherwise = self.otherwise.iter().filter(|block| !self.blocks.contains(*block));
+        parts.extend(otherwise.map(|block| format!("{block} (set otherwise)")));
+        parts.join(", ")
     }
 
     /// The clients and hosts, counted where they are several.
@@ -383,7 +407,34 @@ mod tests {
         assert_eq!(&*stopped.root.0.name, "some");
         assert!(stopped.message.contains("DestinationRule web/all"), "{}", stopped.message);
         assert!(stopped.message.ends_with("lost is tls"), "{}", stopped.message);
+        assert!(stopped.message.contains("merged into it"), "{}", stopped.message);
         assert_eq!(said(&(shop() + &selector("app: client") + &private), "MS0209"), 0);
+        // A client is one, however many rules it loses, and what it loses is told once.
+        let second = rule("web", "too", 3, &spec(&format!("{SIMPLE}, exportTo: [\".\"]")));
+        let below = rule("shop", "own", 1, &spec(&format!("{SIMPLE}, subsets: [{{name: v1}}]")));
+        let stopped = finding(&(shop() + &selector("app: other") + &private + &second + &below), "MS0209");
+        assert_eq!((stopped.edges.len(), stopped.edges.iter().count()), (1, 1));
+        assert!(stopped.message.ends_with("lost is tls, subset v1"), "{}", stopped.message);
+    }
+
+    #[test]
+    fn every_finding_lists_a_pair_however_many_its_rules_lose_elsewhere() {
+        let mut mesh = shop()
+            + &rule("istio-system", "all", 1, "{host: \"*.local\", trafficPolicy: {tls: {mode: SIMPLE}}}");
+        // More pairs than are kept lose the rule to one of `web`, and another client loses it to another one.
+        for at in 0..120 {
+            mesh += &service("shop", &format!("s{at:03}"), "");
+        }
+        mesh += &rule("web", "wide", 2, "{host: \"*.shop.svc.cluster.local\", trafficPolicy: {}}");
+        mesh += &rule(
+            "zone",
+            "some",
+            3,
+            &spec(&format!("{POOL}, workloadSelector: {{matchLabels: {{app: other}}}}")),
+        );
+        mesh += &pod("zone", "last-1", 9, "app: last", true);
+        let stopped = finding(&mesh, "MS0209");
+        assert_eq!(stopped.edges.iter().count(), 1, "{}", stopped.message);
     }
 
     #[test]

@@ -29,7 +29,10 @@ fn finding(snapshot: &Snapshot, id: &ObjectId, origins: &[&Origin]) -> Option<Fi
         fields: Vec::new(),
         origin: Some(origin.clone()),
     };
-    let places: Vec<_> = others.iter().map(|origin| format!("{}:{}", origin.file, origin.line)).collect();
+    let mut places: Vec<_> = others.iter().map(|origin| format!("{}:{}", origin.file, origin.line)).collect();
+    if places.is_empty() {
+        places.push("the same line".to_owned());
+    }
     Some(Finding {
         code: Code::TwoOrigins,
         severity: Code::TwoOrigins.severity(),
