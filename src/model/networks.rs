@@ -82,11 +82,10 @@ impl MeshNetworks {
         let all = value.get("networks").and_then(Value::as_object).into_iter().flatten();
         let mut networks: Vec<_> = all.map(|(name, value)| network_of(name, value, &mut notes)).collect();
         networks.sort_by(|one, two| one.name.cmp(&two.name));
-        if notes.is_empty() {
-            (Self { networks, is_refused: false }, notes)
-        } else {
-            (Self::refused(), notes)
+        if notes.iter().any(|note| note.wrong_type) {
+            return (Self::refused(), notes);
         }
+        (Self { networks, is_refused: false }, notes)
     }
 }
 
@@ -103,11 +102,11 @@ fn network_of(name: &str, value: &Value, notes: &mut Vec<Note>) -> MeshNetwork {
     for text in texts("endpoints", "fromCidr") {
         match Range::parse(&text) {
             Some(range) => ranges.push(range),
-            // istiod refuses the whole for one of them.
+            // istiod refuses the whole for one of them, but passes over an address without a prefix.
             None => notes.push(Note {
                 field: format!("{PATH}.networks.{name}.endpoints.fromCidr"),
                 problem: format!("is {text:?}, which is no range of addresses"),
-                wrong_type: true,
+                wrong_type: text.parse::<IpAddr>().is_err(),
             }),
         }
     }
@@ -162,7 +161,9 @@ mod tests {
         assert_eq!(of(json!({"networks": {"one": sound}})), (1, false, 0));
         assert_eq!(of(json!({"networks": {}})), (0, false, 0));
         assert_eq!(of(Value::Null), (0, false, 0));
-        let broken = json!({"endpoints": [{"fromCidr": "10.0.0.0"}]});
+        let address = json!({"endpoints": [{"fromCidr": "10.0.0.0"}]});
+        assert_eq!(of(json!({"networks": {"one": sound, "two": address}})), (2, false, 1));
+        let broken = json!({"endpoints": [{"fromCidr": "10.0.0.0/33"}]});
         assert_eq!(of(json!({"networks": {"one": sound, "two": broken}})), (0, true, 1));
         assert_eq!(of(json!({"networks": {"one": {"endpoints": "10.0.0.0/8"}}})), (0, true, 1));
         for gateway in [json!({"address": "192.0.2.1"}), json!({"address": "192.0.2.1", "port": 70_000})] {

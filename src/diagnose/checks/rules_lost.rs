@@ -124,10 +124,9 @@ pub fn stops(mesh: &Mesh, uses: &Uses<'_>) -> Vec<Finding> {
         };
         let mut why = Vec::new();
         if !within.is_empty() {
-            why.push(format!(
-                "{} is merged into it, being exported alike, and kept nowhere else",
-                names(&within)
-            ));
+            let are = if within.len() == 1 { "is" } else { "are" };
+            let names = names(&within);
+            why.push(format!("{names} {are} merged into it, being exported alike, and kept nowhere else"));
         }
         if !further.is_empty() {
             why.push(format!("the search ends with it and does not come to {}", names(&further)));
