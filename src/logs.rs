@@ -1,12 +1,13 @@
 //! Reads access logs: bytes of a line in, fields and bounded counts out.
 //!
-//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`aggregate`] folds lines into
+//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`access_json`] one in JSON, [`aggregate`] folds lines into
 //! groups, with evidence that joins the lines of both sides of a request. Everything works on borrowed bytes and
 //! nothing here reads a file, asks for the time or waits.
 //!
 //! Deliberately not here: what a group means (a cause is decided where logs and configuration meet), and which
 //! workload an address belongs to.
 
+pub mod access_json;
 pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
@@ -15,6 +16,7 @@ pub mod response_flags;
 pub mod time;
 pub mod upstream_cluster;
 
+pub use access_json::parse_json;
 pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{

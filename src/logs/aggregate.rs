@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::access_json::parse_json;
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
 use super::other_layouts::behind_prefix;
@@ -250,6 +251,9 @@ impl Aggregate {
     /// Reads a line again without what a collector put in front of it.
     #[cold]
     fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if parse_json(bytes, |line| self.add_access(source, line_no, line)).is_some() {
+            return;
+        }
         let known = self.sources.get_mut(source.0 as usize);
         let line = known.and_then(|source| source.detector.read(behind_prefix(bytes)?));
         match &line {

@@ -36,6 +36,7 @@ fn published_lines() {
             || line.contains(" # <") // a remark of the author behind the line
             || (note.starts_with("no (complete) timestamp") && !line.starts_with(['"', '[', '2']));
         let parsed = parse_text(line.as_bytes());
+        let is_text = is_text && !format.ends_with("json");
         if !is_text || wrapped {
             let (of, count) = if is_text { ("wrapped", 1) } else { ("other layouts", 1) };
             let entry = read.entry(format!("{format} ({of})")).or_default();
@@ -85,6 +86,7 @@ fn recorded_lines() {
                 let line = whole(line, Format::IstioText19, &scenario);
                 let json: serde_json::Value = serde_json::from_slice(json_lines.next().unwrap()).unwrap();
                 same_as_json(&line, &json);
+                same_as_read_json(&line, &json);
                 counts.0 += 1;
                 counts.2 += usize::from(line.ambiguous);
             }
@@ -102,6 +104,19 @@ fn whole<'a>(line: &'a [u8], format: Format, scenario: &Path) -> AccessLine<'a> 
     let parsed = parse_text(line).unwrap_or_else(|| panic!("{}", text()));
     assert_eq!(parsed.format, format, "{}", text());
     parsed
+}
+
+/// What is compared and counted is the same, whichever way the line was read.
+fn same_as_read_json(line: &AccessLine<'_>, json: &serde_json::Value) {
+    let read = crate::logs::parse_json(json.to_string().as_bytes(), |read| {
+        for name in json.as_object().unwrap().keys() {
+            if field(line, name).is_ascii() {
+                assert_eq!(field(read, name), field(line, name), "{name}: {json}");
+            }
+        }
+        assert_eq!((read.flags, read.format), (line.flags, Format::IstioJson), "{json}");
+    });
+    assert!(read.is_some(), "not read: {json}");
 }
 
 fn same_as_json(line: &AccessLine<'_>, json: &serde_json::Value) {
