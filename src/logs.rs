@@ -12,9 +12,11 @@ pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
 pub mod other_layouts;
+pub mod reading;
 pub mod response_flags;
 pub mod time;
 pub mod upstream_cluster;
+pub mod wrapping;
 
 pub use access_json::parse_json;
 pub use access_line::{AccessLine, Format, Sni, value};
@@ -24,6 +26,7 @@ pub use aggregate::{
     PodOf, Sample, SourceId, SourceName,
 };
 pub use other_layouts::{behind_prefix, is_of_other_layout};
+pub use reading::is_access_line;
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};
 pub use time::{Rfc3339, format_time, parse_time};
 pub use upstream_cluster::{Direction, Reporter, UpstreamCluster, direction_of, reporter_of};

@@ -97,7 +97,7 @@ fn lines_formats_and_sources_are_counted() {
     aggregate.add_line(id, 1, CLIENT_UC.text().as_bytes());
     aggregate.add_line(id, 2, b"2026-11-22T09:09:57.273Z\tinfo\tready");
     aggregate.add_line(SourceId(7), 3, CLIENT_UC.text().as_bytes());
-    assert_eq!(aggregate.lines(), LineCounts { read: 3, parsed: 1, other: 2, ambiguous: 0 });
+    assert_eq!(aggregate.lines(), LineCounts { read: 3, parsed: 1, other: 2, joined: 0, ambiguous: 0 });
     assert_eq!(aggregate.formats().collect::<Vec<_>>(), [(Format::IstioText19, 1)]);
     assert_eq!(&*aggregate.source(id).unwrap().file, "a.log");
     assert_eq!(aggregate.source(SourceId(7)), None);
