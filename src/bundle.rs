@@ -16,8 +16,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use crate::logs::Aggregate;
-use crate::model::{Origin, Snapshot};
+use crate::logs::{Aggregate, PodName};
+use crate::model::{Kind, Origin, Snapshot};
 
 pub use error::Error;
 use input::{Content, Input};
@@ -80,6 +80,11 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
         if !any && !waits_for_logs {
             return Err(Error::nothing_read(path, &bundle.problems));
         }
+    }
+    if !logs.is_empty() || !request.logs.is_empty() {
+        let pods = bundle.snapshot.of_kind(&Kind::Pod).map(|pod| &pod.id);
+        let pods = pods.map(|id| PodName { namespace: id.namespace.clone(), name: id.name.clone() });
+        bundle.logs.know_pods(pods);
     }
     for (path, text) in &request.logs {
         let input = input::log_file(path)?;

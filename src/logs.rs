@@ -1,20 +1,24 @@
 //! Reads access logs: bytes of a line in, fields and bounded counts out.
 //!
-//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`aggregate`] folds lines into
+//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`access_json`] one in JSON, [`aggregate`] folds lines into
 //! groups, with evidence that joins the lines of both sides of a request. Everything works on borrowed bytes and
 //! nothing here reads a file, asks for the time or waits.
 //!
 //! Deliberately not here: what a group means (a cause is decided where logs and configuration meet), and which
 //! workload an address belongs to.
 
+pub mod access_json;
 pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
 pub mod other_layouts;
+pub mod reading;
 pub mod response_flags;
 pub mod time;
 pub mod upstream_cluster;
+pub mod wrapping;
 
+pub use access_json::parse_json;
 pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{
@@ -22,6 +26,7 @@ pub use aggregate::{
     PodOf, Sample, SourceId, SourceName,
 };
 pub use other_layouts::{behind_prefix, is_of_other_layout};
+pub use reading::is_access_line;
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};
 pub use time::{Rfc3339, format_time, parse_time};
 pub use upstream_cluster::{Direction, Reporter, UpstreamCluster, direction_of, reporter_of};

@@ -38,6 +38,8 @@ pub struct Lines {
     pub parsed: u64,
     /// Not.
     pub other: u64,
+    /// Further lines of files that are parts of one that was read: not among `read`.
+    pub joined: u64,
 }
 
 /// Lines alike.
@@ -107,7 +109,7 @@ pub fn report(read: &Read) -> LogReport {
     LogReport {
         api_version: API_VERSION,
         kind: "LogReport",
-        lines: Lines { read: counts.read, parsed: counts.parsed, other: counts.other },
+        lines: Lines { read: counts.read, parsed: counts.parsed, other: counts.other, joined: counts.joined },
         formats: read.logs.formats().map(|(format, count)| (format.name().to_owned(), count)).collect(),
         groups: groups.iter().map(|group| group_of(&locator, group)).collect(),
         other_groups: read.logs.other_groups(),

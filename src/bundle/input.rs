@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, Problem, open};
-use crate::logs::{Detector, Parsed, PodName};
+use crate::logs::{PodName, is_access_line};
 use crate::model::Origin;
 
 /// How much of an input is looked at to tell what it is.
@@ -200,7 +200,6 @@ fn content_of(beginning: &[u8]) -> Content {
     if memchr::memchr(0, beginning).is_some() {
         return wide_encoding(beginning).map_or(Content::Binary, Content::Unmarked);
     }
-    let mut detector = Detector::default();
     for line in beginning.split(|byte| *byte == b'\n').take(200) {
         let line = line.trim_ascii_end();
         if line.starts_with(b"apiVersion:")
@@ -209,7 +208,7 @@ fn content_of(beginning: &[u8]) -> Content {
         {
             return Content::Objects;
         }
-        if matches!(detector.parse(line), Parsed::Access(_)) {
+        if is_access_line(line) {
             return Content::Log;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::input::Input;
 use super::{BLOCK, Bundle, Problem};
-use crate::logs::{Detector, Parsed, PodName, SourceName, is_of_other_layout};
+use crate::logs::{PodName, SourceName, is_access_line, is_of_other_layout};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
@@ -22,10 +22,9 @@ pub(super) enum Whole {
 
 /// Looks through a text whose beginning did not tell what it is.
 pub(super) fn look_through(input: Input) -> Whole {
-    let mut detector = Detector::default();
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
-        log = log || matches!(detector.parse(line), Parsed::Access(_)) || is_of_other_layout(line);
+        log = log || is_access_line(line) || is_of_other_layout(line);
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects
@@ -46,19 +45,14 @@ pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) 
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
-    let (mut before_last, mut other) = (before, 0);
+    let mut before_last = before;
     let read = lines(input.text, |number, line| {
         before_last = logs.lines().parsed;
         logs.add_line(source, number, line);
-        if logs.lines().parsed == before_last && is_of_other_layout(line) {
-            other += 1;
-        }
     });
     let parsed = logs.lines().parsed;
     let any = parsed > before;
-    if other > 0 {
-        logs.add_other_layouts(source, other);
-    }
+    let other = logs.unread(source) > 0;
     match read {
         // A last line without its end that is whole all the same is one that is still to be ended.
         Ok(Some(number)) if any && parsed == before_last => logs.add_cut(source, number),
@@ -68,7 +62,7 @@ pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) 
             bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
         }
     }
-    any || other > 0
+    any || other
 }
 
 /// Hands on each line with its number, from 1, without its line end. The number of the last is returned where it has

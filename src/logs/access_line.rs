@@ -24,11 +24,15 @@ pub enum Format {
     IstioText18,
     /// Istio 1.9 and later: response code details and connection termination details behind the flags.
     IstioText19,
+    /// Istio's JSON, or a choice of its keys.
+    IstioJson,
+    /// JSON with other names for some of the fields.
+    EnvoyJson,
 }
 
 impl Format {
-    /// Every format, in the order of their releases.
-    pub const ALL: [Self; 7] = [
+    /// Every format, the text layouts in the order of their releases.
+    pub const ALL: [Self; 9] = [
         Self::EnvoyDefault,
         Self::IstioText10,
         Self::IstioText11,
@@ -36,6 +40,8 @@ impl Format {
         Self::IstioText14,
         Self::IstioText18,
         Self::IstioText19,
+        Self::IstioJson,
+        Self::EnvoyJson,
     ];
 
     /// The name in reports.
@@ -48,6 +54,8 @@ impl Format {
             Self::IstioText14 => "istio-text-1.4-1.7",
             Self::IstioText18 => "istio-text-1.8",
             Self::IstioText19 => "istio-text-1.9+",
+            Self::IstioJson => "istio-json",
+            Self::EnvoyJson => "envoy-json",
         }
     }
 }

@@ -7,11 +7,14 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
-use super::other_layouts::behind_prefix;
+use super::reading::Reader;
 use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
+use super::wrapping::Writer;
 
 mod evidence;
 mod quantiles;
@@ -142,6 +145,8 @@ pub struct LineCounts {
     pub parsed: u64,
     /// All others.
     pub other: u64,
+    /// Further lines of files that are parts of one that was read: not among `read`.
+    pub joined: u64,
     /// Of those parsed: lines that could be read in more than one way.
     pub ambiguous: u64,
 }
@@ -152,6 +157,10 @@ struct Source {
     /// `NAMESPACE/NAME` of the pod.
     pod: Option<Arc<str>>,
     detector: Detector,
+    /// Reads what is wrapped, once there is such a line.
+    reader: Option<Box<Reader>>,
+    /// Lines of an access log in layouts that are not read.
+    unread: u64,
 }
 
 /// The groups of many lines from many sources.
@@ -167,8 +176,10 @@ pub struct Aggregate {
     joins: Joins,
     /// Sources that end within a line, with its number.
     cut: Vec<(SourceId, u64)>,
-    /// Sources with lines of layouts that are not read, with their number.
-    other_layouts: Vec<(SourceId, u64)>,
+    /// Pods by their name; nothing where several namespaces have one.
+    pods: FxHashMap<Arc<str>, Option<PodName>>,
+    /// The source that stands for a pod whose name is in front of the lines of another one.
+    writers: FxHashMap<(SourceId, String), SourceId>,
 }
 
 impl Default for Aggregate {
@@ -195,7 +206,8 @@ impl Aggregate {
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
-            other_layouts: Vec::new(),
+            pods: FxHashMap::default(),
+            writers: FxHashMap::default(),
         }
     }
 
@@ -204,14 +216,25 @@ impl Aggregate {
         self.cut.push((source, line));
     }
 
-    /// Notes that a source has so many lines of layouts that are not read.
-    pub fn add_other_layouts(&mut self, source: SourceId, lines: u64) {
-        self.other_layouts.push((source, lines));
+    /// Makes pods known by their names: prefixes of lines name a pod without its namespace.
+    pub fn know_pods(&mut self, pods: impl IntoIterator<Item = PodName>) {
+        for pod in pods {
+            let known = self.pods.entry(Arc::clone(&pod.name)).or_insert_with(|| Some(pod.clone()));
+            if known.as_ref() != Some(&pod) {
+                *known = None;
+            }
+        }
     }
 
     /// The sources with lines of layouts that are not read, with their number.
     pub fn other_layouts(&self) -> impl Iterator<Item = (&SourceName, u64)> {
-        self.other_layouts.iter().filter_map(|(source, lines)| Some((self.source(*source)?, *lines)))
+        let unread = self.sources.iter().filter(|source| source.unread > 0);
+        unread.map(|source| (&source.name, source.unread))
+    }
+
+    /// How many lines of a source are of an access log in a layout that is not read.
+    pub fn unread(&self, source: SourceId) -> u64 {
+        self.sources.get(source.0 as usize).map_or(0, |source| source.unread)
     }
 
     /// The sources that end within a line, with its number.
@@ -223,7 +246,7 @@ impl Aggregate {
     pub fn add_source(&mut self, name: SourceName) -> SourceId {
         let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         let pod = name.pod.as_ref().map(|pod| Arc::from(format!("{}/{}", pod.namespace, pod.name)));
-        self.sources.push(Source { name, pod, detector: Detector::default() });
+        self.sources.push(Source { name, pod, detector: Detector::default(), reader: None, unread: 0 });
         id
     }
 
@@ -243,19 +266,49 @@ impl Aggregate {
         let known = self.sources.get_mut(source.0 as usize);
         match &known.and_then(|source| source.detector.read(bytes)) {
             Some(line) => self.add_access(source, line_no, line),
-            None => self.add_prefixed(source, line_no, bytes),
+            None => self.add_wrapped(source, line_no, bytes),
         }
     }
 
-    /// Reads a line again without what a collector put in front of it.
+    /// Reads a line that is no plain one.
     #[cold]
-    fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
-        let known = self.sources.get_mut(source.0 as usize);
-        let line = known.and_then(|source| source.detector.read(behind_prefix(bytes)?));
-        match &line {
-            Some(line) => self.add_access(source, line_no, line),
-            None => self.add_other(),
+    fn add_wrapped(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        let Some(known) = self.sources.get_mut(source.0 as usize) else { return self.add_other() };
+        let mut reader = known.reader.take().unwrap_or_default();
+        let outcome = reader.read(line_no, bytes, &mut |writer, first, line| {
+            let source = writer.map_or(source, |writer| self.source_of(source, writer));
+            self.add_access(source, first, line);
+        });
+        if outcome.ends_word {
+            self.lines.joined += 1;
+        } else if !outcome.access {
+            self.add_other();
         }
+        self.lines.read -= outcome.joined;
+        self.lines.other -= outcome.joined;
+        self.lines.joined += outcome.joined;
+        if let Some(known) = self.sources.get_mut(source.0 as usize) {
+            known.reader = Some(reader);
+            known.unread = known.unread + u64::from(outcome.unread) - outcome.joined_unread;
+        }
+    }
+
+    /// The source that stands for the lines of a pod in a source. What a line says of its pod counts before what its
+    /// file does. A name without namespace is a pod only where there is one pod of that name.
+    fn source_of(&mut self, source: SourceId, writer: Writer<'_>) -> SourceId {
+        let key = (source, format!("{}/{}", writer.namespace.unwrap_or_default(), writer.name));
+        if let Some(known) = self.writers.get(&key) {
+            return *known;
+        }
+        let Some(name) = self.source(source).cloned() else { return source };
+        let same_name = name.pod.as_ref().filter(|pod| &*pod.name == writer.name);
+        let pod = match writer.namespace {
+            Some(namespace) => Some(PodName { namespace: namespace.into(), name: writer.name.into() }),
+            None => same_name.or_else(|| self.pods.get(writer.name)?.as_ref()).cloned(),
+        };
+        let id = if pod == name.pod { source } else { self.add_source(SourceName { pod, ..name }) };
+        self.writers.insert(key, id);
+        id
     }
 
     /// Counts a line that another reader found to be none of the access log.

@@ -1,4 +1,5 @@
-//! What stands around the lines of an access log: a prefix of what collected them, and layouts that are not read yet.
+//! Access logs in layouts that are not read, told by what only they have; and text in front of a line of which nothing
+//! is known.
 
 use memchr::memmem::find;
 
@@ -11,9 +12,14 @@ pub fn is_of_other_layout(line: &[u8]) -> bool {
 }
 
 /// A text line behind what a collector put in front of it: `POD CONTAINER [2022-01-11T06:44:07.918Z] "GET …`. `None`
-/// where nothing in the line looks like the beginning of one.
+/// where nothing in the line looks like the beginning of one. A prefix has no quote: behind one, the text could be
+/// what a caller wrote.
 pub fn behind_prefix(line: &[u8]) -> Option<&[u8]> {
-    memchr::memchr_iter(b'[', line).take(8).filter_map(|at| line.get(at..)).find(|rest| begins_line(rest))
+    let quote = line.iter().position(|byte| *byte == b'"').unwrap_or(line.len());
+    memchr::memchr_iter(b'[', line.get(..quote)?)
+        .take(8)
+        .filter_map(|at| line.get(at..))
+        .find(|rest| begins_line(rest))
 }
 
 /// `[2022-01-11T06:44:07.918Z] "`.
@@ -58,5 +64,7 @@ mod tests {
         );
         assert_eq!(behind("web istio-proxy [2022-01-11T06:44:07.918Z] \"GET / HTTP/1.1\" 200"), Some(line));
         assert_eq!(behind("[a] [b] [2022] \"x\""), None);
+        let forged = "2022-01-11 GET / \"curl [2022-01-11T06:44:07.918Z] \"GET / HTTP/1.1\" 200";
+        assert_eq!(behind(forged), None);
     }
 }

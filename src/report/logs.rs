@@ -35,7 +35,12 @@ impl Report for LogReport {
         let text = if lines.read == 0 {
             "no access log was read".to_owned()
         } else {
-            format!("{} lines read, {} parsed{formats}, {} other", lines.read, lines.parsed, lines.other)
+            let joined =
+                if lines.joined == 0 { String::new() } else { format!(", {} joined to them", lines.joined) };
+            format!(
+                "{} lines read, {} parsed{formats}, {} other{joined}",
+                lines.read, lines.parsed, lines.other
+            )
         };
         writeln!(out, "{}", style.paint(&text, Tone::Dim))
     }

@@ -38,3 +38,4 @@ mod support;
 mod terminal;
 mod unread;
 mod versions;
+mod wrapped_logs;

@@ -230,7 +230,7 @@ fn logs() {
     .causes[].evidence[].samples[]: file line
     .groups[]: count details durationMs first last pod reason reporter responseCode responseFlags upstreamCluster
     .groups[].durationMs: p50 p99
-    .lines: other parsed read
+    .lines: joined other parsed read
     ");
 }
 

@@ -406,13 +406,13 @@ proptest! {
             Format::EnvoyDefault | Format::IstioText10 => String::new(),
             Format::IstioText11 | Format::IstioText18 => format!("\"{reason}\" "),
             Format::IstioText13 | Format::IstioText14 => format!("\"-\" \"{reason}\" "),
-            Format::IstioText19 => format!("{details} - \"{reason}\" "),
+            Format::IstioText19 | Format::IstioJson | Format::EnvoyJson => format!("{details} - \"{reason}\" "),
         };
         let tail = match format {
             Format::EnvoyDefault => "",
             Format::IstioText10 => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3",
             Format::IstioText11 | Format::IstioText13 => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 sni.x",
-            Format::IstioText14 | Format::IstioText18 | Format::IstioText19 => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 sni.x route",
+            Format::IstioText14 | Format::IstioText18 | Format::IstioText19 | Format::IstioJson | Format::EnvoyJson => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 sni.x route",
         };
         let code_text = if code == 0 { "0".to_owned() } else { code.to_string() };
         let line = format!("[2026-11-22T09:09:56.776Z] \"{method} {path} HTTP/2\" {code_text} {flags} {quoted}{received} {sent} {duration} - \"1.2.3.4\" \"{agent}\" \"{id}\" \"{authority}\" \"[::1]:80\"{tail}");

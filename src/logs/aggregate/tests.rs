@@ -97,7 +97,7 @@ fn lines_formats_and_sources_are_counted() {
     aggregate.add_line(id, 1, CLIENT_UC.text().as_bytes());
     aggregate.add_line(id, 2, b"2026-11-22T09:09:57.273Z\tinfo\tready");
     aggregate.add_line(SourceId(7), 3, CLIENT_UC.text().as_bytes());
-    assert_eq!(aggregate.lines(), LineCounts { read: 3, parsed: 1, other: 2, ambiguous: 0 });
+    assert_eq!(aggregate.lines(), LineCounts { read: 3, parsed: 1, other: 2, joined: 0, ambiguous: 0 });
     assert_eq!(aggregate.formats().collect::<Vec<_>>(), [(Format::IstioText19, 1)]);
     assert_eq!(&*aggregate.source(id).unwrap().file, "a.log");
     assert_eq!(aggregate.source(SourceId(7)), None);
@@ -329,4 +329,51 @@ fn recorded_lines_are_joined() {
             );
         }
     }
+}
+
+fn pod(namespace: &str, name: &str) -> PodName {
+    PodName { namespace: namespace.into(), name: name.into() }
+}
+
+/// What a line says of its pod counts before what its file does, and a bare name only where it is one pod's.
+#[test]
+fn a_prefix_names_the_pod_of_its_line() {
+    let line = CLIENT_UC.text();
+    let writers = |file: Option<&str>, prefix: &str| {
+        let mut aggregate = Aggregate::new();
+        aggregate.know_pods([
+            pod("shop", "cart-0"),
+            pod("shop", "db-0"),
+            pod("test", "db-0"),
+            pod("shop", "cart-0"),
+        ]);
+        let id = aggregate.add_source(source("all.log", file));
+        aggregate.add_line(id, 1, format!("{prefix}{line}").as_bytes());
+        let group = aggregate.groups().next().unwrap();
+        let place = group
+            .samples
+            .first()
+            .map(|sample| (aggregate.source(sample.source).unwrap().file.clone(), sample.line));
+        assert_eq!(place, Some(("all.log".into(), 1)));
+        group.pod
+    };
+    let address = PodOf::Address("10.0.0.11".to_owned());
+    assert_eq!(writers(None, "[pod/cart-0/istio-proxy] "), PodOf::Named(pod("shop", "cart-0")));
+    assert_eq!(writers(Some("web-1"), "[pod/cart-0/istio-proxy] "), PodOf::Named(pod("shop", "cart-0")));
+    assert_eq!(writers(None, "[pod/db-0/istio-proxy] "), address, "two namespaces have one");
+    assert_eq!(writers(Some("web-1"), "[pod/gone-0/istio-proxy] "), address, "it is not the pod of the file");
+    assert_eq!(writers(Some("web-1"), "[pod/web-1/istio-proxy] "), PodOf::Named(pod("bookinfo", "web-1")));
+    assert_eq!(writers(None, "test db-0 istio-proxy "), PodOf::Named(pod("test", "db-0")));
+    assert_eq!(writers(None, "2026-11-22T09:09:01Z "), address);
+}
+
+#[test]
+fn lines_in_layouts_that_are_not_read_are_counted_by_source() {
+    let mut aggregate = Aggregate::new();
+    let id = aggregate.add_source(source("a.log", None));
+    aggregate.add_line(id, 1, b"[2026-11-22T09:09:01.000Z] \"GET / HTTP/1.1\" 503 and more");
+    aggregate.add_line(id, 2, b"ready");
+    assert_eq!((aggregate.unread(id), aggregate.lines().other), (1, 2));
+    aggregate.add_line(id, 3, CLIENT_UC.text().as_bytes());
+    assert_eq!(aggregate.other_layouts().map(|(_, lines)| lines).collect::<Vec<_>>(), [1]);
 }

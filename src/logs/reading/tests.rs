@@ -1,0 +1,171 @@
+use super::*;
+
+const HEAD: &str = "[2026-11-22T09:09:56.776Z] \"GET /productpage?u=normal HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 155 95 1 - \"-\"";
+const TAIL: &str = "\"Go-http-client/1.1\" \"d68aeaf3-6450-4cf9-b8bb-8034ca638af9\" \"productpage:9080\" \"127.0.0.21:9080\" outbound|9080||productpage.bookinfo.svc.cluster.local 127.0.0.11:49070 127.0.0.50:9080 127.0.0.11:47000 - default";
+
+/// What came of lines: each line that was read, as `FIRST NAMESPACE/POD CODE USER-AGENT`, and the numbers.
+#[derive(Debug, Default)]
+struct Result {
+    lines: Vec<String>,
+    read: u64,
+    other: u64,
+    joined: u64,
+    unread: u64,
+}
+
+fn read(text: &str) -> Result {
+    let (mut reader, mut result) = (Reader::default(), Result::default());
+    for (number, line) in (1..).zip(text.lines()) {
+        let outcome = reader.read(number, line.as_bytes(), &mut |writer, first, line| {
+            let writer = writer.map_or("-".to_owned(), |writer| {
+                format!("{}/{}", writer.namespace.unwrap_or("?"), writer.name)
+            });
+            let agent = line.user_agent.map_or("?".into(), String::from_utf8_lossy);
+            let ambiguous = if line.ambiguous { " ambiguous" } else { "" };
+            let code = line.response_code.unwrap_or_default();
+            result.lines.push(format!("{first} {writer} {code} {agent}{ambiguous}"));
+        });
+        result.read += u64::from(!outcome.ends_word);
+        result.read -= outcome.joined;
+        result.other += u64::from(!outcome.access && !outcome.ends_word);
+        result.joined += u64::from(outcome.ends_word);
+        result.other -= outcome.joined;
+        result.joined += outcome.joined;
+        result.unread += u64::from(outcome.unread);
+        result.unread -= outcome.joined_unread;
+    }
+    assert_eq!(result.read, result.lines.len() as u64 + result.other, "{text}");
+    assert_eq!(result.read + result.joined, text.lines().count() as u64, "{text}");
+    result
+}
+
+const ONE: [&str; 1] = ["1 - 503 Go-http-client/1.1"];
+
+#[test]
+fn a_line_broken_between_words_is_joined() {
+    let result = read(&format!("{HEAD}\n{TAIL}"));
+    assert_eq!((result.lines.as_slice(), result.joined, result.unread), (&ONE.map(str::to_owned)[..], 1, 0));
+    let mail = format!("{HEAD}\n  {TAIL}").replace(" 127.0.0.50", "\n  127.0.0.50");
+    assert_eq!(read(&mail).lines, ONE);
+    assert_eq!(read(&format!("{HEAD}\n\n{TAIL}")).joined, 2);
+}
+
+#[test]
+fn a_line_broken_by_a_terminal_is_joined_wherever_it_was_wide_enough() {
+    let line = format!("{HEAD} {TAIL}");
+    // A row that lacks a part of the last word only is a line of its own.
+    for width in 40..line.len() - 7 {
+        let rows: Vec<_> =
+            line.as_bytes().chunks(width).map(|row| std::str::from_utf8(row).unwrap()).collect();
+        let result = read(&format!("started\n{}\n{line}", rows.join("\n")));
+        assert_eq!(result.other, 1, "{width}: {result:?}");
+        // Of one break only it is not known whether a space stood there, within what a caller wrote. The end of the
+        // last word is no break: the line is whole without.
+        let breaks = rows.len() - 1 - usize::from((1..=6).contains(&(line.len() % width)));
+        let [first, next] = result.lines.as_slice() else { panic!("{width}: {result:?}") };
+        let known = *first == "2 - 503 Go-http-client/1.1";
+        assert!(known || breaks <= 1 && first.starts_with("2 - 503"), "{width}: {first}");
+        assert_eq!(*next, format!("{} - 503 Go-http-client/1.1", rows.len() + 2), "{width}");
+    }
+}
+
+/// Broken within a text that may have spaces: neither reading is proved.
+#[test]
+fn what_two_readings_disagree_about_is_not_known() {
+    let line = format!("{HEAD} {TAIL}").replace("Go-http-client/1.1", "Mozilla/5.0\n(X11)");
+    assert_eq!(read(&line).lines, ["1 - 503 ? ambiguous"]);
+}
+
+#[test]
+fn what_makes_no_whole_line_is_not_joined() {
+    for text in [
+        // Cut off, and the next one begins.
+        format!("{HEAD}\n{HEAD}\n"),
+        // Something else stands between.
+        format!("{HEAD}\n2026-11-22T09:09:57Z\tinfo\tready\n{TAIL}"),
+        format!("{TAIL}\n{HEAD}"),
+    ] {
+        let result = read(&text);
+        assert!(result.lines.is_empty() && result.joined == 0, "{text}: {result:?}");
+    }
+    let whole = format!("{HEAD} {TAIL}");
+    assert_eq!(read(&format!("{HEAD}\n{whole}\n{TAIL}")).lines, ["2 - 503 Go-http-client/1.1"]);
+}
+
+#[test]
+fn parts_of_a_runtime_are_joined_by_stream() {
+    let time = "2026-11-22T09:09:56.776412345Z";
+    let text = format!(
+        "{time} stdout P {HEAD}\n{time} stderr P x\n{time} stderr F y\n{time} stdout P  \n{time} stdout F {TAIL}\n{time} stdout F {HEAD} {TAIL}"
+    );
+    let result = read(&text);
+    assert_eq!(result.lines, ["1 - 503 Go-http-client/1.1", "6 - 503 Go-http-client/1.1"]);
+    assert_eq!((result.other, result.joined), (1, 3));
+    // A part that is never ended does not take the next line with it.
+    let result = read(&format!("{time} stdout P {{\n{time} stdout F {HEAD} {TAIL}"));
+    assert_eq!((result.lines, result.other), (vec!["2 - 503 Go-http-client/1.1".to_owned()], 1));
+}
+
+#[test]
+fn json_over_several_lines_is_one_line() {
+    let object = "{\n  \"response_code\": 503,\n  \"response_flags\": \"UC\",\n  \"user_agent\": \"a b\"\n}";
+    let result = read(object);
+    assert_eq!((result.lines, result.joined, result.unread), (vec!["1 - 503 a b".to_owned()], 4, 0));
+    let array = format!("[\n{object},\n{object}\n]");
+    let result = read(&array);
+    assert_eq!((result.lines, result.other), (vec!["2 - 503 a b".to_owned(), "7 - 503 a b".to_owned()], 2));
+    let inside = "{\n \"kubernetes\": {\n  \"pod_name\": \"web-1\",\n  \"namespace_name\": \"shop\"\n },\n \"log\": \"{\\\"response_code\\\":200,\\\"response_flags\\\":\\\"-\\\",\\\"user_agent\\\":\\\"x\\\"}\"\n}";
+    assert_eq!(read(inside).lines, ["1 shop/web-1 200 x"]);
+    let other =
+        "{\n  \"level\": \"info\"\n}\n{\"response_code\":200,\"response_flags\":\"-\",\"user_agent\":\"x\"}";
+    let result = read(other);
+    assert_eq!((result.lines, result.other, result.joined), (vec!["4 - 200 x".to_owned()], 3, 0));
+}
+
+#[test]
+fn json_broken_by_a_terminal_is_joined_where_nothing_depends_on_the_break() {
+    let result = read("{\"response_code\":503,\"response_fl\nags\":\"UC\",\"user_agent\":\"x\"}");
+    assert_eq!(result.lines, ["1 - 503 x"]);
+    let result = read("{\"response_code\":503,\"response_flags\":\"UC\",\"user_agent\":\"x\ny\"}");
+    assert_eq!(result.lines, ["1 - 503 ? ambiguous"]);
+}
+
+#[test]
+fn lines_of_several_pods_are_not_mixed() {
+    let text = format!("[pod/a/istio-proxy] {HEAD}\n[pod/b/istio-proxy] {TAIL}");
+    assert!(read(&text).lines.is_empty());
+    let text = format!("[pod/a/istio-proxy] {HEAD}\n[pod/a/istio-proxy] {TAIL}");
+    assert_eq!(read(&text).lines, ["1 ?/a 503 Go-http-client/1.1"]);
+}
+
+#[test]
+fn a_time_that_cannot_be_read_and_a_name_of_a_listener_cost_nothing_else() {
+    let line = format!("{HEAD} {TAIL}");
+    for text in [
+        line.replace("Z] ", "Z "),
+        line.replace("Z] ", "Z] [170] "),
+        line.replace("[2026-11-22T09:09:56.776Z] ", "productpage "),
+        format!("{line} inbound hcm"),
+        format!("{line} capture outbound (no waypoint proxy)"),
+    ] {
+        assert_eq!(read(&text).lines, ONE, "{text}");
+    }
+    for text in [format!("{line} - -"), format!("{line} proxy)"), format!("{line} inbound \"x\"")] {
+        assert!(read(&text).lines.is_empty(), "{text}");
+    }
+}
+
+/// A caller's words that look like a line, in a layout that is not read.
+#[test]
+fn what_a_caller_wrote_is_no_line() {
+    let line = format!("{HEAD} {TAIL}");
+    let envoy = "GET / HTTP/1.1\" 503 UC 0 0 0 - \"-\" \"x\" \"id\" \"a\" \"10.0.0.1:80";
+    for text in [
+        format!("2026-11-22 200 GET /a \"{line}\" 10.0.0.1"),
+        format!("2026-11-22 200 GET /a \"curl\" \"{line}"),
+        format!("2026-11-22 200 GET /a \"{envoy}\""),
+        format!("{{\"user\": \"{}\"}}", line.replace('"', "\\\"")),
+    ] {
+        assert!(read(&text).lines.is_empty(), "{text}");
+    }
+}
