@@ -457,4 +457,32 @@ mod tests {
         let elsewhere = failed.replace("cart.shop.svc.cluster.local", "api.example.com");
         assert_eq!(said(&sound, &elsewhere, ""), ["MS0903 possible Host api.example.com 1"]);
     }
+
+    #[test]
+    fn each_kind_of_trouble_has_its_finding_and_what_is_nobodys_has_none() {
+        let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let of = |what: &str, reason: &str| said(&sound, &client(10, what, reason), "").join("; ");
+        let service = "Service shop/cart 1";
+        let failed = "503 UF upstream_reset_before_response_started{remote_connection_failure}";
+        let refused = "delayed_connect_error:_Connection_refused";
+        assert_eq!(of(failed, refused), format!("MS0304 likely {service}"));
+        assert_eq!(of(failed, "-"), format!("MS0903 possible {service}"), "what it was is not known");
+        assert_eq!(
+            of(failed, "TLS_error:|1:A:TLSV1_ALERT_UNKNOWN_CA:TLS_error_end"),
+            format!("MS0301 certain {service}")
+        );
+        assert_eq!(of("503 UO overflow", "-"), format!("MS0305 certain {service}"));
+        let denied = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[no]-rule[0]]";
+        assert_eq!(of(denied, "-"), format!("MS0306 certain {service}"));
+        for nobodys in
+            ["504 UT response_timeout", "0 DC downstream_remote_disconnect", "500 FI fault_filter_abort"]
+        {
+            assert_eq!(of(nobodys, "-"), "", "{nobodys}");
+        }
+        assert_eq!(of("500 - via_upstream", "-"), "");
+        // What the configuration explains is evidence of its own finding.
+        let simple = mesh("SIMPLE", "STRICT", &[true]);
+        let explained = said(&simple, &client(10, UC, "-"), "");
+        assert_eq!(explained, ["MS0103 certain DestinationRule shop/r 1"]);
+    }
 }

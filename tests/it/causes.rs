@@ -164,3 +164,23 @@ fn the_cause_of_each_recorded_scenario_is_found() {
     print(&table);
     reached(&table, [("both", 54, 9, 0), ("client", 31, 27, 4), ("server", 31, 8, 4)]);
 }
+
+/// A caller can send any `x-forwarded-for`, and then its address stands where the proxy's own is sought.
+#[test]
+fn forwarded_callers_of_one_proxy_are_no_other_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let line = |second: u32, what: &str, local: &str, remote: &str| {
+        format!(
+            "[2026-03-02T09:00:{second:02}.000Z] \"GET / HTTP/1.1\" {what} - \"-\" 0 19 0 - \"-\" \"curl\" \"id-{second}\" \
+             \"cart\" \"-\" outbound|80||cart.shop.svc.cluster.local {local} 10.9.0.1:80 {remote} - default\n"
+        )
+    };
+    let failed = line(1, "503 - via_upstream", "10.8.1.8:4000", "10.8.1.8:5000");
+    let own = line(2, "503 UH no_healthy_upstream", "-", "10.8.1.8:5001");
+    let forwarded = line(3, "503 UH no_healthy_upstream", "-", "203.0.113.9:0");
+    std::fs::write(&log, failed + &own + &forwarded).unwrap();
+    let causes = causes(folder.path(), &[log]);
+    let main = (&causes[0]["cause"], &causes[0]["confidence"], &causes[0]["count"]);
+    assert_eq!(main, (&"outlier-ejected".into(), &"likely".into(), &2.into()), "{causes:?}");
+}

@@ -22,6 +22,18 @@ fn is_refused_connection(group: &Group) -> bool {
         && (text.contains("Connection_refused") || text.contains("connect_error:_111"))
 }
 
+/// Whether one proxy wrote both, as far as it can be told. Without a connection of its own a line has no address but that
+/// of its caller, which is a forwarded one where there is `x-forwarded-for`; there the file tells.
+fn is_same_writer(group: &Group, other: &Group) -> bool {
+    let is_named = |group: &Group| matches!(group.pod, PodOf::Named(_));
+    let source = |group: &Group| group.samples.first().map(|sample| sample.source);
+    if is_named(group) || is_named(other) {
+        group.pod == other.pod
+    } else {
+        source(group).is_some() && source(group) == source(other)
+    }
+}
+
 impl Asked<'_> {
     pub(super) fn succeeds_later(&self, group: &Group) -> bool {
         let success = self.successes.get(&(group.pod.clone(), group.upstream_cluster.clone()));
@@ -32,9 +44,9 @@ impl Asked<'_> {
     fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
         self.groups.iter().filter(|other| {
             other.index != group.index
-                && other.pod == group.pod
                 && other.upstream_cluster == group.upstream_cluster
-                && group.pod != PodOf::Unknown
+                && other.reporter == group.reporter
+                && is_same_writer(group, other)
         })
     }
 
@@ -76,7 +88,6 @@ impl Asked<'_> {
     /// `UH`: the service has no endpoint, or outlier detection took them all out. The objects tell, and otherwise what
     /// the endpoints answered before.
     pub(super) fn no_endpoint(&self, group: &Group) -> Cause {
-        let text = format!("{}: no endpoint to send it to", at_side(group));
         let pair = self.pair(&self.locator.locate(group));
         let none_ready = pair.map(|pair| !pair.endpoints.iter().any(|endpoint| endpoint.ready));
         let before = |other: &&Group| other.first < group.first;
@@ -93,6 +104,12 @@ impl Asked<'_> {
             }
             None => (Label::NoEndpoints, Confidence::Likely, Some("outlier-ejected")),
         };
+        let says = if failed && label == Label::OutlierEjected {
+            "no endpoint is left, after answers that failed"
+        } else {
+            "no endpoint to send it to"
+        };
+        let text = format!("{}: {says}", at_side(group));
         let mut cause = self.base(group, label, confidence, &text);
         cause.alternatives.extend(other);
         cause
