@@ -7,10 +7,11 @@ pub mod cause;
 pub mod incomplete;
 pub mod locate;
 pub mod merge;
+mod message;
 mod passthrough;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Label, causes};
+pub use cause::{Cause, Denial, Family, Label, causes};
 pub use locate::{Located, Locator};
 pub use merge::{EdgeLogs, Traffic, findings};

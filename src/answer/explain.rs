@@ -60,6 +60,8 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0301", include_str!("../../assets/explain/MS0301.md")),
     ("MS0303", include_str!("../../assets/explain/MS0303.md")),
     ("MS0304", include_str!("../../assets/explain/MS0304.md")),
+    ("MS0305", include_str!("../../assets/explain/MS0305.md")),
+    ("MS0306", include_str!("../../assets/explain/MS0306.md")),
     ("MS0901", include_str!("../../assets/explain/MS0901.md")),
     ("MS0902", include_str!("../../assets/explain/MS0902.md")),
     ("MS0903", include_str!("../../assets/explain/MS0903.md")),
@@ -72,19 +74,41 @@ pub const PAGES: &[(&str, &str)] = &[
     ("app-closed", include_str!("../../assets/explain/app-closed.md")),
     ("app-down", include_str!("../../assets/explain/app-down.md")),
     ("app-error", include_str!("../../assets/explain/app-error.md")),
+    ("app-protocol-error", include_str!("../../assets/explain/app-protocol-error.md")),
+    ("bad-request", include_str!("../../assets/explain/bad-request.md")),
+    ("caller-gave-up", include_str!("../../assets/explain/caller-gave-up.md")),
+    ("certificate-not-delivered", include_str!("../../assets/explain/certificate-not-delivered.md")),
     ("client-cert-expired", include_str!("../../assets/explain/client-cert-expired.md")),
     ("client-cert-untrusted", include_str!("../../assets/explain/client-cert-untrusted.md")),
     ("connection_termination", include_str!("../../assets/explain/connection_termination.md")),
+    ("ext-authz-denied", include_str!("../../assets/explain/ext-authz-denied.md")),
+    ("fault-injected", include_str!("../../assets/explain/fault-injected.md")),
     ("filter_chain_not_found", include_str!("../../assets/explain/filter_chain_not_found.md")),
+    ("missing-tls-origination", include_str!("../../assets/explain/missing-tls-origination.md")),
     ("mtls-to-plaintext", include_str!("../../assets/explain/mtls-to-plaintext.md")),
     ("no-client-cert", include_str!("../../assets/explain/no-client-cert.md")),
+    ("no-cluster", include_str!("../../assets/explain/no-cluster.md")),
+    ("no-endpoints", include_str!("../../assets/explain/no-endpoints.md")),
+    ("no-route", include_str!("../../assets/explain/no-route.md")),
     ("non-istio-tls-to-permissive", include_str!("../../assets/explain/non-istio-tls-to-permissive.md")),
     ("outcomes", include_str!("../../assets/explain/outcomes.md")),
+    ("outlier-ejected", include_str!("../../assets/explain/outlier-ejected.md")),
+    ("overflow", include_str!("../../assets/explain/overflow.md")),
     ("plaintext-to-strict", include_str!("../../assets/explain/plaintext-to-strict.md")),
+    ("pod-unreachable", include_str!("../../assets/explain/pod-unreachable.md")),
+    ("rate-limited", include_str!("../../assets/explain/rate-limited.md")),
+    ("rbac-denied", include_str!("../../assets/explain/rbac-denied.md")),
+    ("rbac-denied-because-plaintext", include_str!("../../assets/explain/rbac-denied-because-plaintext.md")),
+    ("server-cert-expired", include_str!("../../assets/explain/server-cert-expired.md")),
+    ("server-cert-untrusted", include_str!("../../assets/explain/server-cert-untrusted.md")),
+    ("server-san-mismatch", include_str!("../../assets/explain/server-san-mismatch.md")),
     ("sidecar-killed", include_str!("../../assets/explain/sidecar-killed.md")),
     ("stale-connection", include_str!("../../assets/explain/stale-connection.md")),
     ("statuses", include_str!("../../assets/explain/statuses.md")),
+    ("timeout", include_str!("../../assets/explain/timeout.md")),
+    ("tls-version-mismatch", include_str!("../../assets/explain/tls-version-mismatch.md")),
     ("unknown", include_str!("../../assets/explain/unknown.md")),
+    ("unknown-host", include_str!("../../assets/explain/unknown-host.md")),
     ("via_upstream", include_str!("../../assets/explain/via_upstream.md")),
     ("wrong_version_number", include_str!("../../assets/explain/wrong_version_number.md")),
 ];
@@ -267,15 +291,7 @@ mod tests {
         for reason in reasons {
             assert_eq!(code_of(reason.code()).as_deref(), Some(reason.code()));
         }
-        let labels = [
-            Label::PlaintextToStrict,
-            Label::MtlsToPlaintext,
-            Label::NonIstioTlsToPermissive,
-            Label::AppClosed,
-            Label::AppError,
-            Label::Unknown,
-        ];
-        for label in labels {
+        for label in Label::ALL {
             assert_eq!(code_of(label.word()).as_deref(), Some(label.word()));
         }
     }

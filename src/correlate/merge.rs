@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cause::{Cause, Label, is_failure};
+use super::cause::{Cause, Family, Label, is_failure};
 use super::locate::Locator;
+use super::message::message;
 use super::passthrough;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
@@ -13,7 +14,7 @@ use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::server_mtls::Demand;
-use crate::resolve::{Service, Status, Workload};
+use crate::resolve::{Status, Workload};
 
 /// The pair that lines belong to: client workload (namespace, name), host, port.
 pub type PairKey = (Text, Text, Text, u16);
@@ -90,12 +91,16 @@ pub fn findings(
     (found, seen)
 }
 
+/// The findings of the configuration that explain causes (the table of causes in the specification of findings).
+const EXPLAINED: [(Label, Code); 4] = [
+    (Label::PlaintextToStrict, Code::PlaintextToStrict),
+    (Label::MtlsToPlaintext, Code::MtlsToPlaintext),
+    (Label::NoClientCert, Code::OneWayTlsToStrict),
+    (Label::NonIstioTlsToPermissive, Code::ForeignTlsToSidecar),
+];
+
 fn code_of(label: Label) -> Option<Code> {
-    match label {
-        Label::PlaintextToStrict => Some(Code::PlaintextToStrict),
-        Label::MtlsToPlaintext => Some(Code::MtlsToPlaintext),
-        Label::NonIstioTlsToPermissive | Label::AppClosed | Label::AppError | Label::Unknown => None,
-    }
+    EXPLAINED.into_iter().find(|(known, _)| *known == label).map(|(_, code)| code)
 }
 
 /// Adds the lines to the finding whose edge they are of. False where there is none.
@@ -192,23 +197,12 @@ struct Alone<'a> {
 
 impl<'a> Alone<'a> {
     fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
-        let code = match cause.label {
-            // Lines alone, against a sound configuration, make no mTLS finding.
-            Label::PlaintextToStrict if is_without_proxy(locator, cause) => Code::ClientWithoutProxyToStrict,
-            label if label.is_mtls() && cause.server_proof && cause.confidence == Confidence::Certain => {
-                Code::MtlsFailureInTraffic
-            }
-            Label::AppClosed => Code::UpstreamClosesConnections,
-            Label::PlaintextToStrict
-            | Label::MtlsToPlaintext
-            | Label::NonIstioTlsToPermissive
-            | Label::Unknown => Code::EvidenceIncomplete,
-            Label::AppError => return,
-        };
+        let Some(code) = code_alone(locator, cause) else { return };
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
         // Where the host is known but was not read, it is what the lines are about, and not who called it.
         let caller = cause.place.client.filter(|_| cause.place.host.is_none());
-        let server = locator.workload(cause.place.server.or(caller));
+        let writer = cause.place.reporter.filter(|_| cause.place.host.is_none());
+        let server = locator.workload(cause.place.server.or(caller).or(writer));
         let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
         // There it is the client that is to be changed.
         let bare = locator.workload(cause.place.client).filter(|_| code == Code::ClientWithoutProxyToStrict);
@@ -225,6 +219,24 @@ impl<'a> Alone<'a> {
             })
             .collect()
     }
+}
+
+/// The finding that a cause makes by itself, if it makes any.
+fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
+    if cause.label == Label::PlaintextToStrict && is_without_proxy(locator, cause) {
+        return Some(Code::ClientWithoutProxyToStrict);
+    }
+    let proved = match cause.label.family() {
+        // Lines alone, against a sound configuration, make no finding about modes.
+        Family::Mode => cause.server_proof && cause.confidence == Confidence::Certain,
+        Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {
+            cause.confidence > Confidence::Possible
+        }
+        // That it was denied is sure even where it is not why.
+        Family::Denied | Family::Harmless | Family::Open => true,
+    };
+    let code = cause.label.family().code()?;
+    Some(if proved { code } else { Code::EvidenceIncomplete })
 }
 
 /// Whether a client without proxy was refused by a server that accepts mutual TLS only, as it must be (mtls.md F17).
@@ -301,6 +313,13 @@ fn finding(
         edges,
         evidence: Vec::new(),
     };
+    for denial in causes.iter().filter_map(|cause| cause.denial.as_ref()) {
+        let kind = Kind::Unrelated("AuthorizationPolicy".into());
+        let id = ObjectId::new(kind, Arc::clone(&denial.namespace), Arc::clone(&denial.name));
+        if finding.objects.iter().all(|known| known.id != id) {
+            finding.objects.push(Involved { id, role: Role::Cause, fields: Vec::new(), origin: None });
+        }
+    }
     for (policy, demand) in policies_of(locator, causes) {
         finding = finding.with(&policy, Role::Partner, &demand.field, "server's mode");
     }
@@ -324,90 +343,15 @@ fn policies_of(locator: &Locator<'_>, causes: &[&Cause]) -> Vec<(Arc<Object>, De
 }
 
 /// That the application's side closed the connection is proved by the line of its own proxy, whether or not the
-/// connection had lain idle before.
+/// connection had lain idle before. That a request was denied is told by the proxy that denied it, whatever the reason.
 fn confidence(code: Code, causes: &[&Cause]) -> Confidence {
     if code == Code::UpstreamClosesConnections && causes.iter().any(|cause| cause.server_proof) {
         return Confidence::Certain;
     }
+    if code == Code::RequestsDenied {
+        return Confidence::Certain;
+    }
     causes.iter().map(|cause| cause.confidence).max().unwrap_or(Confidence::Possible)
-}
-
-fn message(locator: &Locator<'_>, code: Code, name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
-    let count = lines_of(causes);
-    let by_proxy = causes.iter().any(|cause| cause.server_proof);
-    if code == Code::UpstreamClosesConnections && by_proxy {
-        format!(
-            "{name}: the application closed {count} connections before it answered; not mTLS: TLS had ended at the \
-             server's own proxy, which had taken the request and handed it on"
-        )
-    } else if code == Code::UpstreamClosesConnections {
-        format!(
-            "{name}: the application closed {count} connections before it answered; not mTLS: the server has no \
-             proxy, and the client sends it plaintext"
-        )
-    } else if code == Code::ClientWithoutProxyToStrict {
-        let server = causes.iter().find_map(|cause| locator.workload(cause.place.server));
-        let server = server.map(Workload::path).unwrap_or_default();
-        format!(
-            "{name} has no proxy and sends plaintext, and {server} accepts mutual TLS only: its proxy refused {count} \
-             connections"
-        )
-    } else if code == Code::MtlsFailureInTraffic {
-        format!(
-            "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
-             does not explain: the proxies have something else, or other clients call it"
-        )
-    } else {
-        let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
-        let what = texts.take(1).collect::<String>();
-        let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
-        format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
-    }
-}
-
-fn lines_of(causes: &[&Cause]) -> u64 {
-    let clients: u64 =
-        causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
-    if clients > 0 { clients } else { causes.iter().map(|cause| cause.count).sum() }
-}
-
-/// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
-fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
-    let unknown = "the lines may be older than the objects, whose last change is not known".to_owned();
-    let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
-    let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
-    let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
-    let (Some(last), Some(service), Some(client)) = (last, service, locator.workload(cause.place.client))
-    else {
-        return unknown;
-    };
-    let objects = deciding(locator, client, service, cause);
-    let changed =
-        objects.iter().filter_map(|object| Some((object.meta.changed.or(object.meta.created)?, object)));
-    match changed.max_by_key(|(time, _)| *time) {
-        Some((time, object)) if time > last => {
-            format!(
-                "the lines are older than {}, which was last changed at {}",
-                object.id,
-                crate::model::time::format(time)
-            )
-        }
-        Some(_) => "the server's own log would tell".to_owned(),
-        None => unknown,
-    }
-}
-
-/// The objects that decide about a pair.
-fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: &Cause) -> Vec<Arc<Object>> {
-    let Some(port) = cause.place.port else { return Vec::new() };
-    let mesh = locator.mesh();
-    let Some(pair) = mesh.pair(client, &service.host, port, cause.place.subset.as_deref()) else {
-        return Vec::new();
-    };
-    let rules = pair.choice.iter().flat_map(|choice| choice.contributors.iter());
-    let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
-    let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());
-    rules.chain(policies).collect()
 }
 
 #[cfg(test)]
@@ -512,5 +456,33 @@ mod tests {
         assert_eq!(said(&bare, &failed, ""), [format!("MS0303 likely {service} 1")]);
         let elsewhere = failed.replace("cart.shop.svc.cluster.local", "api.example.com");
         assert_eq!(said(&sound, &elsewhere, ""), ["MS0903 possible Host api.example.com 1"]);
+    }
+
+    #[test]
+    fn each_kind_of_trouble_has_its_finding_and_what_is_nobodys_has_none() {
+        let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let of = |what: &str, reason: &str| said(&sound, &client(10, what, reason), "").join("; ");
+        let service = "Service shop/cart 1";
+        let failed = "503 UF upstream_reset_before_response_started{remote_connection_failure}";
+        let refused = "delayed_connect_error:_Connection_refused";
+        assert_eq!(of(failed, refused), format!("MS0304 likely {service}"));
+        assert_eq!(of(failed, "-"), format!("MS0903 possible {service}"), "what it was is not known");
+        assert_eq!(
+            of(failed, "TLS_error:|1:A:TLSV1_ALERT_UNKNOWN_CA:TLS_error_end"),
+            format!("MS0301 certain {service}")
+        );
+        assert_eq!(of("503 UO overflow", "-"), format!("MS0305 certain {service}"));
+        let denied = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[no]-rule[0]]";
+        assert_eq!(of(denied, "-"), format!("MS0306 certain {service}"));
+        for nobodys in
+            ["504 UT response_timeout", "0 DC downstream_remote_disconnect", "500 FI fault_filter_abort"]
+        {
+            assert_eq!(of(nobodys, "-"), "", "{nobodys}");
+        }
+        assert_eq!(of("500 - via_upstream", "-"), "");
+        // What the configuration explains is evidence of its own finding.
+        let simple = mesh("SIMPLE", "STRICT", &[true]);
+        let explained = said(&simple, &client(10, UC, "-"), "");
+        assert_eq!(explained, ["MS0103 certain DestinationRule shop/r 1"]);
     }
 }

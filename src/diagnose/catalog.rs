@@ -120,6 +120,10 @@ catalog! {
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
     /// Nothing is left that requests could go to.
     UpstreamUnreachable = "MS0304", "upstream-unreachable", Error;
+    /// A circuit breaker, a rate limit or outlier detection refuses requests.
+    OverflowOrLimit = "MS0305", "overflow-or-limit", Warning;
+    /// A policy or an external authorizer denies requests.
+    RequestsDenied = "MS0306", "requests-denied", Warning;
     /// A kind that decides answers was not read.
     NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.

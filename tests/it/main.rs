@@ -12,6 +12,7 @@ mod ambient;
 mod answer_key;
 mod bad_input;
 mod cases;
+mod causes;
 mod ci_formats;
 mod flags;
 mod incremental;

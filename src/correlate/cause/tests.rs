@@ -36,7 +36,7 @@ fn a_reset_is_what_the_configuration_says_it_is() {
         (strict(&[true, false]), two.clone(), "2 plaintext-to-strict likely or app-closed"),
         (String::new(), two.clone(), "2 plaintext-to-strict possible or app-closed"),
         (mesh("ISTIO_MUTUAL", "STRICT", &[true]), two.clone(), "2 unknown possible or app-closed"),
-        (mesh("SIMPLE", "STRICT", &[true]), two.clone(), "2 unknown possible or no-client-cert"),
+        (mesh("SIMPLE", "STRICT", &[true]), two.clone(), "2 no-client-cert certain"),
         (mesh("DISABLE", "", &[false]), two.clone(), "2 app-closed likely or stale-connection"),
         (mesh("DISABLE", "STRICT", &[]), two, "2 unknown possible or app-closed"),
     ] {
@@ -111,14 +111,115 @@ fn an_application_that_closes_is_proved_by_its_own_proxy() {
 }
 
 #[test]
-fn everything_else_is_not_known() {
-    let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
-    for what in ["503 UH no_healthy_upstream", "503 NR route_not_found", "504 UT response_timeout"] {
-        assert_eq!(said(&sound, &client(10, what, "-"), ""), ["1 unknown possible"], "{what}");
-        assert_eq!(said(&sound, "", &server(10, what)), ["1 unknown possible"], "{what}");
+fn a_flag_that_has_one_meaning_is_certain_and_others_name_what_else_leaves_them() {
+    let alone = |what: &str, reason: &str| said("", &client(10, what, reason), "").join("; ");
+    let reset = "503 URX,UF upstream_reset_before_response_started{remote_connection_failure}";
+    let tls = |text: &str| format!("TLS_error:|268435581:SSL_routines:OPENSSL_internal:{text}:TLS_error_end");
+    for (what, reason, wanted) in [
+        ("503 UO upstream_reset_before_response_started{overflow}", "-".to_owned(), "1 overflow certain"),
+        ("504 UT response_timeout", "-".to_owned(), "1 timeout certain"),
+        ("0 DC downstream_remote_disconnect", "-".to_owned(), "1 caller-gave-up certain"),
+        ("500 FI fault_filter_abort", "-".to_owned(), "1 fault-injected certain"),
+        ("503 UH no_healthy_upstream", "-".to_owned(), "1 no-endpoints likely or outlier-ejected"),
+        ("403 - via_upstream", "-".to_owned(), "1 app-error possible or rbac-denied"),
+        (
+            "502 UPE upstream_reset_before_response_started{protocol_error}",
+            "-".to_owned(),
+            "1 app-protocol-error likely or missing-tls-origination",
+        ),
+        (
+            reset,
+            "delayed_connect_error:_Connection_refused".to_owned(),
+            "1 pod-unreachable likely or sidecar-killed",
+        ),
+        (reset, "-".to_owned(), "1 pod-unreachable possible or mtls-to-plaintext"),
+        (
+            reset,
+            tls("CERTIFICATE_VERIFY_FAILED:verify_cert_failed:_SAN_matcher,_[spiffe://a]"),
+            "1 server-san-mismatch certain",
+        ),
+        (reset, tls("CERTIFICATE_VERIFY_FAILED"), "1 server-cert-untrusted possible or server-san-mismatch"),
+        (reset, tls("SSLV3_ALERT_HANDSHAKE_FAILURE"), "1 no-client-cert likely or tls-version-mismatch"),
+        // Former proxies wrote spaces.
+        (
+            reset,
+            "TLS error: 268436501:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_EXPIRED".to_owned(),
+            "1 client-cert-expired certain",
+        ),
+        (reset, tls("SOME_NEW_ERROR"), "1 unknown possible"),
+        ("101 DC downstream_remote_disconnect", "-".to_owned(), ""),
+        ("404 - via_upstream", "-".to_owned(), ""),
+        ("200 - via_upstream", "-".to_owned(), ""),
+    ] {
+        assert_eq!(alone(what, &reason), wanted, "{what} {reason}");
     }
-    for what in ["200 - via_upstream", "404 - via_upstream", "403 - rbac_access_denied_matched_policy[none]"]
-    {
-        assert!(said(&sound, &client(10, what, "-"), &server(10, what)).is_empty(), "{what}");
+}
+
+#[test]
+fn the_servers_line_says_why_it_refused() {
+    let denied = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[no]-rule[0]]";
+    let none = "403 - rbac_access_denied_matched_policy[none]";
+    let seen = client(10, "403 - via_upstream", "-");
+    let answered = "1 app-error certain";
+    let maybe = "1 rbac-denied-because-plaintext possible or rbac-denied";
+    for (line, wanted) in [
+        (server(10, denied), "1 rbac-denied certain"),
+        (server(10, none), "1 rbac-denied certain"),
+        (server(10, none).replace(ISTIO_SNI, "-"), maybe),
+        (server(10, denied).replace(ISTIO_SNI, "-"), "1 rbac-denied certain"),
+        (server(10, "403 UAEX ext_authz_denied"), "1 ext-authz-denied certain"),
+        (server(10, "403 - via_upstream"), answered),
+    ] {
+        assert_eq!(said("", &seen, &line), [wanted], "{line}");
+        assert_eq!(said("", "", &line), [wanted], "{line}");
     }
+    // A denial of another request says nothing of this one.
+    let two = said("", &seen, &server(20, denied));
+    assert_eq!(two, ["1 app-error possible or rbac-denied", "1 rbac-denied certain"]);
+    // The client's own timeout is why the server's proxy saw it go.
+    let late = client(10, "504 UT response_timeout", "-");
+    let gone = server(10, "0 DC downstream_remote_disconnect");
+    assert_eq!(said("", &late, &gone), ["1 timeout certain"]);
+    assert_eq!(said("", "", &gone), ["1 caller-gave-up possible or timeout"]);
+    assert_eq!(said("", "", &server(10, "500 - via_upstream")), ["1 app-error likely or outlier-ejected"]);
+}
+
+#[test]
+fn the_time_tells_a_proxy_that_went_away_from_connections_refused_one_by_one() {
+    let gone =
+        |second, duration: u32| client(second, UC, "-").replace(" 0 95 3 ", &format!(" 0 95 {duration} "));
+    let refused = client(
+        40,
+        "503 URX,UF upstream_reset_before_response_started{remote_connection_failure}",
+        "delayed_connect_error:_Connection_refused",
+    );
+    let burst = gone(10, 5000) + &gone(12, 3000);
+    let killed = "2 sidecar-killed likely or app-closed";
+    assert!(
+        said("", &(burst.clone() + &refused), "")
+            .contains(&"3 sidecar-killed likely or app-closed".to_owned())
+    );
+    assert!(!said("", &burst, "").contains(&killed.to_owned()), "what came after is not known");
+    // Each failed as soon as it came.
+    let single = gone(10, 3) + &gone(12, 3) + &refused;
+    assert!(said("", &single, "").contains(&"2 plaintext-to-strict possible or app-closed".to_owned()));
+    // Before and after others went well.
+    let ok = |second| client(second, "200 - via_upstream", "-");
+    let among = ok(5) + &gone(10, 3) + &ok(20);
+    assert_eq!(said("", &among, ""), ["1 stale-connection possible or app-closed"]);
+}
+
+#[test]
+fn no_endpoint_is_told_by_the_objects_and_ejection_by_what_came_before() {
+    let none = client(30, "503 UH no_healthy_upstream", "-");
+    let failed = client(10, "503 - via_upstream", "-");
+    let empty = mesh("", "", &[]);
+    assert_eq!(said(&empty, &none, ""), ["1 no-endpoints certain"]);
+    let said_of =
+        |mesh: &str, lines: &str| said(mesh, lines, "").into_iter().find(|line| !line.contains("app-error"));
+    let ejected = Some("1 outlier-ejected likely or no-endpoints".to_owned());
+    assert_eq!(said_of("", &(failed.clone() + &none)), ejected);
+    let ready = mesh("", "", &[true]);
+    assert_eq!(said_of(&ready, &none).as_deref(), Some("1 outlier-ejected possible or no-endpoints"));
+    assert_eq!(said_of(&ready, &(failed + &none)), ejected);
 }

@@ -123,6 +123,8 @@ fn ground(code: Code) -> Ground {
         Code::ClientWithoutProxyToStrict
         | Code::MtlsFailureInTraffic
         | Code::UpstreamClosesConnections
+        | Code::OverflowOrLimit
+        | Code::RequestsDenied
         | Code::EvidenceIncomplete => Ground::Lines,
         Code::UpstreamUnreachable
         | Code::PlaintextToStrict

@@ -1,0 +1,125 @@
+//! Connections that ended without a reason: `503 UC` on an outbound cluster, `0 UR` on TCP.
+
+use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
+use crate::correlate::passthrough::is_strict;
+use crate::diagnose::Confidence;
+use crate::logs::{FlagSet, Group};
+use crate::model::destination_rule::TlsMode;
+use crate::resolve::client_tls::Sent;
+use crate::resolve::{PairTls, Status};
+
+/// What leaves `503 UC` with nothing else on an outbound cluster, besides plaintext to STRICT.
+const OTHERS: [&str; 5] =
+    ["app-closed", "no-client-cert", "client-cert-untrusted", "client-cert-expired", "sidecar-killed"];
+
+/// All of them, where nothing tells one from the other.
+pub(super) fn all() -> Vec<&'static str> {
+    OTHERS.into_iter().chain(["stale-connection", "plaintext-to-strict"]).collect()
+}
+
+/// Whether a connection just ended. On TCP that is `UR` in newer proxies, which HTTP writes for something else.
+pub(super) fn is_reset(group: &Group) -> bool {
+    let ended = group.flags.contains(FlagSet::UC) || group.response_code == Some(0) && group.flags.has("UR");
+    ended && is_reset_without_reason(group)
+}
+
+/// Whether that is sent to an endpoint that must fail.
+pub(super) fn is_sent(pair: &PairTls, sent: Sent) -> bool {
+    pair.failing().any(|endpoint| endpoint.sent == sent)
+}
+
+impl Asked<'_> {
+    /// At least six causes look like this on one line (Envoy's behaviour), so the configuration decides, then the time,
+    /// and where neither does, nothing does.
+    pub(super) fn reset(&self, group: &Group) -> Cause {
+        let text = format!("{} at the client", in_short(group));
+        let place = self.locator.locate(group);
+        let Some(pair) = self.pair(&place) else {
+            // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
+            let server = self.locator.workload(place.server).zip(place.direct.as_ref());
+            let strict =
+                server.is_some_and(|(server, (_, port))| is_strict(self.locator.mesh(), server, *port));
+            if strict && group.response_code == Some(503) && !self.succeeds_later(group) {
+                return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
+            }
+            if let Some(cause) = self.by_time(group, &text) {
+                return cause;
+            }
+            let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
+            cause.alternatives = OTHERS.to_vec();
+            return cause;
+        };
+        let plaintext = is_sent(&pair, Sent::Plaintext);
+        match pair.status {
+            Status::Conflict if plaintext && !self.succeeds_later(group) => {
+                let confidence = confidence(&pair);
+                let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
+                if confidence != Confidence::Certain {
+                    cause.alternatives = OTHERS.to_vec();
+                }
+                cause
+            }
+            // It sends TLS that the server refuses: plaintext is not what failed.
+            Status::Conflict if !plaintext => self.refused_certificate(group, &pair, &text),
+            Status::Conflict | Status::Unknown => {
+                let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
+                cause.alternatives = OTHERS.to_vec();
+                cause
+            }
+            Status::Ok | Status::Warn | Status::Cond => {
+                let bare = pair.endpoints.iter().all(|endpoint| self.has_no_proxy(endpoint.workload));
+                if bare && !pair.endpoints.is_empty() {
+                    let mut cause = self.base(group, Label::AppClosed, Confidence::Likely, &text);
+                    cause.alternatives = vec!["stale-connection"];
+                    return cause;
+                }
+                self.by_time(group, &text).unwrap_or_else(|| self.unknown(group, all()))
+            }
+        }
+    }
+
+    /// TLS of the rule's own to a server that wants Istio's: SIMPLE has no certificate at all, and that of MUTUAL is not
+    /// the mesh's. TLS 1.3 hides the server's refusal from the client.
+    fn refused_certificate(&self, group: &Group, pair: &PairTls, text: &str) -> Cause {
+        let simple = pair.cluster.declared.as_ref().is_some_and(|mode| matches!(mode, TlsMode::Simple));
+        if simple && !self.succeeds_later(group) {
+            let confidence = confidence(pair);
+            let mut cause = self.base(group, Label::NoClientCert, confidence, text);
+            if confidence != Confidence::Certain {
+                cause.alternatives = vec!["app-closed", "sidecar-killed"];
+            }
+            return cause;
+        }
+        let mut alternatives = vec!["no-client-cert", "client-cert-untrusted", "client-cert-expired"];
+        alternatives.extend(["app-closed", "sidecar-killed"]);
+        self.unknown(group, alternatives)
+    }
+
+    /// What the times of the lines tell: many that end at one moment before the address refuses, or single ones among
+    /// others that go well.
+    fn by_time(&self, group: &Group, text: &str) -> Option<Cause> {
+        if self.is_burst_before_refusal(group) {
+            let mut cause = self.base(group, Label::SidecarKilled, Confidence::Likely, text);
+            cause.alternatives = pattern::OTHER_DEATHS.to_vec();
+            return Some(cause);
+        }
+        if !self.is_among_successes(group) {
+            return None;
+        }
+        let label = if group.response_code == Some(0) { Label::AppClosed } else { Label::StaleConnection };
+        let mut cause = self.base(group, label, Confidence::Possible, text);
+        let others = all().into_iter().filter(|other| *other != label.word());
+        cause.alternatives = others.collect();
+        Some(cause)
+    }
+}
+
+/// How sure a conflict of the configuration makes: certain where every endpoint that is ready has it.
+fn confidence(pair: &PairTls) -> Confidence {
+    let mut ready = pair.endpoints.iter().filter(|endpoint| endpoint.ready);
+    if ready.all(|endpoint| endpoint.result == Status::Conflict) {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    }
+}

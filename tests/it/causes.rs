@@ -1,0 +1,186 @@
+//! Why lines failed, against what was known of the bench that they were recorded on: each cause out of the logs of both
+//! sides, and of one side alone.
+//!
+//! `fixtures/causes` has a few lines of each scenario. All of them lie beside the project; where they are not there, that
+//! part says so and is skipped.
+
+#![allow(clippy::print_stdout, reason = "the table is for whoever asks for it with --nocapture")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{fixture, meshscope};
+
+/// How an answer stands to what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    RightCertain,
+    RightLikely,
+    /// The label, or one of its alternatives.
+    RightPossible,
+    /// No cause, or `unknown` without this alternative.
+    Unknown,
+    WrongPossible,
+    WrongLikely,
+    WrongCertain,
+}
+
+/// Labels of scenarios in which nothing went wrong but answers of the application itself, and odd requests of callers.
+const SOUND: [&str; 2] = ["ok", "ok-plaintext"];
+const HARMLESS: [&str; 5] = ["app-error", "timeout", "caller-gave-up", "bad-request", "unknown-host"];
+
+/// The verdict on the main cause, which has the most lines.
+fn verdict(wanted: &str, causes: &[Value]) -> Verdict {
+    let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    if SOUND.contains(&wanted) {
+        let harmful = causes.iter().find(|cause| !HARMLESS.contains(&&*word(cause, "cause")));
+        return match harmful.map(|cause| word(cause, "confidence")).as_deref() {
+            None => Verdict::RightCertain,
+            Some("certain") => Verdict::WrongCertain,
+            Some("likely") => Verdict::WrongLikely,
+            Some(_) => Verdict::WrongPossible,
+        };
+    }
+    let Some(main) = causes.first() else { return Verdict::Unknown };
+    let also = main["alternatives"].as_array().into_iter().flatten().any(|other| other == wanted);
+    match (word(main, "cause") == wanted, &*word(main, "confidence")) {
+        (true, "certain") => Verdict::RightCertain,
+        (true, "likely") => Verdict::RightLikely,
+        (true, _) => Verdict::RightPossible,
+        (false, "certain") => Verdict::WrongCertain,
+        (false, _) if also => Verdict::RightPossible,
+        _ if word(main, "cause") == "unknown" => Verdict::Unknown,
+        (false, "likely") => Verdict::WrongLikely,
+        (false, _) => Verdict::WrongPossible,
+    }
+}
+
+/// The causes of some logs of a folder, most lines first.
+fn causes(folder: &Path, logs: &[PathBuf]) -> Vec<Value> {
+    let mut arguments = vec!["logs".to_owned(), "-o".to_owned(), "json".to_owned()];
+    for log in logs {
+        arguments.extend(["-f".to_owned(), log.to_str().unwrap().to_owned()]);
+    }
+    let ran = meshscope(folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    ran.json()["causes"].as_array().unwrap().clone()
+}
+
+/// Verdicts by what was read, and how many scenarios had each.
+type Table = BTreeMap<(&'static str, Verdict), Vec<String>>;
+
+/// Asks for each scenario what both logs say, and each alone; a log without a line is as none.
+fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, String>) -> Table {
+    let mut table = Table::new();
+    for (name, wanted) in labels {
+        let folder = root.join(name);
+        let logs = ["client", "server"].map(|side| folder.join(format!("{side}{suffix}")));
+        let is_filled = |log: &PathBuf| log.metadata().is_ok_and(|data| data.len() > 0);
+        let [client, server] = logs.map(|log| Some(log).filter(is_filled));
+        let both: Vec<_> = [&client, &server].into_iter().flatten().cloned().collect();
+        for (what, logs) in [
+            ("both", both),
+            ("client", client.into_iter().collect::<Vec<_>>()),
+            ("server", server.into_iter().collect()),
+        ] {
+            if logs.is_empty() {
+                continue;
+            }
+            let causes = causes(&folder, &logs);
+            let said = causes.first().map_or("nothing".to_owned(), |main| {
+                let word = |key: &str| main[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {} {}", word("cause"), word("confidence"), main["alternatives"])
+            });
+            let line = format!("{name}: {wanted}; said {said}");
+            table.entry((what, verdict(wanted, &causes))).or_default().push(line);
+        }
+    }
+    table
+}
+
+fn print(table: &Table) {
+    for ((what, verdict), scenarios) in table {
+        println!("{what:<7} {verdict:?}: {}", scenarios.len());
+        if *verdict > Verdict::RightLikely {
+            for line in scenarios {
+                println!("        {line}");
+            }
+        }
+    }
+}
+
+fn count(table: &Table, what: &str, verdicts: &[Verdict]) -> usize {
+    let rows = table.iter().filter(|((read, verdict), _)| *read == what && verdicts.contains(verdict));
+    rows.map(|(_, scenarios)| scenarios.len()).sum()
+}
+
+const SURE: [Verdict; 2] = [Verdict::RightCertain, Verdict::RightLikely];
+const POSSIBLE: [Verdict; 1] = [Verdict::RightPossible];
+const NOTHING: [Verdict; 1] = [Verdict::Unknown];
+const WRONG: [Verdict; 3] = [Verdict::WrongPossible, Verdict::WrongLikely, Verdict::WrongCertain];
+
+/// Holds what was reached: how many are right and sure at least, how many right and possible with others named, and how
+/// many leave a log in which nothing failed. Nothing may be told that is not so.
+fn reached(table: &Table, wanted: [(&str, usize, usize, usize); 3]) {
+    for (what, sure, possible, nothing) in wanted {
+        assert_eq!(count(table, what, &WRONG), 0, "{what}: nothing is told that is not so");
+        let right = count(table, what, &SURE);
+        assert!(right >= sure, "{what}: {right} of {sure} are sure");
+        let named = right + count(table, what, &POSSIBLE);
+        assert!(named >= sure + possible, "{what}: {named} of {} are named", sure + possible);
+        assert!(count(table, what, &NOTHING) <= nothing, "{what}: more are not known");
+    }
+}
+
+fn labels(text: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_few_lines_of_each_scenario_tell_its_cause() {
+    let root = fixture("causes");
+    let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
+    let table = table(&root, ".log", &labels);
+    print(&table);
+    reached(&table, [("both", 29, 8, 0), ("client", 21, 13, 3), ("server", 14, 7, 4)]);
+}
+
+#[test]
+fn the_cause_of_each_recorded_scenario_is_found() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/envoy");
+    let Ok(text) = std::fs::read_to_string(root.join("scenarios.json")) else {
+        println!("the recorded scenarios are not there: skipped");
+        return;
+    };
+    let known: Value = serde_json::from_str(&text).unwrap();
+    let scenarios = known["scenarios"].as_array().unwrap().iter();
+    let word = |scenario: &Value, key: &str| scenario[key].as_str().unwrap().to_owned();
+    let labels: BTreeMap<_, _> =
+        scenarios.map(|scenario| (word(scenario, "scenario"), word(scenario, "cause"))).collect();
+    // Several causes in one log have no label of their own.
+    let labels = labels.into_iter().filter(|(_, cause)| !cause.contains("mixed")).collect();
+    let table = table(&root, ".istio-text.log", &labels);
+    print(&table);
+    reached(&table, [("both", 54, 9, 0), ("client", 31, 27, 4), ("server", 31, 8, 4)]);
+}
+
+/// A caller can send any `x-forwarded-for`, and then its address stands where the proxy's own is sought.
+#[test]
+fn forwarded_callers_of_one_proxy_are_no_other_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("a.log");
+    let line = |second: u32, what: &str, local: &str, remote: &str| {
+        format!(
+            "[2026-03-02T09:00:{second:02}.000Z] \"GET / HTTP/1.1\" {what} - \"-\" 0 19 0 - \"-\" \"curl\" \"id-{second}\" \
+             \"cart\" \"-\" outbound|80||cart.shop.svc.cluster.local {local} 10.9.0.1:80 {remote} - default\n"
+        )
+    };
+    let failed = line(1, "503 - via_upstream", "10.8.1.8:4000", "10.8.1.8:5000");
+    let own = line(2, "503 UH no_healthy_upstream", "-", "10.8.1.8:5001");
+    let forwarded = line(3, "503 UH no_healthy_upstream", "-", "203.0.113.9:0");
+    std::fs::write(&log, failed + &own + &forwarded).unwrap();
+    let causes = causes(folder.path(), &[log]);
+    let main = (&causes[0]["cause"], &causes[0]["confidence"], &causes[0]["count"]);
+    assert_eq!(main, (&"outlier-ejected".into(), &"likely".into(), &2.into()), "{causes:?}");
+}
