@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::response_flags::FlagSet;
+use super::time::parse_time;
 
 /// The layout of a line. Istio's text layouts are named after the releases that wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,11 +25,13 @@ pub enum Format {
     IstioText18,
     /// Istio 1.9 and later: response code details and connection termination details behind the flags.
     IstioText19,
+    /// A format string of one's own.
+    Custom,
 }
 
 impl Format {
     /// Every format, in the order of their releases.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::EnvoyDefault,
         Self::IstioText10,
         Self::IstioText11,
@@ -36,6 +39,7 @@ impl Format {
         Self::IstioText14,
         Self::IstioText18,
         Self::IstioText19,
+        Self::Custom,
     ];
 
     /// The name in reports.
@@ -48,6 +52,7 @@ impl Format {
             Self::IstioText14 => "istio-text-1.4-1.7",
             Self::IstioText18 => "istio-text-1.8",
             Self::IstioText19 => "istio-text-1.9+",
+            Self::Custom => "custom",
         }
     }
 }
@@ -69,8 +74,10 @@ pub struct AccessLine<'a> {
     /// The text of callers can be read in more than one way: it holds what looks like the literals between fields,
     /// and Envoy's text log escapes nothing. The fields behind the callers' text are right all the same.
     pub ambiguous: bool,
-    /// When the request or connection began, as written (RFC 3339).
+    /// When the request or connection began, as written (RFC 3339, unless `time` is set).
     pub start_time: Option<&'a [u8]>,
+    /// The same in microseconds since the epoch, where a custom format wrote it in another way.
+    pub time: Option<i64>,
     /// The method.
     pub method: Option<&'a [u8]>,
     /// The path with its query, as the caller sent it before any rewrite.
@@ -130,6 +137,7 @@ impl AccessLine<'_> {
             format,
             ambiguous: false,
             start_time: None,
+            time: None,
             method: None,
             path: None,
             protocol: None,
@@ -163,6 +171,12 @@ impl AccessLine<'_> {
     #[inline]
     pub fn is_filter_chain_not_found(&self) -> bool {
         self.flags.contains(FlagSet::NR) && self.response_code_details == Some(b"filter_chain_not_found")
+    }
+
+    /// When the request or connection began, in microseconds since the epoch.
+    #[inline]
+    pub fn micros(&self) -> Option<i64> {
+        self.time.or_else(|| self.start_time.and_then(parse_time))
     }
 
     /// What the caller's TLS, as far as its SNI tells, was.

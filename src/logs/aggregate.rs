@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
+use super::format::Formats;
 use super::other_layouts::behind_prefix;
-use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
 
 mod evidence;
@@ -160,6 +160,8 @@ pub struct Aggregate {
     limits: Limits,
     sources: Vec<Source>,
     lines: LineCounts,
+    /// Formats besides the default layouts.
+    custom: Arc<Formats>,
     formats: [u64; Format::ALL.len()],
     groups: Table,
     other_groups: u64,
@@ -189,6 +191,7 @@ impl Aggregate {
             limits,
             sources: Vec::new(),
             lines: LineCounts::default(),
+            custom: Arc::default(),
             formats: [0; Format::ALL.len()],
             groups: Table::default(),
             other_groups: 0,
@@ -197,6 +200,11 @@ impl Aggregate {
             cut: Vec::new(),
             other_layouts: Vec::new(),
         }
+    }
+
+    /// Has lines read in these formats too.
+    pub fn use_formats(&mut self, formats: Formats) {
+        self.custom = Arc::new(formats);
     }
 
     /// Notes that a source ends within a line that could not be read.
@@ -240,6 +248,12 @@ impl Aggregate {
     /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
     #[inline]
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if self.custom.any_configured()
+            && let Some(line) = self.custom.read_configured(bytes)
+        {
+            self.add_access(source, line_no, &line);
+            return;
+        }
         let known = self.sources.get_mut(source.0 as usize);
         match &known.and_then(|source| source.detector.read(bytes)) {
             Some(line) => self.add_access(source, line_no, line),
@@ -247,12 +261,12 @@ impl Aggregate {
         }
     }
 
-    /// Reads a line again without what a collector put in front of it.
+    /// Reads a line again without what a collector put in front of it, or by the format that somebody named.
     #[cold]
     fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let known = self.sources.get_mut(source.0 as usize);
         let line = known.and_then(|source| source.detector.read(behind_prefix(bytes)?));
-        match &line {
+        match &line.or_else(|| self.custom.read_given(bytes)) {
             Some(line) => self.add_access(source, line_no, line),
             None => self.add_other(),
         }
@@ -279,7 +293,7 @@ impl Aggregate {
             self.other_groups += 1;
             return;
         };
-        let time = line.start_time.and_then(parse_time);
+        let time = line.micros();
         let sample = Sample { source, line: line_no };
         group.count += 1;
         group.times.add(time);
