@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use crate::logs::{Aggregate, PodName};
+use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness};
 use crate::model::{Kind, Origin, Snapshot};
 
 pub use error::Error;
@@ -57,6 +57,15 @@ pub struct Problem {
 ///
 /// When a path that was named cannot be read at all, or nothing in it could be read as what it claims to be.
 pub fn read(request: &Request) -> Result<Bundle, Error> {
+    read_with(request, None)
+}
+
+/// The same, with a format string for the text lines that are of no other.
+///
+/// # Errors
+///
+/// As for [`read`].
+pub fn read_with(request: &Request, log_format: Option<LogFormat>) -> Result<Bundle, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -86,20 +95,35 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
         let pods = pods.map(|id| PodName { namespace: id.namespace.clone(), name: id.name.clone() });
         bundle.logs.know_pods(pods);
     }
+    let formats = formats(&bundle.snapshot, log_format);
+    bundle.logs.use_formats(formats.clone());
     for (path, text) in &request.logs {
         let input = input::log_file(path)?;
         log::read_log(input, Some(text.clone()), &mut bundle);
     }
-    read_logs(logs, &mut reader, &mut bundle)?;
+    read_logs(logs, &formats, &mut reader, &mut bundle)?;
     Ok(bundle)
 }
 
-fn read_logs(logs: Vec<(&Path, Input)>, reader: &mut ItemReader, bundle: &mut Bundle) -> Result<(), Error> {
+/// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
+/// counted as other.
+fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
+    let configurations = snapshot.of_kind(&Kind::ConfigMap).filter_map(|object| object.body.mesh_config());
+    let texts = configurations.flat_map(|config| &config.access_log_formats);
+    Formats::new(texts.filter_map(|text| LogFormat::compile(text, Strictness::Lenient).ok()), given)
+}
+
+fn read_logs(
+    logs: Vec<(&Path, Input)>,
+    formats: &Formats,
+    reader: &mut ItemReader,
+    bundle: &mut Bundle,
+) -> Result<(), Error> {
     for (path, input) in logs {
         let name = Arc::clone(&input.name);
         // What cannot be looked at twice (a pipe) is taken for a log.
         let again = if input.content == Content::Unknown { input.again() } else { None };
-        let read = match again.map_or(Whole::Log, log::look_through) {
+        let read = match again.map_or(Whole::Log, |again| log::look_through(again, formats)) {
             Whole::Log => log::read_log(input, None, bundle),
             Whole::Objects => read_objects(input, reader, bundle),
             Whole::Neither => false,

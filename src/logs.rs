@@ -1,7 +1,8 @@
 //! Reads access logs: bytes of a line in, fields and bounded counts out.
 //!
-//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`access_json`] one in JSON, [`aggregate`] folds lines into
-//! groups, with evidence that joins the lines of both sides of a request. Everything works on borrowed bytes and
+//! [`access_text`] reads one line in any of the text layouts of Envoy and Istio, [`access_json`] one in JSON,
+//! [`mod@format`] one in a format string of one's own, and [`aggregate`] folds lines into groups, with evidence that joins
+//! the lines of both sides of a request. Everything works on borrowed bytes and
 //! nothing here reads a file, asks for the time or waits.
 //!
 //! Deliberately not here: what a group means (a cause is decided where logs and configuration meet), and which
@@ -11,6 +12,7 @@ pub mod access_json;
 pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
+pub mod format;
 pub mod other_layouts;
 pub mod reading;
 pub mod response_flags;
@@ -25,6 +27,7 @@ pub use aggregate::{
     Aggregate, Durations, Evidence, Group, GroupIndex, JoinKind, Joined, Limits, LineCounts, Link, PodName,
     PodOf, Sample, SourceId, SourceName,
 };
+pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use reading::is_access_line;
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};

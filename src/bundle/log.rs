@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::input::Input;
 use super::{BLOCK, Bundle, Problem};
-use crate::logs::{PodName, SourceName, is_access_line, is_of_other_layout};
+use crate::logs::{Formats, PodName, SourceName, is_access_line, is_of_other_layout};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
@@ -21,10 +21,10 @@ pub(super) enum Whole {
 }
 
 /// Looks through a text whose beginning did not tell what it is.
-pub(super) fn look_through(input: Input) -> Whole {
+pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
-        log = log || is_access_line(line) || is_of_other_layout(line);
+        log = log || is_access_line(line) || is_of_other_layout(line) || formats.take(line);
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects

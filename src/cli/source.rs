@@ -9,7 +9,7 @@ use super::{Common, Refusal, message};
 use crate::answer::Read;
 use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
-use crate::logs::PodName;
+use crate::logs::{LogFormat, PodName, Strictness};
 use crate::model::Kind;
 use crate::model::object::Body;
 use crate::resolve::Options;
@@ -107,10 +107,23 @@ pub(super) fn bundle(common: &Common) -> anyhow::Result<Bundle> {
     if standard > 1 {
         return Err(Refusal::Usage("standard input can be named once only".to_owned()).into());
     }
-    bundle::read(&request).map_err(|error| match error {
+    let format = common.log_format.as_deref().map(log_format).transpose()?;
+    bundle::read_with(&request, format).map_err(|error| match error {
         Error::NothingRead { .. } => Refusal::Data(error.to_string()).into(),
         Error::Open { .. } => anyhow::Error::new(error),
     })
+}
+
+/// The compiled format. In a shell the line feed at its end is seldom typed as such.
+fn log_format(text: &str) -> anyhow::Result<LogFormat> {
+    let usage = |error: &dyn std::fmt::Display| Refusal::Usage(format!("--log-format: {error}"));
+    let text = text.strip_suffix("\\n").unwrap_or(text);
+    let format = LogFormat::compile(text, Strictness::Strict).map_err(|error| usage(&error))?;
+    if !format.tells_lines() {
+        let text = "any text fits it, so it tells no line: it needs a number, a time, flags or a protocol";
+        return Err(usage(&text).into());
+    }
+    Ok(format)
 }
 
 /// `NS/POD[/CONTAINER]=PATH`.

@@ -155,6 +155,7 @@ impl<'a> Fields<'a> {
             format,
             ambiguous: false,
             start_time: self.text("start_time"),
+            time: None,
             method: self.text("method"),
             path: self.text("path"),
             protocol: self.text("protocol"),

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::response_flags::FlagSet;
+use super::time::parse_time;
 
 /// The layout of a line. Istio's text layouts are named after the releases that wrote them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,11 +29,13 @@ pub enum Format {
     IstioJson,
     /// JSON with other names for some of the fields.
     EnvoyJson,
+    /// A format string of one's own.
+    Custom,
 }
 
 impl Format {
     /// Every format, the text layouts in the order of their releases.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::EnvoyDefault,
         Self::IstioText10,
         Self::IstioText11,
@@ -42,6 +45,7 @@ impl Format {
         Self::IstioText19,
         Self::IstioJson,
         Self::EnvoyJson,
+        Self::Custom,
     ];
 
     /// The name in reports.
@@ -56,6 +60,7 @@ impl Format {
             Self::IstioText19 => "istio-text-1.9+",
             Self::IstioJson => "istio-json",
             Self::EnvoyJson => "envoy-json",
+            Self::Custom => "custom",
         }
     }
 }
@@ -77,8 +82,10 @@ pub struct AccessLine<'a> {
     /// The text of callers can be read in more than one way: it holds what looks like the literals between fields,
     /// and Envoy's text log escapes nothing. The fields behind the callers' text are right all the same.
     pub ambiguous: bool,
-    /// When the request or connection began, as written (RFC 3339).
+    /// When the request or connection began, as written (RFC 3339, unless `time` is set).
     pub start_time: Option<&'a [u8]>,
+    /// The same in microseconds since the epoch, where a custom format wrote it in another way.
+    pub time: Option<i64>,
     /// The method.
     pub method: Option<&'a [u8]>,
     /// The path with its query, as the caller sent it before any rewrite.
@@ -138,6 +145,7 @@ impl AccessLine<'_> {
             format,
             ambiguous: false,
             start_time: None,
+            time: None,
             method: None,
             path: None,
             protocol: None,
@@ -171,6 +179,12 @@ impl AccessLine<'_> {
     #[inline]
     pub fn is_filter_chain_not_found(&self) -> bool {
         self.flags.contains(FlagSet::NR) && self.response_code_details == Some(b"filter_chain_not_found")
+    }
+
+    /// When the request or connection began, in microseconds since the epoch.
+    #[inline]
+    pub fn micros(&self) -> Option<i64> {
+        self.time.or_else(|| self.start_time.and_then(parse_time))
     }
 
     /// What the caller's TLS, as far as its SNI tells, was.

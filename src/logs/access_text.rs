@@ -176,6 +176,7 @@ impl<'a> Reading<'a> {
             format,
             ambiguous,
             start_time,
+            time: None,
             method: Some(request.method),
             path: Some(request.path),
             protocol: request.protocol,

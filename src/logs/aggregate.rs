@@ -11,8 +11,8 @@ use rustc_hash::FxHashMap;
 
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
+use super::format::Formats;
 use super::reading::Reader;
-use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
 use super::wrapping::Writer;
 
@@ -169,6 +169,8 @@ pub struct Aggregate {
     limits: Limits,
     sources: Vec<Source>,
     lines: LineCounts,
+    /// Formats besides the default layouts.
+    custom: Arc<Formats>,
     formats: [u64; Format::ALL.len()],
     groups: Table,
     other_groups: u64,
@@ -200,6 +202,7 @@ impl Aggregate {
             limits,
             sources: Vec::new(),
             lines: LineCounts::default(),
+            custom: Arc::default(),
             formats: [0; Format::ALL.len()],
             groups: Table::default(),
             other_groups: 0,
@@ -209,6 +212,11 @@ impl Aggregate {
             pods: FxHashMap::default(),
             writers: FxHashMap::default(),
         }
+    }
+
+    /// Has lines read in these formats too.
+    pub fn use_formats(&mut self, formats: Formats) {
+        self.custom = Arc::new(formats);
     }
 
     /// Notes that a source ends within a line that could not be read.
@@ -263,15 +271,29 @@ impl Aggregate {
     /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
     #[inline]
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if self.custom.any_configured()
+            && let Some(line) = self.custom.read_configured(bytes)
+        {
+            self.add_access(source, line_no, &line);
+            return;
+        }
         let known = self.sources.get_mut(source.0 as usize);
         match &known.and_then(|source| source.detector.read(bytes)) {
+            Some(line) => self.add_access(source, line_no, line),
+            None => self.add_unlike(source, line_no, bytes),
+        }
+    }
+
+    /// Reads a line in none of the known layouts: by the format that somebody named, or as one that is wrapped.
+    #[cold]
+    fn add_unlike(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        match &self.custom.read_given(bytes) {
             Some(line) => self.add_access(source, line_no, line),
             None => self.add_wrapped(source, line_no, bytes),
         }
     }
 
     /// Reads a line that is no plain one.
-    #[cold]
     fn add_wrapped(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let Some(known) = self.sources.get_mut(source.0 as usize) else { return self.add_other() };
         let mut reader = known.reader.take().unwrap_or_default();
@@ -332,7 +354,7 @@ impl Aggregate {
             self.other_groups += 1;
             return;
         };
-        let time = line.start_time.and_then(parse_time);
+        let time = line.micros();
         let sample = Sample { source, line: line_no };
         group.count += 1;
         group.times.add(time);

@@ -93,6 +93,21 @@ impl FlagSet {
         set
     }
 
+    /// Reads the field as `%RESPONSE_FLAGS_LONG%` writes it: `UpstreamConnectionTermination`.
+    pub fn parse_long(field: &[u8]) -> Self {
+        let mut set = Self::default();
+        if matches!(field, b"-" | b"") {
+            return set;
+        }
+        for name in field.split(|&byte| byte == b',') {
+            match LONG_NAMES.iter().position(|long| long.as_bytes() == name) {
+                Some(bit) => set.bits |= 1 << bit,
+                None => set.unknown = set.unknown.saturating_add(1),
+            }
+        }
+        set
+    }
+
     /// No flag at all.
     pub fn is_empty(self) -> bool {
         self == Self::default()
@@ -144,6 +159,40 @@ impl fmt::Display for FlagSet {
         Ok(())
     }
 }
+
+/// The long names of [`RESPONSE_FLAGS`], in the same order.
+const LONG_NAMES: [&str; RESPONSE_FLAGS.len()] = [
+    "FailedLocalHealthCheck",
+    "NoHealthyUpstream",
+    "UpstreamRequestTimeout",
+    "LocalReset",
+    "UpstreamRemoteReset",
+    "UpstreamConnectionFailure",
+    "UpstreamConnectionTermination",
+    "UpstreamOverflow",
+    "NoRouteFound",
+    "DelayInjected",
+    "FaultInjected",
+    "RateLimited",
+    "UnauthorizedExternalService",
+    "RateLimitServiceError",
+    "DownstreamConnectionTermination",
+    "UpstreamRetryLimitExceeded",
+    "StreamIdleTimeout",
+    "InvalidEnvoyRequestHeaders",
+    "DownstreamProtocolError",
+    "UpstreamMaxStreamDurationReached",
+    "ResponseFromCacheFilter",
+    "NoFilterConfigFound",
+    "DurationTimeout",
+    "UpstreamProtocolError",
+    "NoClusterFound",
+    "OverloadManagerTerminated",
+    "DnsResolutionFailed",
+    "DropOverload",
+    "DownstreamRemoteReset",
+    "UnconditionalDropOverload",
+];
 
 /// The place in [`RESPONSE_FLAGS`], written out because every line with a flag asks for it.
 fn bit_of(name: &[u8]) -> Option<usize> {
@@ -207,6 +256,15 @@ mod tests {
         assert!(set.contains(FlagSet::UC) && !set.contains(FlagSet::UF));
         assert_ne!(set, FlagSet::UC);
         assert!(!set.is_empty());
+    }
+
+    #[test]
+    fn long_names_are_those_of_the_short_ones() {
+        let read = |text: &str| FlagSet::parse_long(text.as_bytes()).to_string();
+        assert_eq!(read("UpstreamConnectionFailure,UpstreamRetryLimitExceeded"), "UF,URX");
+        assert_eq!(read("NoRouteFound"), "NR");
+        assert_eq!(read("UnconditionalDropOverload,UC"), "UDO,?");
+        assert_eq!(read("-"), "-");
     }
 
     #[test]

@@ -88,8 +88,9 @@ fn two(tens: u8, ones: u8) -> i64 {
     i64::from(tens - b'0') * 10 + i64::from(ones - b'0')
 }
 
+/// Seconds since the epoch of a date and a time of day in UTC; `None` where there is no such day or time.
 #[inline]
-fn seconds_of(year: i64, month: i64, day: i64, [hour, minute, second]: [i64; 3]) -> Option<i64> {
+pub(super) fn seconds_of(year: i64, month: i64, day: i64, [hour, minute, second]: [i64; 3]) -> Option<i64> {
     // A leap second is 60 and lands on the next minute, as Unix time has it.
     if hour > 23 || minute > 59 || second > 60 || day < 1 || day > days_in(year, month)? {
         return None;

@@ -20,6 +20,7 @@ mod interception;
 mod layers;
 mod legacy_format;
 mod limits;
+mod log_formats;
 mod map;
 mod mutations;
 mod networks;

@@ -403,13 +403,13 @@ proptest! {
         let format = Format::ALL[layout];
         let [received, sent, duration] = numbers;
         let quoted = match format {
-            Format::EnvoyDefault | Format::IstioText10 => String::new(),
+            Format::EnvoyDefault | Format::IstioText10 | Format::Custom => String::new(),
             Format::IstioText11 | Format::IstioText18 => format!("\"{reason}\" "),
             Format::IstioText13 | Format::IstioText14 => format!("\"-\" \"{reason}\" "),
             Format::IstioText19 | Format::IstioJson | Format::EnvoyJson => format!("{details} - \"{reason}\" "),
         };
         let tail = match format {
-            Format::EnvoyDefault => "",
+            Format::EnvoyDefault | Format::Custom => "",
             Format::IstioText10 => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3",
             Format::IstioText11 | Format::IstioText13 => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 sni.x",
             Format::IstioText14 | Format::IstioText18 | Format::IstioText19 | Format::IstioJson | Format::EnvoyJson => " outbound|80||a.b 10.0.0.1:1 10.0.0.2:2 10.0.0.3:3 sni.x route",
