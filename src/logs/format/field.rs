@@ -40,6 +40,9 @@ impl Target {
             Self::StartTime
                 | Self::ResponseCode
                 | Self::ResponseFlags
+                | Self::ResponseCodeDetails
+                | Self::ConnectionTerminationDetails
+                | Self::UpstreamTransportFailureReason
                 | Self::UpstreamHost
                 | Self::UpstreamCluster
                 | Self::UpstreamLocalAddress

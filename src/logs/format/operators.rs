@@ -183,7 +183,7 @@ fn without_argument(name: &str) -> Option<Operator> {
         "BYTES_RECEIVED" => digits(Target::BytesReceived),
         "BYTES_SENT" => digits(Target::BytesSent),
         "DURATION" => digits(Target::Duration),
-        "CONNECTION_TERMINATION_DETAILS" => phrase(Target::ConnectionTerminationDetails),
+        "CONNECTION_TERMINATION_DETAILS" => word(Target::ConnectionTerminationDetails),
         // It may quote the names of a certificate.
         "UPSTREAM_TRANSPORT_FAILURE_REASON" => {
             Some(bare(Shape::Any, Some(Target::UpstreamTransportFailureReason)))

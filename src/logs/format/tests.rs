@@ -45,6 +45,14 @@ fn a_caller_moves_no_field_behind_its_own() {
     assert_eq!(line.upstream_host, Some(&b"127.0.0.21:9080"[..]));
     assert_eq!(line.upstream_cluster, Some(&b"outbound|9080||productpage.bookinfo.svc.cluster.local"[..]));
     assert_eq!((line.response_code, line.user_agent, line.request_id), (Some(503), None, None));
+    // Details with spaces, as Envoy once wrote them: those of the termination are one word.
+    let spaced = LINE.replace("{connection_termination}", "{connection failure}");
+    let line = format.read(spaced.as_bytes()).unwrap();
+    assert_eq!(
+        line.response_code_details,
+        Some(&b"upstream_reset_before_response_started{connection failure}"[..])
+    );
+    assert_eq!((line.connection_termination_details, line.ambiguous), (Some(&b"-"[..]), false));
     // A quote alone leaves one reading.
     let quoted = LINE.replace("Go-http-client/1.1", r#"Mozilla ("x")"#);
     let line = format.read(quoted.as_bytes()).unwrap();
@@ -58,6 +66,9 @@ fn a_line_whose_caller_leaves_two_codes_is_not_read() {
     assert_eq!(format.read(br#""a" 503 "b" 200 "c""#), None);
     let line = format.read(br#""a" 200 "c""#).unwrap();
     assert_eq!((line.response_code, line.user_agent), (Some(200), Some(&b"a"[..])));
+    // No more is a line in which the reason is in doubt: that there is none would be said otherwise.
+    let format = compile(r#"%RESPONSE_FLAGS% "%UPSTREAM_TRANSPORT_FAILURE_REASON%" "%REQ(USER-AGENT)%""#);
+    assert_eq!(format.read(br#"UF "TLS error" "a" "b""#), None);
     // Where the code stands at the end, callers' words in front of it do not matter.
     let format = compile("%REQ(USER-AGENT)% %RESPONSE_CODE% %RESPONSE_FLAGS%");
     let line = format.read(b"a 503 UC 200 -").unwrap();
@@ -140,7 +151,7 @@ const OPERATORS: [(&str, &str); 32] = [
     ("%RESPONSE_FLAGS%", "[A-Z]{2,4}(,[A-Z]{2})?"),
     ("%RESPONSE_FLAGS_LONG%", "[A-Z][a-z]{3,9}"),
     ("%RESPONSE_CODE_DETAILS%", "[a-z_]{1,9}(\\{[a-z_|]{1,9}\\})?"),
-    ("%CONNECTION_TERMINATION_DETAILS%", "[a-z_ ]{1,9}"),
+    ("%CONNECTION_TERMINATION_DETAILS%", "[a-z_]{1,9}"),
     ("%UPSTREAM_TRANSPORT_FAILURE_REASON%", "[A-Za-z_:| ]{1,12}"),
     ("%BYTES_RECEIVED%", "[0-9]{1,9}"),
     ("%DURATION%", "[0-9]{1,5}"),
