@@ -39,8 +39,8 @@ struct Cutter {
     /// What the list in hand says of its items, from when the first of them was met.
     of_list: Option<Head>,
     broken: bool,
-    /// Whether something that is no object stands where an item would.
-    stray: bool,
+    /// The line of something that is no object and stands where an item would.
+    stray: Option<u64>,
 }
 
 /// Reads a stream of JSON values.
@@ -127,7 +127,7 @@ impl Cutter {
         if self.depth > self.base {
             self.item.extend_from_slice(bytes);
         } else if self.in_list {
-            self.stray = true;
+            self.stray.get_or_insert(self.line);
         } else {
             self.list.extend_from_slice(bytes);
         }
@@ -135,8 +135,8 @@ impl Cutter {
 
     /// Says that something among the items was none.
     fn end_stray(&mut self, batch: &mut Batch<'_>) {
-        if std::mem::take(&mut self.stray) {
-            batch.problem(self.line, "is no object, and stands among the items of a list");
+        if let Some(line) = self.stray.take() {
+            batch.problem(line, "is no object, and stands among the items of a list");
         }
     }
 
