@@ -96,13 +96,14 @@ impl Asked<'_> {
         let failed = self.beside(group).filter(before).any(bad);
         let answered = self.beside(group).any(|other| before(&other) && !is_failure(other));
         let (label, confidence, other) = match none_ready {
-            Some(true) => (Label::NoEndpoints, Confidence::Certain, None),
-            _ if failed => (Label::OutlierEjected, Confidence::Likely, Some("no-endpoints")),
-            Some(false) => (Label::OutlierEjected, Confidence::Possible, Some("no-endpoints")),
+            // Pods become ready and unready faster than states are saved: likely, and no more.
+            Some(true) => (Label::NoEndpoints, Confidence::Likely, "outlier-ejected"),
+            _ if failed => (Label::OutlierEjected, Confidence::Likely, "no-endpoints"),
+            Some(false) => (Label::OutlierEjected, Confidence::Possible, "no-endpoints"),
             None if answered || group.reporter != Reporter::Client => {
-                (Label::NoEndpoints, Confidence::Possible, Some("outlier-ejected"))
+                (Label::NoEndpoints, Confidence::Possible, "outlier-ejected")
             }
-            None => (Label::NoEndpoints, Confidence::Likely, Some("outlier-ejected")),
+            None => (Label::NoEndpoints, Confidence::Likely, "outlier-ejected"),
         };
         let says = if failed && label == Label::OutlierEjected {
             "no endpoint is left, after answers that failed"
@@ -111,7 +112,7 @@ impl Asked<'_> {
         };
         let text = format!("{}: {says}", at_side(group));
         let mut cause = self.base(group, label, confidence, &text);
-        cause.alternatives.extend(other);
+        cause.alternatives.push(other);
         cause
     }
 

@@ -147,6 +147,9 @@ fn a_flag_that_has_one_meaning_is_certain_and_others_name_what_else_leaves_them(
             "1 client-cert-expired certain",
         ),
         (reset, tls("SOME_NEW_ERROR"), "1 unknown possible"),
+        ("400 DPE http1.codec_error", "-".to_owned(), "1 bad-request possible or mtls-to-plaintext"),
+        ("400 DPE http2.some_violation", "-".to_owned(), "1 bad-request possible or mtls-to-plaintext"),
+        ("431 DPE http1.headers_too_large", "-".to_owned(), "1 bad-request certain"),
         ("101 DC downstream_remote_disconnect", "-".to_owned(), ""),
         ("404 - via_upstream", "-".to_owned(), ""),
         ("200 - via_upstream", "-".to_owned(), ""),
@@ -214,7 +217,7 @@ fn no_endpoint_is_told_by_the_objects_and_ejection_by_what_came_before() {
     let none = client(30, "503 UH no_healthy_upstream", "-");
     let failed = client(10, "503 - via_upstream", "-");
     let empty = mesh("", "", &[]);
-    assert_eq!(said(&empty, &none, ""), ["1 no-endpoints certain"]);
+    assert_eq!(said(&empty, &none, ""), ["1 no-endpoints likely or outlier-ejected"]);
     let said_of =
         |mesh: &str, lines: &str| said(mesh, lines, "").into_iter().find(|line| !line.contains("app-error"));
     let ejected = Some("1 outlier-ejected likely or no-endpoints".to_owned());

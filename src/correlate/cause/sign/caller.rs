@@ -11,6 +11,10 @@ const fn malformed(details: &'static [&'static str]) -> Sign {
     sign(Writer::Any, "-", Label::BadRequest, "the request is not valid HTTP").text(details)
 }
 
+const fn invalid(details: &'static [&'static str]) -> Sign {
+    sign(Writer::Any, "DPE", Label::BadRequest, "the request is not valid HTTP").text(details)
+}
+
 pub(super) const SIGNS: &[Sign] = &[
     sign(Writer::Client, "DC", Label::CallerGaveUp, "the caller went away"),
     // The client's proxy closes as well, where its own timeout is over.
@@ -21,7 +25,11 @@ pub(super) const SIGNS: &[Sign] = &[
     sign(Writer::Any, "DPE", Label::BadRequest, "what came is no HTTP")
         .text(&["codec_error"])
         .possible(TLS_AS_HTTP),
-    sign(Writer::Any, "DPE", Label::BadRequest, "the request is not valid HTTP"),
+    // These were read far enough to say what is wrong with them.
+    invalid(&["http1."]),
+    invalid(&["http.invalid_authority"]),
+    invalid(&["low_version"]),
+    sign(Writer::Any, "DPE", Label::BadRequest, "what came is no HTTP").possible(TLS_AS_HTTP),
     malformed(&["missing_host_header"]),
     malformed(&["path_normalization_failed"]),
     malformed(&["missing_path"]),
