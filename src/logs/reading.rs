@@ -75,6 +75,11 @@ pub struct Reader {
 impl Reader {
     /// Reads a line and hands on the access-log line that it is, or that it makes whole.
     pub fn read(&mut self, number: u64, line: &[u8], take: &mut Take<'_>) -> Outcome {
+        // The ordinary line of a JSON log, without a look at what could stand around it.
+        if line.first() == Some(&b'{') && parse_json(line, |line| take(None, number, line)).is_some() {
+            self.broken = None;
+            return Outcome { access: true, ..Outcome::default() };
+        }
         let mut outcome = Outcome::default();
         peel(line, &mut |found, text| outcome = self.peeled(number, line, found, text, take));
         outcome
