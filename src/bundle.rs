@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use crate::logs::Aggregate;
+use crate::logs::{Aggregate, Watch};
 use crate::model::{Origin, Snapshot};
 
 pub use error::Error;
@@ -57,6 +57,22 @@ pub struct Problem {
 ///
 /// When a path that was named cannot be read at all, or nothing in it could be read as what it claims to be.
 pub fn read(request: &Request) -> Result<Bundle, Error> {
+    objects(request)?.logs(None)
+}
+
+/// The objects of a request, and its logs still to be read.
+pub struct Objects<'a> {
+    request: &'a Request,
+    bundle: Bundle,
+    logs: Vec<(&'a Path, Input)>,
+}
+
+/// Reads the objects that the request names.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn objects(request: &Request) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -81,31 +97,72 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
             return Err(Error::nothing_read(path, &bundle.problems));
         }
     }
-    for (path, text) in &request.logs {
-        let input = input::log_file(path)?;
-        log::read_log(input, Some(text.clone()), &mut bundle);
-    }
-    read_logs(logs, &mut reader, &mut bundle)?;
-    Ok(bundle)
+    let logs = only_logs(logs, &mut reader, &mut bundle)?;
+    Ok(Objects { request, bundle, logs })
 }
 
-fn read_logs(logs: Vec<(&Path, Input)>, reader: &mut ItemReader, bundle: &mut Bundle) -> Result<(), Error> {
-    for (path, input) in logs {
+/// Looks through the inputs that may be logs, and reads those that turn out to be objects.
+fn only_logs<'a>(
+    inputs: Vec<(&'a Path, Input)>,
+    reader: &mut ItemReader,
+    bundle: &mut Bundle,
+) -> Result<Vec<(&'a Path, Input)>, Error> {
+    let mut logs = Vec::new();
+    for (path, input) in inputs {
         let name = Arc::clone(&input.name);
         // What cannot be looked at twice (a pipe) is taken for a log.
         let again = if input.content == Content::Unknown { input.again() } else { None };
         let read = match again.map_or(Whole::Log, log::look_through) {
-            Whole::Log => log::read_log(input, None, bundle),
+            Whole::Log => {
+                logs.push((path, input));
+                true
+            }
             Whole::Objects => read_objects(input, reader, bundle),
             Whole::Neither => false,
         };
-        if !read && path.names_a_folder() {
-            bundle.left_out.push(name);
-        } else if !read {
-            return Err(Error::nothing_read(path, &bundle.problems));
+        if !read {
+            left_out(path, name, bundle)?;
         }
     }
-    Ok(())
+    Ok(logs)
+}
+
+/// A file of a folder may be anything; one that was named may not.
+fn left_out(path: &Path, name: Arc<str>, bundle: &mut Bundle) -> Result<(), Error> {
+    if path.names_a_folder() {
+        bundle.left_out.push(name);
+        return Ok(());
+    }
+    Err(Error::nothing_read(path, &bundle.problems))
+}
+
+impl Objects<'_> {
+    /// What was read.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Reads the logs, and has their lines looked at on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`].
+    pub fn logs(self, watch: Option<&Arc<dyn Watch>>) -> Result<Bundle, Error> {
+        let Self { request, mut bundle, logs } = self;
+        bundle.logs.set_watch(watch.cloned());
+        for (path, pod) in &request.logs {
+            let input = input::log_file(path)?;
+            log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+        }
+        for (path, input) in logs {
+            let name = Arc::clone(&input.name);
+            if !log::read_log(input, None, &mut bundle, watch) && watch.is_none_or(|watch| watch.goes_on()) {
+                left_out(path, name, &mut bundle)?;
+            }
+        }
+        bundle.logs.set_watch(None);
+        Ok(bundle)
+    }
 }
 
 /// Whether anything was read as an object.

@@ -21,8 +21,8 @@ pub mod ztunnel;
 pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{
-    Aggregate, Durations, Evidence, Group, GroupIndex, JoinKind, Joined, Limits, LineCounts, Link, PodName,
-    PodOf, Sample, SourceId, SourceName,
+    Aggregate, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex, JoinKind, Joined, Limits,
+    LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch, ZtunnelGroup, ZtunnelKey,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use other_layouts::{behind_prefix, is_of_other_layout};

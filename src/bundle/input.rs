@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, Problem, open};
-use crate::logs::{Detector, Parsed, PodName};
+use crate::logs::{Detector, Parsed, PodName, parse_ztunnel};
 use crate::model::Origin;
 
 /// How much of an input is looked at to tell what it is.
@@ -209,7 +209,7 @@ fn content_of(beginning: &[u8]) -> Content {
         {
             return Content::Objects;
         }
-        if matches!(detector.parse(line), Parsed::Access(_)) {
+        if matches!(detector.parse(line), Parsed::Access(_)) || parse_ztunnel(line).is_some() {
             return Content::Log;
         }
     }

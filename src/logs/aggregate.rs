@@ -9,21 +9,30 @@ use std::sync::Arc;
 
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
+use super::fields::AnyLine;
 use super::other_layouts::behind_prefix;
 use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
+use super::ztunnel::{ZtunnelLine, parse_ztunnel};
 
+mod by_fields;
 mod evidence;
 mod quantiles;
 mod table;
 mod view;
+mod watch;
+mod ztunnel_groups;
 
+pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
 pub use quantiles::Durations;
 pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
+pub use watch::Watch;
+pub use ztunnel_groups::{End, ZtunnelGroup, ZtunnelKey};
 
 use evidence::{Counted, Joins};
 use table::{Fixed, Key, PodKind, Table};
+use ztunnel_groups::ZtunnelGroups;
 
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -162,6 +171,7 @@ pub struct Aggregate {
     lines: LineCounts,
     formats: [u64; Format::ALL.len()],
     groups: Table,
+    ztunnel: ZtunnelGroups,
     other_groups: u64,
     duration_budget: usize,
     joins: Joins,
@@ -169,6 +179,7 @@ pub struct Aggregate {
     cut: Vec<(SourceId, u64)>,
     /// Sources with lines of layouts that are not read, with their number.
     other_layouts: Vec<(SourceId, u64)>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Default for Aggregate {
@@ -191,12 +202,19 @@ impl Aggregate {
             lines: LineCounts::default(),
             formats: [0; Format::ALL.len()],
             groups: Table::default(),
+            ztunnel: ZtunnelGroups::default(),
             other_groups: 0,
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
             other_layouts: Vec::new(),
+            watch: None,
         }
+    }
+
+    /// Has every line of now on looked at, or none any more.
+    pub fn set_watch(&mut self, watch: Option<Arc<dyn Watch>>) {
+        self.watch = watch;
     }
 
     /// Notes that a source ends within a line that could not be read.
@@ -240,6 +258,9 @@ impl Aggregate {
     /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
     #[inline]
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if self.watch.is_some() {
+            self.show_line(source, line_no, bytes);
+        }
         let known = self.sources.get_mut(source.0 as usize);
         match &known.and_then(|source| source.detector.read(bytes)) {
             Some(line) => self.add_access(source, line_no, line),
@@ -247,14 +268,38 @@ impl Aggregate {
         }
     }
 
-    /// Reads a line again without what a collector put in front of it.
+    #[cold]
+    fn show_line(&self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if let (Some(watch), Some(name)) = (&self.watch, self.source(source)) {
+            watch.line(name, line_no, bytes);
+        }
+    }
+
+    /// Reads a line again without what a collector put in front of it, and as one of ztunnel.
     #[cold]
     fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let known = self.sources.get_mut(source.0 as usize);
         let line = known.and_then(|source| source.detector.read(behind_prefix(bytes)?));
         match &line {
             Some(line) => self.add_access(source, line_no, line),
-            None => self.add_other(),
+            None => match parse_ztunnel(bytes) {
+                Some(line) => self.add_ztunnel(source, line_no, &line),
+                None => self.add_other(),
+            },
+        }
+    }
+
+    /// Counts a line of ztunnel.
+    pub fn add_ztunnel(&mut self, source: SourceId, line_no: u64, line: &ZtunnelLine<'_>) {
+        self.lines.read += 1;
+        self.lines.parsed += 1;
+        let time = parse_time(line.time.as_bytes());
+        let sample = Sample { source, line: line_no };
+        if !self.ztunnel.add(line, sample, time, self.limits.groups, &mut self.duration_budget) {
+            self.other_groups += 1;
+        }
+        if let Some(watch) = &self.watch {
+            watch.access(AnyLine::Ztunnel(line), &ztunnel_groups::pod_of(line), None);
         }
     }
 
@@ -262,6 +307,9 @@ impl Aggregate {
     pub fn add_other(&mut self) {
         self.lines.read += 1;
         self.lines.other += 1;
+        if let Some(watch) = &self.watch {
+            watch.other();
+        }
     }
 
     /// Counts a line that another reader has read.
@@ -275,7 +323,11 @@ impl Aggregate {
         }
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
         let key = key_of(line, pod);
-        let Some((index, group)) = self.groups.find_or_insert(&key, self.limits.groups) else {
+        let found = self.groups.find_or_insert(&key, self.limits.groups);
+        if let Some(watch) = &self.watch {
+            show_access(&**watch, line, &key, found.as_ref().map(|(index, _)| *index));
+        }
+        let Some((index, group)) = found else {
             self.other_groups += 1;
             return;
         };
@@ -316,6 +368,16 @@ impl Aggregate {
         self.groups.groups().get(index.0 as usize).map(|stored| view::group(index, stored))
     }
 
+    /// The groups of ztunnel's lines, in the order in which they were first seen.
+    pub fn ztunnel_groups(&self) -> Vec<ZtunnelGroup> {
+        self.ztunnel.groups()
+    }
+
+    /// How many lines ztunnel wrote.
+    pub fn ztunnel_lines(&self) -> u64 {
+        self.ztunnel.lines
+    }
+
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
         self.groups.groups().len()
@@ -336,6 +398,12 @@ impl Aggregate {
     pub fn forget_joins_before(&mut self, micros: i64) {
         self.joins.forget_before(micros);
     }
+}
+
+#[cold]
+fn show_access(watch: &dyn Watch, line: &AccessLine<'_>, key: &Key<'_>, index: Option<u32>) {
+    let [pod, ..] = key.parts;
+    watch.access(AnyLine::Envoy(line), &view::pod_of(key.fixed.pod, pod), index.map(GroupIndex));
 }
 
 fn sni_index(sni: Sni) -> usize {

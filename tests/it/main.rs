@@ -19,6 +19,7 @@ mod interception;
 mod layers;
 mod legacy_format;
 mod limits;
+mod log_lines;
 mod map;
 mod mutations;
 mod networks;
