@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use super::access_line::{AccessLine, Format, Sni, value};
 use super::access_text::Detector;
-use super::fields::AnyLine;
 use super::other_layouts::behind_prefix;
 use super::time::parse_time;
 use super::upstream_cluster::{Reporter, reporter_of};
-use super::ztunnel::{ZtunnelLine, parse_ztunnel};
+use super::ztunnel::parse_ztunnel;
 
 mod by_fields;
 mod evidence;
@@ -212,11 +211,6 @@ impl Aggregate {
         }
     }
 
-    /// Has every line of now on looked at, or none any more.
-    pub fn set_watch(&mut self, watch: Option<Arc<dyn Watch>>) {
-        self.watch = watch;
-    }
-
     /// Notes that a source ends within a line that could not be read.
     pub fn add_cut(&mut self, source: SourceId, line: u64) {
         self.cut.push((source, line));
@@ -268,13 +262,6 @@ impl Aggregate {
         }
     }
 
-    #[cold]
-    fn show_line(&self, source: SourceId, line_no: u64, bytes: &[u8]) {
-        if let (Some(watch), Some(name)) = (&self.watch, self.source(source)) {
-            watch.line(name, line_no, bytes);
-        }
-    }
-
     /// Reads a line again without what a collector put in front of it, and as one of ztunnel.
     #[cold]
     fn add_prefixed(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
@@ -286,20 +273,6 @@ impl Aggregate {
                 Some(line) => self.add_ztunnel(source, line_no, &line),
                 None => self.add_other(),
             },
-        }
-    }
-
-    /// Counts a line of ztunnel.
-    pub fn add_ztunnel(&mut self, source: SourceId, line_no: u64, line: &ZtunnelLine<'_>) {
-        self.lines.read += 1;
-        self.lines.parsed += 1;
-        let time = parse_time(line.time.as_bytes());
-        let sample = Sample { source, line: line_no };
-        if !self.ztunnel.add(line, sample, time, self.limits.groups, &mut self.duration_budget) {
-            self.other_groups += 1;
-        }
-        if let Some(watch) = &self.watch {
-            watch.access(AnyLine::Ztunnel(line), &ztunnel_groups::pod_of(line), None);
         }
     }
 
@@ -325,7 +298,7 @@ impl Aggregate {
         let key = key_of(line, pod);
         let found = self.groups.find_or_insert(&key, self.limits.groups);
         if let Some(watch) = &self.watch {
-            show_access(&**watch, line, &key, found.as_ref().map(|(index, _)| *index));
+            watch::show_access(&**watch, line, &key, found.as_ref().map(|(index, _)| *index));
         }
         let Some((index, group)) = found else {
             self.other_groups += 1;
@@ -368,16 +341,6 @@ impl Aggregate {
         self.groups.groups().get(index.0 as usize).map(|stored| view::group(index, stored))
     }
 
-    /// The groups of ztunnel's lines, in the order in which they were first seen.
-    pub fn ztunnel_groups(&self) -> Vec<ZtunnelGroup> {
-        self.ztunnel.groups()
-    }
-
-    /// How many lines ztunnel wrote.
-    pub fn ztunnel_lines(&self) -> u64 {
-        self.ztunnel.lines
-    }
-
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
         self.groups.groups().len()
@@ -398,12 +361,6 @@ impl Aggregate {
     pub fn forget_joins_before(&mut self, micros: i64) {
         self.joins.forget_before(micros);
     }
-}
-
-#[cold]
-fn show_access(watch: &dyn Watch, line: &AccessLine<'_>, key: &Key<'_>, index: Option<u32>) {
-    let [pod, ..] = key.parts;
-    watch.access(AnyLine::Envoy(line), &view::pod_of(key.fixed.pod, pod), index.map(GroupIndex));
 }
 
 fn sni_index(sni: Sni) -> usize {

@@ -235,3 +235,52 @@ impl Watch for Selection {
         !self.state().stopped
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Snapshot;
+    use crate::resolve::Options;
+
+    const LINE: &str = "[2026-03-02T09:00:00.101Z] \"GET / HTTP/1.1\" 200 - 0 91 12 - \"-\" \"curl\" \"id\" \"cart\" \
+                        \"10.8.1.8:80\"";
+
+    /// How many records are handed on of four lines, where so many are wanted; and whether more lines are.
+    fn handed_on(wanted: usize, asked: Asked) -> (usize, bool) {
+        let mesh = Mesh::new(&Snapshot::default(), &Options::default());
+        let count = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&count);
+        let records: Records = Box::new(move |_| {
+            let mut count = counter.lock().unwrap();
+            *count += 1;
+            *count < wanted
+        });
+        let selection = Arc::new(Selection::new(mesh, asked, Some(records)));
+        let watch: Arc<dyn Watch> = Arc::<Selection>::clone(&selection);
+        let mut logs = Aggregate::new();
+        logs.set_watch(Some(watch));
+        let source = logs.add_source(SourceName { file: "a.log".into(), pod: None });
+        for (number, line) in (1..).zip([LINE, "ready", LINE, LINE]) {
+            logs.add_line(source, number, line.as_bytes());
+        }
+        assert_eq!((logs.lines().parsed, logs.lines().other), (3, 1), "what is counted stays the same");
+        let handed_on = *count.lock().unwrap();
+        (handed_on, selection.goes_on())
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_gets_no_more() {
+        assert_eq!(handed_on(9, Asked::default()), (3, true));
+        assert_eq!(handed_on(2, Asked::default()), (2, false));
+        assert_eq!(handed_on(9, Asked { other: true, ..Asked::default() }), (4, true));
+        assert_eq!(handed_on(2, Asked { other: true, ..Asked::default() }), (2, false));
+    }
+
+    #[test]
+    fn only_lines_that_are_wanted_are_handed_on() {
+        let none = Query::parse("code = 404").ok();
+        assert_eq!(handed_on(9, Asked { query: none, ..Asked::default() }), (0, true));
+        let takes: Takes = Box::new(|pod, host| pod.is_some() || host.is_some());
+        assert_eq!(handed_on(9, Asked { takes: Some(takes), other: true, ..Asked::default() }), (0, true));
+    }
+}

@@ -4,7 +4,9 @@
 use rustc_hash::FxHashMap;
 
 use super::quantiles::Quantiles;
-use super::{Durations, FirstSamples, PodOf, Sample, TimeRange};
+use super::{Aggregate, Durations, FirstSamples, PodOf, Sample, SourceId, TimeRange};
+use crate::logs::fields::AnyLine;
+use crate::logs::time::parse_time;
 use crate::logs::upstream_cluster::Reporter;
 use crate::logs::ztunnel::ZtunnelLine;
 
@@ -161,5 +163,31 @@ fn key_of(line: &ZtunnelLine<'_>) -> ZtunnelKey {
         port: super::port_of(target.as_bytes()),
         mtls: told.then(|| line.is_mtls()),
         error: line.error.as_deref().map(str::to_owned),
+    }
+}
+
+impl Aggregate {
+    /// Counts a line of ztunnel.
+    pub fn add_ztunnel(&mut self, source: SourceId, line_no: u64, line: &ZtunnelLine<'_>) {
+        self.lines.read += 1;
+        self.lines.parsed += 1;
+        let time = parse_time(line.time.as_bytes());
+        let sample = Sample { source, line: line_no };
+        if !self.ztunnel.add(line, sample, time, self.limits.groups, &mut self.duration_budget) {
+            self.other_groups += 1;
+        }
+        if let Some(watch) = &self.watch {
+            watch.access(AnyLine::Ztunnel(line), &pod_of(line), None);
+        }
+    }
+
+    /// The groups of ztunnel's lines, in the order in which they were first seen.
+    pub fn ztunnel_groups(&self) -> Vec<ZtunnelGroup> {
+        self.ztunnel.groups()
+    }
+
+    /// How many lines ztunnel wrote.
+    pub fn ztunnel_lines(&self) -> u64 {
+        self.ztunnel.lines
     }
 }
