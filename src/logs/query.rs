@@ -9,8 +9,10 @@ use super::fields::{Field, FieldValue, Seen};
 use super::time::{Rfc3339, parse_time};
 
 mod parse;
+mod value;
 
-pub use parse::{Mistake, millis as parse_millis};
+pub use parse::Mistake;
+pub use value::millis as parse_millis;
 
 /// A query as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
