@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness};
+use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
 pub use error::Error;
@@ -57,15 +57,22 @@ pub struct Problem {
 ///
 /// When a path that was named cannot be read at all, or nothing in it could be read as what it claims to be.
 pub fn read(request: &Request) -> Result<Bundle, Error> {
-    read_with(request, None)
+    objects(request, None)?.logs(None)
 }
 
-/// The same, with a format string for the text lines that are of no other.
+/// The objects of a request, and its logs still to be read.
+pub struct Objects<'a> {
+    request: &'a Request,
+    bundle: Bundle,
+    logs: Vec<(&'a Path, Input)>,
+}
+
+/// Reads the objects that the request names. A format string may be given for the text lines that are of no other.
 ///
 /// # Errors
 ///
-/// As for [`read`].
-pub fn read_with(request: &Request, log_format: Option<LogFormat>) -> Result<Bundle, Error> {
+/// As [`read`].
+pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -97,12 +104,8 @@ pub fn read_with(request: &Request, log_format: Option<LogFormat>) -> Result<Bun
     }
     let formats = formats(&bundle.snapshot, log_format);
     bundle.logs.use_formats(formats.clone());
-    for (path, text) in &request.logs {
-        let input = input::log_file(path)?;
-        log::read_log(input, Some(text.clone()), &mut bundle);
-    }
-    read_logs(logs, &formats, &mut reader, &mut bundle)?;
-    Ok(bundle)
+    let logs = only_logs(logs, &formats, &mut reader, &mut bundle)?;
+    Ok(Objects { request, bundle, logs })
 }
 
 /// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
@@ -113,28 +116,69 @@ fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
     Formats::new(texts.filter_map(|text| LogFormat::compile(text, Strictness::Lenient).ok()), given)
 }
 
-fn read_logs(
-    logs: Vec<(&Path, Input)>,
+/// Looks through the inputs that may be logs, and reads those that turn out to be objects.
+fn only_logs<'a>(
+    inputs: Vec<(&'a Path, Input)>,
     formats: &Formats,
     reader: &mut ItemReader,
     bundle: &mut Bundle,
-) -> Result<(), Error> {
-    for (path, input) in logs {
+) -> Result<Vec<(&'a Path, Input)>, Error> {
+    let mut logs = Vec::new();
+    for (path, input) in inputs {
         let name = Arc::clone(&input.name);
         // What cannot be looked at twice (a pipe) is taken for a log.
         let again = if input.content == Content::Unknown { input.again() } else { None };
         let read = match again.map_or(Whole::Log, |again| log::look_through(again, formats)) {
-            Whole::Log => log::read_log(input, None, bundle),
+            Whole::Log => {
+                logs.push((path, input));
+                true
+            }
             Whole::Objects => read_objects(input, reader, bundle),
             Whole::Neither => false,
         };
-        if !read && path.names_a_folder() {
-            bundle.left_out.push(name);
-        } else if !read {
-            return Err(Error::nothing_read(path, &bundle.problems));
+        if !read {
+            left_out(path, name, bundle)?;
         }
     }
-    Ok(())
+    Ok(logs)
+}
+
+/// A file of a folder may be anything; one that was named may not.
+fn left_out(path: &Path, name: Arc<str>, bundle: &mut Bundle) -> Result<(), Error> {
+    if path.names_a_folder() {
+        bundle.left_out.push(name);
+        return Ok(());
+    }
+    Err(Error::nothing_read(path, &bundle.problems))
+}
+
+impl Objects<'_> {
+    /// What was read.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Reads the logs, and has their lines looked at on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`].
+    pub fn logs(self, watch: Option<&Arc<dyn Watch>>) -> Result<Bundle, Error> {
+        let Self { request, mut bundle, logs } = self;
+        bundle.logs.set_watch(watch.cloned());
+        for (path, pod) in &request.logs {
+            let input = input::log_file(path)?;
+            log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+        }
+        for (path, input) in logs {
+            let name = Arc::clone(&input.name);
+            if !log::read_log(input, None, &mut bundle, watch) && watch.is_none_or(|watch| watch.goes_on()) {
+                left_out(path, name, &mut bundle)?;
+            }
+        }
+        bundle.logs.set_watch(None);
+        Ok(bundle)
+    }
 }
 
 /// Whether anything was read as an object.

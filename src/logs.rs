@@ -12,24 +12,30 @@ pub mod access_json;
 pub mod access_line;
 pub mod access_text;
 pub mod aggregate;
+pub mod fields;
 pub mod format;
 pub mod other_layouts;
+pub mod query;
 pub mod reading;
 pub mod response_flags;
 pub mod time;
 pub mod upstream_cluster;
 pub mod wrapping;
+pub mod ztunnel;
 
 pub use access_json::parse_json;
 pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{
-    Aggregate, Durations, Evidence, Group, GroupIndex, JoinKind, Joined, Limits, LineCounts, Link, PodName,
-    PodOf, Sample, SourceId, SourceName,
+    Aggregate, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex, JoinKind, Joined, Limits,
+    LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch, ZtunnelGroup, ZtunnelKey,
 };
+pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
+pub use query::{Mistake, Query, parse_millis};
 pub use reading::is_access_line;
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};
 pub use time::{Rfc3339, format_time, parse_time};
 pub use upstream_cluster::{Direction, Reporter, UpstreamCluster, direction_of, reporter_of};
+pub use ztunnel::{ZtunnelLine, parse_ztunnel};

@@ -52,6 +52,13 @@ pub fn colour_depth(flag: Colour) -> Colours {
     }
 }
 
+/// Microseconds since the epoch, now.
+pub fn now_micros() -> i64 {
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Whether the program talks to a terminal at both ends, so that the screen can be shown.
 pub fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()

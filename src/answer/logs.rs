@@ -1,5 +1,7 @@
 //! `logs`: access logs in short, and the causes of what failed.
 
+pub mod selection;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -8,6 +10,7 @@ use super::Read;
 use super::common::{API_VERSION, LogLines, WorkloadRef};
 use crate::correlate::{self, Locator};
 use crate::logs;
+use selection::Selection;
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,16 +24,71 @@ pub struct LogReport {
     pub lines: Lines,
     /// Lines by format.
     pub formats: BTreeMap<String, u64>,
-    /// Lines alike in all that tells them apart, most first.
-    pub groups: Vec<Group>,
+    /// The fields by which the groups were asked for (`--group-by`), by their names in records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<Vec<&'static str>>,
+    /// Lines alike, most first.
+    pub groups: Groups,
     /// Lines that found no place in the groups.
     pub other_groups: u64,
-    /// What failed and why, most first.
+    /// What failed and why, most first. Where lines were selected, those causes that a selected line belongs to, with
+    /// all their lines: a cause rests on the lines of both sides.
     pub causes: Vec<Cause>,
+    /// Lines that are none of an access log, where they are asked for: the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_lines: Option<Vec<OtherLine>>,
+}
+
+/// The groups of a report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Groups {
+    /// Lines alike in all that tells them apart.
+    Alike(Vec<Group>),
+    /// Lines alike in the fields asked for.
+    ByFields(Vec<FieldGroup>),
+}
+
+impl Groups {
+    /// Leaves the first so many; the number of lines in the others.
+    pub fn truncate(&mut self, most: usize) -> u64 {
+        match self {
+            Self::Alike(groups) => groups.drain(most.min(groups.len())..).map(|group| group.count).sum(),
+            Self::ByFields(groups) => groups.drain(most.min(groups.len())..).map(|group| group.count).sum(),
+        }
+    }
+}
+
+/// Lines alike in the fields asked for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldGroup {
+    /// The values by the names of the fields in records; null where the lines have none.
+    pub by: serde_json::Map<String, serde_json::Value>,
+    /// How many.
+    pub count: u64,
+    /// The first, RFC 3339.
+    pub first: Option<String>,
+    /// The last.
+    pub last: Option<String>,
+    /// Durations in milliseconds.
+    pub duration_ms: Option<Durations>,
+}
+
+/// A line that is none of an access log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherLine {
+    /// The file.
+    pub file: String,
+    /// Its number.
+    pub line: u64,
+    /// The line.
+    pub raw: String,
 }
 
 /// Numbers of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Lines {
     /// Read.
     pub read: u64,
@@ -40,6 +98,12 @@ pub struct Lines {
     pub other: u64,
     /// Further lines of files that are parts of one that was read: not among `read`.
     pub joined: u64,
+    /// Of those parsed: asked for. Absent where all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selected: Option<u64>,
+    /// Of those parsed: not selected because they have no time, where times are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_time: Option<u64>,
 }
 
 /// Lines alike.
@@ -68,6 +132,35 @@ pub struct Group {
     pub last: Option<String>,
     /// Durations in milliseconds.
     pub duration_ms: Option<Durations>,
+    /// Both ends, where ztunnel wrote the lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ztunnel: Option<Ztunnel>,
+}
+
+/// What only ztunnel's lines tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ztunnel {
+    /// The client.
+    pub source: ZtunnelEnd,
+    /// The server.
+    pub destination: ZtunnelEnd,
+    /// The service called.
+    pub service: Option<String>,
+    /// The port called.
+    pub port: Option<u16>,
+    /// Whether the connection is mutual TLS (on the client's side: is meant to be); null where the line cannot tell.
+    pub mtls: Option<bool>,
+}
+
+/// One end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ZtunnelEnd {
+    /// `namespace/name` of the pod.
+    pub workload: Option<String>,
+    /// Its identity.
+    pub identity: Option<String>,
+    /// Its address, where the pod is not known.
+    pub address: Option<String>,
 }
 
 /// Durations in milliseconds.
@@ -100,23 +193,108 @@ pub struct Cause {
     pub alternatives: Vec<String>,
 }
 
-/// The logs in short.
-pub fn report(read: &Read) -> LogReport {
+/// The logs in short; with a selection, the lines that it took.
+pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
     let locator = Locator::new(&read.mesh);
     let counts = read.logs.lines();
-    let mut groups: Vec<_> = read.logs.groups().collect();
-    groups.sort_by_key(|group| (std::cmp::Reverse(group.count), group.index));
-    LogReport {
+    let formats = read.logs.formats().map(|(format, count)| (format.name().to_owned(), count));
+    let ztunnel = Some((logs::ztunnel::FORMAT.to_owned(), read.logs.ztunnel_lines()));
+    let causes = correlate::causes(&locator, &read.logs);
+    let mut report = LogReport {
         api_version: API_VERSION,
         kind: "LogReport",
-        lines: Lines { read: counts.read, parsed: counts.parsed, other: counts.other, joined: counts.joined },
-        formats: read.logs.formats().map(|(format, count)| (format.name().to_owned(), count)).collect(),
-        groups: groups.iter().map(|group| group_of(&locator, group)).collect(),
-        other_groups: read.logs.other_groups(),
-        causes: correlate::causes(&locator, &read.logs)
-            .iter()
-            .map(|cause| cause_of(&locator, cause))
-            .collect(),
+        lines: Lines {
+            read: counts.read,
+            parsed: counts.parsed,
+            other: counts.other,
+            joined: counts.joined,
+            selected: None,
+            without_time: None,
+        },
+        formats: formats.chain(ztunnel.filter(|(_, count)| *count > 0)).collect(),
+        group_by: None,
+        groups: Groups::Alike(Vec::new()),
+        other_groups: 0,
+        causes: Vec::new(),
+        other_lines: None,
+    };
+    let Some(selection) = selection else {
+        report.groups = Groups::Alike(groups_of(&locator, &read.logs));
+        report.other_groups = read.logs.other_groups();
+        report.causes = causes.iter().map(|cause| cause_of(&locator, cause)).collect();
+        return report;
+    };
+    let asked = selection.asked();
+    let state = selection.state();
+    report.lines.selected = Some(state.selected);
+    report.lines.without_time =
+        (asked.since.is_some() || asked.until.is_some()).then_some(state.without_time);
+    if let Some(by) = &state.by {
+        report.group_by = Some(asked.group_by.iter().map(|field| field.name()).collect());
+        report.groups = Groups::ByFields(by.groups().into_iter().map(field_group_of).collect());
+        report.other_groups = by.other_groups();
+    } else {
+        report.groups = Groups::Alike(groups_of(&locator, &state.chosen));
+        report.other_groups = state.chosen.other_groups();
+    }
+    let is_taken = |group: &logs::GroupIndex| state.taken.get(group.number()).is_some_and(|taken| *taken > 0);
+    let taken = causes.iter().filter(|cause| cause.groups.iter().any(is_taken));
+    report.causes = taken.map(|cause| cause_of(&locator, cause)).collect();
+    let other = |line: &selection::OtherLine| OtherLine {
+        file: line.file.to_string(),
+        line: line.line,
+        raw: line.raw.clone(),
+    };
+    report.other_lines = asked.other.then(|| state.others.iter().map(other).collect());
+    report
+}
+
+/// The groups of Envoy's and of ztunnel's lines, most lines first.
+fn groups_of(locator: &Locator<'_>, logs: &logs::Aggregate) -> Vec<Group> {
+    let mut groups: Vec<_> = logs.groups().map(|group| group_of(locator, &group)).collect();
+    groups.extend(logs.ztunnel_groups().into_iter().map(|group| ztunnel_group_of(locator, group)));
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups
+}
+
+fn field_group_of(group: logs::FieldGroup) -> FieldGroup {
+    FieldGroup {
+        by: group.values.into_iter().map(|(field, value)| (field.name().to_owned(), value)).collect(),
+        count: group.count,
+        first: group.first.map(logs::format_time),
+        last: group.last.map(logs::format_time),
+        duration_ms: durations_of(group.duration_ms),
+    }
+}
+
+fn durations_of(durations: Option<logs::Durations>) -> Option<Durations> {
+    durations.map(|durations| Durations { p50: durations.p50, p99: durations.p99 })
+}
+
+/// A group of ztunnel's lines: it has no code, flags and upstream cluster.
+fn ztunnel_group_of(locator: &Locator<'_>, group: logs::ZtunnelGroup) -> Group {
+    let end =
+        |end: logs::End| ZtunnelEnd { workload: end.workload, identity: end.identity, address: end.address };
+    let key = group.key;
+    Group {
+        reporter: key.reporter.name().to_owned(),
+        pod: locator.path_of(&key.pod),
+        upstream_cluster: None,
+        response_code: None,
+        response_flags: Vec::new(),
+        details: Some(key.message),
+        reason: key.error,
+        count: group.count,
+        first: group.first.map(logs::format_time),
+        last: group.last.map(logs::format_time),
+        duration_ms: durations_of(group.duration_ms),
+        ztunnel: Some(Ztunnel {
+            source: end(key.source),
+            destination: end(key.destination),
+            service: key.service,
+            port: key.port,
+            mtls: key.mtls,
+        }),
     }
 }
 
@@ -133,7 +311,8 @@ pub(super) fn group_of(locator: &Locator<'_>, group: &logs::Group) -> Group {
         count: group.count,
         first: group.first.map(logs::format_time),
         last: group.last.map(logs::format_time),
-        duration_ms: group.duration_ms.map(|durations| Durations { p50: durations.p50, p99: durations.p99 }),
+        duration_ms: durations_of(group.duration_ms),
+        ztunnel: None,
     }
 }
 

@@ -13,7 +13,7 @@ pub fn answer(read: &Read, question: &Question) -> Answer {
         Question::Check => Answer::Check(Arc::new(check::check(read))),
         Question::Tls => Answer::Tls(Arc::new(tls_check::table(read))),
         Question::Rules => Answer::Rules(Arc::new(rules::table(read))),
-        Question::Logs => Answer::Logs(Arc::new(logs::report(read))),
+        Question::Logs => Answer::Logs(Arc::new(logs::report(read, None))),
         Question::Explain(code) => Answer::Explain(explain::explain(code).map(Arc::new)),
         Question::Why { service, port, client } => match query(read, service, *port, client.as_deref()) {
             Ok(query) => why::why(read, &query).map_or_else(

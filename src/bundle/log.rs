@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::input::Input;
 use super::{BLOCK, Bundle, Problem};
-use crate::logs::{Formats, PodName, SourceName, is_access_line, is_of_other_layout};
+use crate::logs::{Formats, PodName, SourceName, Watch, is_access_line, is_of_other_layout, parse_ztunnel};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
@@ -24,7 +24,11 @@ pub(super) enum Whole {
 pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
-        log = log || is_access_line(line) || is_of_other_layout(line) || formats.take(line);
+        log = log
+            || is_access_line(line)
+            || is_of_other_layout(line)
+            || parse_ztunnel(line).is_some()
+            || formats.take(line);
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects
@@ -39,14 +43,20 @@ pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
 }
 
 /// Folds a log into the bundle. False when not one line is an access-log line, in whatever layout.
-pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) -> bool {
+pub(super) fn read_log(
+    input: Input,
+    pod: Option<PodName>,
+    bundle: &mut Bundle,
+    watch: Option<&Arc<dyn Watch>>,
+) -> bool {
     let file = Arc::clone(&input.name);
     let pod = pod.or_else(|| pod_of_path(&file, &bundle.snapshot));
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let mut before_last = before;
-    let read = lines(input.text, |number, line| {
+    let text = Watched { text: input.text, watch: watch.cloned() };
+    let read = lines(text, |number, line| {
         before_last = logs.lines().parsed;
         logs.add_line(source, number, line);
     });
@@ -63,6 +73,21 @@ pub(super) fn read_log(input: Input, pod: Option<PodName>, bundle: &mut Bundle) 
         }
     }
     any || other
+}
+
+/// A text that ends as soon as nobody wants more of it.
+struct Watched {
+    text: Box<dyn Read + Send>,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.watch.as_ref().is_some_and(|watch| !watch.goes_on()) {
+            return Ok(0);
+        }
+        self.text.read(buffer)
+    }
 }
 
 /// Hands on each line with its number, from 1, without its line end. The number of the last is returned where it has

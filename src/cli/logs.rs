@@ -1,10 +1,17 @@
 //! `logs`.
 
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex};
+
 use clap::Args;
 
-use super::{Common, Outcome, Refusal, source};
-use crate::answer::logs;
+use super::{Common, Outcome, Refusal, message, source};
+use crate::answer::logs::selection::{Asked, Records, Selection, Takes};
+use crate::answer::logs::{self, Groups};
+use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
+use crate::settings;
+use crate::text::visible_json;
 
 /// Flags of `logs`.
 #[derive(Debug, Args)]
@@ -12,30 +19,181 @@ pub(super) struct Flags {
     /// Only lines of these pods or workloads, or towards these services
     #[arg(value_name = "POD|SERVICE")]
     names: Vec<String>,
+    /// Only lines for which this holds, such as "code>=500 and flags has UC and host~productpage and duration>1s".
+    /// Fields are those of -o ndjson; signs are = != < <= > >= ~ (contains) !~ has; words are and, or, not, ( )
+    #[arg(long = "where", value_name = "QUERY")]
+    query: Option<String>,
+    /// Only lines from this time on: 2026-01-31T12:00:00Z, or a time span before now such as 15m
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only lines up to this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Group by these fields, with commas between, such as code,flags,host
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    group_by: Vec<String>,
+    /// Only the first groups; the lines of the others are counted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    top: Option<u64>,
+    /// Show the lines that are none of an access log, too
+    #[arg(long)]
+    other: bool,
+    /// With -o ndjson: each line as it was written, too
+    #[arg(long)]
+    raw: bool,
 }
 
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
-    if common.format()? == Format::Ndjson {
-        let text = "logs -o ndjson, one record a line, is not there yet: -o json has the groups";
-        return Err(Refusal::Usage(text.to_owned()).into());
+    let as_records = common.format()? == Format::Ndjson;
+    refuse_unfit(flags, as_records)?;
+    let asked = asked(flags)?;
+    let selects = asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
+    if as_records {
+        return records(common, flags, asked);
     }
-    let read = source::read(common)?;
-    let mut answer = logs::report(&read);
-    let mut wanted = Vec::new();
-    for name in &flags.names {
-        wanted.push(source::log_target(&read, name)?);
+    let mut answer = if selects || asked.other || !asked.group_by.is_empty() {
+        let (read, selection) = read(common, flags, asked, None)?;
+        logs::report(&read, Some(&selection))
+    } else {
+        let read = source::read(common)?;
+        let mut answer = logs::report(&read, None);
+        narrow(common, flags, &read, &mut answer)?;
+        answer
+    };
+    if let Some(most) = flags.top {
+        answer.other_groups += answer.groups.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     }
-    if !wanted.is_empty() {
-        answer.groups.retain(|group| wanted.iter().any(|target| target.takes_group(group)));
-        answer.causes.retain(|cause| wanted.iter().any(|target| target.takes_cause(cause)));
-    }
-    let namespace = |path: &str| path.split('/').next().map(str::to_owned);
-    answer.groups.retain(|group| {
-        let pod = group.pod.as_deref().and_then(namespace);
-        let host =
-            group.upstream_cluster.as_deref().and_then(|name| name.split('|').nth(3)?.split('.').nth(1));
-        common.shows(pod.as_deref()) || common.shows(host)
-    });
     common.write(&answer)?;
+    Ok(Outcome::Fine)
+}
+
+/// Flags that would have no effect.
+fn refuse_unfit(flags: &Flags, as_records: bool) -> anyhow::Result<()> {
+    let text = if as_records && (flags.top.is_some() || !flags.group_by.is_empty()) {
+        "-o ndjson writes lines and has no groups: --group-by and --top go with the other formats"
+    } else if !as_records && flags.raw {
+        "--raw goes with -o ndjson"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Usage(text.to_owned()).into())
+}
+
+fn asked(flags: &Flags) -> anyhow::Result<Asked> {
+    let usage = |text: String| Refusal::Usage(text);
+    let query = flags.query.as_deref().map(Query::parse).transpose();
+    let query = query.map_err(|mistake| usage(format!("--where: {mistake}")))?;
+    let mut group_by = Vec::new();
+    for name in &flags.group_by {
+        let Some(field) = Field::named(&name.trim().to_ascii_lowercase()) else {
+            let names: Vec<_> = Field::ALL.iter().map(|field| field.name()).collect();
+            let text = format!("--group-by: no field is called {name}; there are {}", names.join(", "));
+            return Err(usage(text).into());
+        };
+        if !group_by.contains(&field) {
+            group_by.push(field);
+        }
+    }
+    let (since, until) = (time("--since", flags.since.as_ref())?, time("--until", flags.until.as_ref())?);
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(usage("--since is later than --until".to_owned()).into());
+    }
+    Ok(Asked { query, since, until, group_by, other: flags.other, raw: flags.raw, takes: None })
+}
+
+/// A time stamp, or a time span before now; in microseconds since the epoch.
+fn time(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let span = || {
+        // A bare number could be seconds or milliseconds.
+        let span = parse_millis(text).filter(|_| !text.bytes().all(|byte| byte.is_ascii_digit()))?;
+        settings::now_micros().checked_sub(i64::try_from(span).ok()?.checked_mul(1000)?)
+    };
+    let time = parse_time(text.as_bytes()).or_else(span);
+    let usage =
+        || format!("{flag} {text}: expected a time such as 2026-01-31T12:00:00Z or a span such as 15m");
+    Ok(Some(time.ok_or_else(|| Refusal::Usage(usage()))?))
+}
+
+/// Reads everything, with the selection made on the way.
+fn read(
+    common: &Common,
+    flags: &Flags,
+    mut asked: Asked,
+    records: Option<Records>,
+) -> anyhow::Result<(crate::answer::Read, Arc<Selection>)> {
+    let mut made = None;
+    let read = source::read_watched(common, |read| {
+        asked.takes = takes(common, flags, read)?;
+        let selection = Arc::new(Selection::new(Arc::clone(&read.mesh), asked, records));
+        made = Some(Arc::clone(&selection));
+        let watch: Arc<dyn Watch> = selection;
+        Ok(watch)
+    })?;
+    let selection = made.ok_or_else(|| anyhow::anyhow!("no line was looked at"))?;
+    Ok((read, selection))
+}
+
+/// Lines of the pods, services and namespaces asked for.
+fn takes(common: &Common, flags: &Flags, read: &crate::answer::Read) -> anyhow::Result<Option<Takes>> {
+    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| source::log_target(read, name)).collect();
+    let targets = targets?;
+    if targets.is_empty() && common.namespace.is_empty() {
+        return Ok(None);
+    }
+    let common = common.clone();
+    Ok(Some(Box::new(move |pod, host| {
+        (targets.is_empty() || targets.iter().any(|target| target.takes(pod, host)))
+            && shows(&common, pod, host)
+    })))
+}
+
+/// Whether the namespace of the pod or of the host is to be shown.
+fn shows(common: &Common, pod: Option<&str>, host: Option<&str>) -> bool {
+    let of_pod = pod.and_then(|path| path.split('/').next());
+    common.shows(of_pod) || common.shows(host.and_then(|host| host.split('.').nth(1)))
+}
+
+/// Leaves the groups and causes of the pods, services and namespaces asked for.
+fn narrow(
+    common: &Common,
+    flags: &Flags,
+    read: &crate::answer::Read,
+    answer: &mut logs::LogReport,
+) -> anyhow::Result<()> {
+    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| source::log_target(read, name)).collect();
+    let targets = targets?;
+    let Groups::Alike(groups) = &mut answer.groups else { return Ok(()) };
+    if !targets.is_empty() {
+        groups.retain(|group| targets.iter().any(|target| target.takes_group(group)));
+        answer.causes.retain(|cause| targets.iter().any(|target| target.takes_cause(cause)));
+    }
+    groups.retain(|group| shows(common, group.pod.as_deref(), source::host_of_group(group)));
+    Ok(())
+}
+
+/// `-o ndjson`: each line as it is read.
+fn records(common: &Common, flags: &Flags, asked: Asked) -> anyhow::Result<Outcome> {
+    let out = Arc::new(Mutex::new((io::BufWriter::new(io::stdout()), None::<io::Error>)));
+    let sink = Arc::clone(&out);
+    let records: Records = Box::new(move |record| {
+        let Ok(mut sink) = sink.lock() else { return false };
+        let (out, failed) = &mut *sink;
+        if let Err(error) = writeln!(out, "{}", visible_json(record)) {
+            *failed = Some(error);
+        }
+        failed.is_none()
+    });
+    let (read, selection) = read(common, flags, asked, Some(records))?;
+    let mut out = out.lock().map_err(|_poisoned| anyhow::anyhow!("the records could not be written"))?;
+    let (out, failed) = &mut *out;
+    match failed.take() {
+        Some(error) => return Err(error.into()),
+        None => out.flush()?,
+    }
+    let left = read.logs.lines().other;
+    if left > 0 && !selection.asked().other {
+        message(&format!("lines that are none of an access log: {left} (--other shows them)"));
+    }
     Ok(Outcome::Fine)
 }

@@ -1,6 +1,7 @@
 //! Where the mesh comes from: what the flags name, read and ready to be asked.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,7 +10,7 @@ use super::{Common, Refusal, message};
 use crate::answer::Read;
 use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
 use crate::demo;
-use crate::logs::{LogFormat, PodName, Strictness};
+use crate::logs::{LogFormat, PodName, Strictness, Watch};
 use crate::model::Kind;
 use crate::model::object::Body;
 use crate::resolve::Options;
@@ -87,6 +88,29 @@ pub(super) fn prepare(common: &Common, settings: &Settings, bundle: Bundle) -> R
 }
 
 pub(super) fn bundle(common: &Common) -> anyhow::Result<Bundle> {
+    let request = request(common)?;
+    bundle::objects(&request, given_format(common)?).and_then(|objects| objects.logs(None)).map_err(refused)
+}
+
+/// Reads the objects first, so that lines can be selected by them, and then the logs.
+pub(super) fn read_watched(
+    common: &Common,
+    watch: impl FnOnce(&Read) -> anyhow::Result<Arc<dyn Watch>>,
+) -> anyhow::Result<Read> {
+    let request = request(common)?;
+    let objects = bundle::objects(&request, given_format(common)?).map_err(refused)?;
+    let (settings, mistakes) = settings();
+    let mut read = prepare(common, &settings, objects.bundle().clone());
+    let watch = watch(&read)?;
+    let bundle = objects.logs(Some(&watch)).map_err(refused)?;
+    for text in mistakes.into_iter().chain(messages(&bundle)) {
+        message(&text);
+    }
+    read.logs = Arc::new(bundle.logs);
+    Ok(read)
+}
+
+fn request(common: &Common) -> anyhow::Result<Request> {
     let mut request = Request::default();
     for name in &common.filename {
         if name == DEMO {
@@ -107,11 +131,19 @@ pub(super) fn bundle(common: &Common) -> anyhow::Result<Bundle> {
     if standard > 1 {
         return Err(Refusal::Usage("standard input can be named once only".to_owned()).into());
     }
-    let format = common.log_format.as_deref().map(log_format).transpose()?;
-    bundle::read_with(&request, format).map_err(|error| match error {
+    Ok(request)
+}
+
+/// The format that was named for text lines of no other.
+fn given_format(common: &Common) -> anyhow::Result<Option<LogFormat>> {
+    common.log_format.as_deref().map(log_format).transpose()
+}
+
+fn refused(error: Error) -> anyhow::Error {
+    match error {
         Error::NothingRead { .. } => Refusal::Data(error.to_string()).into(),
         Error::Open { .. } => anyhow::Error::new(error),
-    })
+    }
 }
 
 /// The compiled format. In a shell the line feed at its end is seldom typed as such.
@@ -233,6 +265,12 @@ fn is_service(read: &Read, name: &str) -> bool {
         || name.ends_with(".svc.cluster.local")
 }
 
+/// The host that a group's lines go to.
+pub(super) fn host_of_group(group: &crate::answer::logs::Group) -> Option<&str> {
+    let of_cluster = || group.upstream_cluster.as_deref()?.split('|').nth(3).filter(|host| !host.is_empty());
+    of_cluster().or_else(|| group.ztunnel.as_ref()?.service.as_deref())
+}
+
 /// What `logs` is limited to.
 pub(super) enum LogTarget {
     /// Lines of pods (`namespace/name` each).
@@ -259,14 +297,15 @@ pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
 
 impl LogTarget {
     pub(super) fn takes_group(&self, group: &crate::answer::logs::Group) -> bool {
-        let of = |pods: &[String]| group.pod.as_ref().is_some_and(|pod| pods.contains(pod));
+        self.takes(group.pod.as_deref(), host_of_group(group))
+    }
+
+    /// Whether lines of that pod that go to that host are meant.
+    pub(super) fn takes(&self, pod: Option<&str>, towards: Option<&str>) -> bool {
+        let of = |pods: &[String]| pod.is_some_and(|pod| pods.iter().any(|known| known == pod));
         match self {
             Self::Pods(pods) => of(pods),
-            Self::Service(host, pods) => {
-                let towards =
-                    group.upstream_cluster.as_deref().is_some_and(|name| name.ends_with(&format!("|{host}")));
-                towards || of(pods)
-            }
+            Self::Service(host, pods) => towards == Some(host) || of(pods),
         }
     }
 

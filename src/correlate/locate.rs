@@ -156,7 +156,11 @@ impl<'a> Locator<'a> {
     }
 
     fn reporter(&self, group: &Group) -> Option<usize> {
-        match &group.pod {
+        self.workload_of(&group.pod)
+    }
+
+    fn workload_of(&self, pod: &PodOf) -> Option<usize> {
+        match pod {
             PodOf::Named(pod) => self.mesh.workloads.by_pod(&pod.namespace, &pod.name),
             PodOf::Address(address) => self.mesh.workloads.by_address(address),
             PodOf::Unknown => None,
@@ -165,10 +169,15 @@ impl<'a> Locator<'a> {
 
     /// `namespace/name` of the pod that wrote a group, where it is known.
     pub fn pod_path(&self, group: &Group) -> Option<String> {
-        match &group.pod {
+        self.path_of(&group.pod)
+    }
+
+    /// `namespace/name` of a pod, where it is known.
+    pub fn path_of(&self, pod: &PodOf) -> Option<String> {
+        match pod {
             PodOf::Named(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
             PodOf::Address(_) | PodOf::Unknown => {
-                let workload = self.mesh.workloads.get(self.reporter(group)?)?;
+                let workload = self.mesh.workloads.get(self.workload_of(pod)?)?;
                 Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?))
             }
         }

@@ -14,19 +14,26 @@ use super::access_text::Detector;
 use super::format::Formats;
 use super::reading::Reader;
 use super::upstream_cluster::{Reporter, reporter_of};
-use super::wrapping::Writer;
 
+mod by_fields;
 mod evidence;
 mod quantiles;
 mod table;
+mod unlike;
 mod view;
+mod watch;
+mod ztunnel_groups;
 
+pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
 pub use quantiles::Durations;
 pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
+pub use watch::Watch;
+pub use ztunnel_groups::{End, ZtunnelGroup, ZtunnelKey};
 
 use evidence::{Counted, Joins};
 use table::{Fixed, Key, PodKind, Table};
+use ztunnel_groups::ZtunnelGroups;
 
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,6 +180,7 @@ pub struct Aggregate {
     custom: Arc<Formats>,
     formats: [u64; Format::ALL.len()],
     groups: Table,
+    ztunnel: ZtunnelGroups,
     other_groups: u64,
     duration_budget: usize,
     joins: Joins,
@@ -182,6 +190,7 @@ pub struct Aggregate {
     pods: FxHashMap<Arc<str>, Option<PodName>>,
     /// The source that stands for a pod whose name is in front of the lines of another one.
     writers: FxHashMap<(SourceId, String), SourceId>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Default for Aggregate {
@@ -205,12 +214,14 @@ impl Aggregate {
             custom: Arc::default(),
             formats: [0; Format::ALL.len()],
             groups: Table::default(),
+            ztunnel: ZtunnelGroups::default(),
             other_groups: 0,
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
             pods: FxHashMap::default(),
             writers: FxHashMap::default(),
+            watch: None,
         }
     }
 
@@ -222,16 +233,6 @@ impl Aggregate {
     /// Notes that a source ends within a line that could not be read.
     pub fn add_cut(&mut self, source: SourceId, line: u64) {
         self.cut.push((source, line));
-    }
-
-    /// Makes pods known by their names: prefixes of lines name a pod without its namespace.
-    pub fn know_pods(&mut self, pods: impl IntoIterator<Item = PodName>) {
-        for pod in pods {
-            let known = self.pods.entry(Arc::clone(&pod.name)).or_insert_with(|| Some(pod.clone()));
-            if known.as_ref() != Some(&pod) {
-                *known = None;
-            }
-        }
     }
 
     /// The sources with lines of layouts that are not read, with their number.
@@ -271,6 +272,9 @@ impl Aggregate {
     /// Reads one line (without its line feed) of a source and counts it. `line_no` is kept with samples.
     #[inline]
     pub fn add_line(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
+        if self.watch.is_some() {
+            self.show_line(source, line_no, bytes);
+        }
         if self.custom.any_configured()
             && let Some(line) = self.custom.read_configured(bytes)
         {
@@ -284,59 +288,13 @@ impl Aggregate {
         }
     }
 
-    /// Reads a line in none of the known layouts: by the format that somebody named, or as one that is wrapped.
-    #[cold]
-    fn add_unlike(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
-        match &self.custom.read_given(bytes) {
-            Some(line) => self.add_access(source, line_no, line),
-            None => self.add_wrapped(source, line_no, bytes),
-        }
-    }
-
-    /// Reads a line that is no plain one.
-    fn add_wrapped(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
-        let Some(known) = self.sources.get_mut(source.0 as usize) else { return self.add_other() };
-        let mut reader = known.reader.take().unwrap_or_default();
-        let outcome = reader.read(line_no, bytes, &mut |writer, first, line| {
-            let source = writer.map_or(source, |writer| self.source_of(source, writer));
-            self.add_access(source, first, line);
-        });
-        if outcome.ends_word {
-            self.lines.joined += 1;
-        } else if !outcome.access {
-            self.add_other();
-        }
-        self.lines.read -= outcome.joined;
-        self.lines.other -= outcome.joined;
-        self.lines.joined += outcome.joined;
-        if let Some(known) = self.sources.get_mut(source.0 as usize) {
-            known.reader = Some(reader);
-            known.unread = known.unread + u64::from(outcome.unread) - outcome.joined_unread;
-        }
-    }
-
-    /// The source that stands for the lines of a pod in a source. What a line says of its pod counts before what its
-    /// file does. A name without namespace is a pod only where there is one pod of that name.
-    fn source_of(&mut self, source: SourceId, writer: Writer<'_>) -> SourceId {
-        let key = (source, format!("{}/{}", writer.namespace.unwrap_or_default(), writer.name));
-        if let Some(known) = self.writers.get(&key) {
-            return *known;
-        }
-        let Some(name) = self.source(source).cloned() else { return source };
-        let same_name = name.pod.as_ref().filter(|pod| &*pod.name == writer.name);
-        let pod = match writer.namespace {
-            Some(namespace) => Some(PodName { namespace: namespace.into(), name: writer.name.into() }),
-            None => same_name.or_else(|| self.pods.get(writer.name)?.as_ref()).cloned(),
-        };
-        let id = if pod == name.pod { source } else { self.add_source(SourceName { pod, ..name }) };
-        self.writers.insert(key, id);
-        id
-    }
-
     /// Counts a line that another reader found to be none of the access log.
     pub fn add_other(&mut self) {
         self.lines.read += 1;
         self.lines.other += 1;
+        if let Some(watch) = &self.watch {
+            watch.other();
+        }
     }
 
     /// Counts a line that another reader has read.
@@ -350,7 +308,11 @@ impl Aggregate {
         }
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
         let key = key_of(line, pod);
-        let Some((index, group)) = self.groups.find_or_insert(&key, self.limits.groups) else {
+        let found = self.groups.find_or_insert(&key, self.limits.groups);
+        if let Some(watch) = &self.watch {
+            watch::show_access(&**watch, line, &key, found.as_ref().map(|(index, _)| *index));
+        }
+        let Some((index, group)) = found else {
             self.other_groups += 1;
             return;
         };

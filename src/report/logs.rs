@@ -5,23 +5,17 @@ use std::io::{self, Write};
 use super::Report;
 use super::check::log_line;
 use super::table::{self, Cell, Style, Tone};
-use crate::answer::logs::{Cause, Group, LogReport};
+use crate::answer::logs::{Cause, FieldGroup, Group, Groups, LogReport};
+
+const HEAD: [&str; 9] =
+    ["SIDE", "POD", "UPSTREAM CLUSTER", "CODE", "FLAGS", "COUNT", "P50 MS", "LAST", "DETAILS"];
 
 /// At most so many groups are written out in a table.
 const GROUPS: usize = 50;
 
 impl Report for LogReport {
     fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
-        let most = if wide { usize::MAX } else { GROUPS };
-        let rows: Vec<_> = self.groups.iter().take(most).map(cells).collect();
-        let head = ["SIDE", "POD", "UPSTREAM CLUSTER", "CODE", "FLAGS", "COUNT", "P50 MS", "LAST", "DETAILS"];
-        if !rows.is_empty() {
-            table::write(out, style, 2, &head, &rows)?;
-        }
-        let left = self.groups.len().saturating_sub(rows.len());
-        if left > 0 {
-            writeln!(out, "and {left} groups more (-o wide shows all)")?;
-        }
+        self.write_groups(out, style, if wide { usize::MAX } else { GROUPS })?;
         if !self.causes.is_empty() {
             writeln!(out)?;
         }
@@ -42,11 +36,22 @@ impl Report for LogReport {
                 lines.read, lines.parsed, lines.other
             )
         };
-        writeln!(out, "{}", style.paint(&text, Tone::Dim))
+        let selected = lines.selected.map_or_else(String::new, |selected| format!(", {selected} selected"));
+        let timeless = lines.without_time.filter(|count| *count > 0);
+        let timeless = timeless.map_or_else(String::new, |count| format!(" ({count} without time were not)"));
+        for line in self.other_lines.iter().flatten() {
+            writeln!(
+                out,
+                "{}",
+                style.paint(&format!("{}:{}: {}", line.file, line.line, line.raw), Tone::Plain)
+            )?;
+        }
+        writeln!(out, "{}", style.paint(&format!("{text}{selected}{timeless}"), Tone::Dim))
     }
 
+    // Records are written line by line, on the way; there are no items besides.
     fn items(&self) -> Vec<serde_json::Value> {
-        self.groups.iter().filter_map(|group| serde_json::to_value(group).ok()).collect()
+        Vec::new()
     }
 
     fn names(&self) -> Vec<String> {
@@ -54,25 +59,89 @@ impl Report for LogReport {
     }
 }
 
+impl LogReport {
+    fn write_groups(&self, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
+        let (head, rows, all): (Vec<String>, Vec<_>, _) = match &self.groups {
+            Groups::Alike(groups) => {
+                let rows = groups.iter().take(most).map(cells).collect();
+                (HEAD.map(str::to_owned).to_vec(), rows, groups.len())
+            }
+            Groups::ByFields(groups) => {
+                let names = self.group_by.iter().flatten().map(|name| name.to_uppercase());
+                let head = names.chain(["COUNT", "P50 MS", "P99 MS", "LAST"].map(str::to_owned)).collect();
+                (head, groups.iter().take(most).map(field_cells).collect(), groups.len())
+            }
+        };
+        let head: Vec<_> = head.iter().map(String::as_str).collect();
+        if !rows.is_empty() {
+            table::write(out, style, 2, &head, &rows)?;
+        }
+        let left = all.saturating_sub(rows.len());
+        if left > 0 {
+            writeln!(out, "and {left} groups more (-o wide shows all)")?;
+        }
+        if self.other_groups > 0 {
+            writeln!(out, "{} lines in other groups", self.other_groups)?;
+        }
+        Ok(())
+    }
+}
+
+fn field_cells(group: &FieldGroup) -> Vec<Cell> {
+    let dash = || "-".to_owned();
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => dash(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => {
+            items.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(",")
+        }
+        serde_json::Value::Bool(_) | serde_json::Value::Number(_) | serde_json::Value::Object(_) => {
+            value.to_string()
+        }
+    };
+    let durations = group.duration_ms;
+    let mut cells: Vec<_> = group.by.values().map(|value| Cell::plain(text(value))).collect();
+    cells.extend([
+        Cell::plain(group.count.to_string()),
+        Cell::plain(durations.map_or_else(dash, |durations| durations.p50.to_string())),
+        Cell::plain(durations.map_or_else(dash, |durations| durations.p99.to_string())),
+        Cell::plain(group.last.clone().unwrap_or_else(dash)),
+    ]);
+    cells
+}
+
 fn cells(group: &Group) -> Vec<Cell> {
     let dash = || "-".to_owned();
-    let tone = if group.response_flags.is_empty() && group.response_code.is_none_or(|code| code < 500) {
+    let tone = if group.response_flags.is_empty()
+        && group.response_code.is_none_or(|code| code < 500)
+        && !(group.ztunnel.is_some() && group.reason.is_some())
+    {
         Tone::Plain
     } else {
         Tone::Bad
     };
+    // ztunnel has no code: what went wrong is its error.
+    let details = group.reason.as_ref().filter(|_| group.ztunnel.is_some()).or(group.details.as_ref());
     let flags = if group.response_flags.is_empty() { dash() } else { group.response_flags.join(",") };
     vec![
         Cell::plain(&group.reporter),
         Cell::plain(group.pod.clone().unwrap_or_else(|| "?".to_owned())),
-        Cell::plain(group.upstream_cluster.clone().unwrap_or_else(dash)),
+        Cell::plain(group.upstream_cluster.clone().or_else(|| target(group)).unwrap_or_else(dash)),
         Cell::toned(group.response_code.map_or_else(dash, |code| code.to_string()), tone),
         Cell::toned(flags, tone),
         Cell::plain(group.count.to_string()),
         Cell::plain(group.duration_ms.map_or_else(dash, |durations| durations.p50.to_string())),
         Cell::plain(group.last.clone().unwrap_or_else(dash)),
-        Cell::plain(group.details.clone().unwrap_or_else(dash)),
+        Cell::plain(details.cloned().unwrap_or_else(dash)),
     ]
+}
+
+/// What ztunnel's lines go to.
+fn target(group: &Group) -> Option<String> {
+    let ztunnel = group.ztunnel.as_ref()?;
+    let end = &ztunnel.destination;
+    let name = ztunnel.service.as_ref().or(end.workload.as_ref()).or(end.address.as_ref())?;
+    Some(ztunnel.port.map_or_else(|| name.clone(), |port| format!("{name}:{port}")))
 }
 
 pub(super) fn write_cause(cause: &Cause, out: &mut dyn Write, style: Style) -> io::Result<()> {

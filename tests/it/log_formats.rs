@@ -22,7 +22,7 @@ fn run(lines: &str, mesh: &str, words: &[&str]) -> Ran {
 }
 
 fn check(report: &serde_json::Value) {
-    assert_eq!(report["lines"], json!({"read": 3, "parsed": 2, "other": 1}));
+    assert_eq!(report["lines"], json!({"read": 3, "parsed": 2, "other": 1, "joined": 0}));
     assert_eq!(report["formats"], json!({"custom": 2}));
     let group =
         report["groups"].as_array().unwrap().iter().find(|group| group["responseCode"] == 503).unwrap();

@@ -21,6 +21,7 @@ mod layers;
 mod legacy_format;
 mod limits;
 mod log_formats;
+mod log_lines;
 mod map;
 mod mutations;
 mod networks;

@@ -154,7 +154,7 @@ fn answer_all(folder: &std::path::Path) {
     assert!(report.findings.iter().all(|finding| finding.edges.len() <= finding.edge_count));
     let _pairs = tls_check::table(&read);
     let _rules = rules::table(&read);
-    let _groups = logs::report(&read);
+    let _groups = logs::report(&read, None);
 }
 
 proptest! {

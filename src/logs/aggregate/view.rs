@@ -11,6 +11,13 @@ use crate::logs::upstream_cluster::Reporter;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupIndex(pub(super) u32);
 
+impl GroupIndex {
+    /// The number, from 0.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Whose line it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PodOf {
@@ -169,7 +176,7 @@ fn link(stored: &StoredLink) -> Link {
     }
 }
 
-fn pod_of(kind: PodKind, bytes: &[u8]) -> PodOf {
+pub(super) fn pod_of(kind: PodKind, bytes: &[u8]) -> PodOf {
     let text = String::from_utf8_lossy(bytes);
     match kind {
         PodKind::Named => {
