@@ -51,22 +51,27 @@ pub(super) fn read(
 ) -> std::io::Result<()> {
     let mut cutter = Cutter { line: 1, ..Cutter::default() };
     let mut batch = Batch::new(reader, read_item);
-    loop {
-        let block = text.fill_buf()?;
+    let read = loop {
+        let block = match text.fill_buf() {
+            Ok(block) => block,
+            Err(error) => break Err(error),
+        };
         if block.is_empty() {
-            break;
+            cutter.end(&mut batch);
+            break Ok(());
         }
         let length = block.len();
         cutter.block(block, &mut batch);
         batch.found.put_into(bundle);
         if cutter.broken {
-            return Ok(());
+            break Ok(());
         }
         text.consume(length);
-    }
-    cutter.end(&mut batch);
+    };
+    // What stands before the place where a text ends too soon is read all the same.
+    batch.read_all();
     batch.found.put_into(bundle);
-    Ok(())
+    read
 }
 
 /// Reads a part of a text that is at hand and begins at a line: a list that stands in another one.

@@ -104,10 +104,15 @@ pub(super) fn read(
     let mut number = 0;
     let mut document = Document::at(1);
     let mut batch = Batch::new(reader, read_text);
-    loop {
+    let read = loop {
         line.clear();
-        if text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut line)? == 0 {
-            break;
+        match text.by_ref().take(LONGEST as u64).read_until(b'\n', &mut line) {
+            Ok(0) => {
+                document.end(&mut batch);
+                break Ok(());
+            }
+            Ok(_) => {}
+            Err(error) => break Err(error),
         }
         number += 1;
         if line.ends_with(b"\r\n") {
@@ -124,11 +129,11 @@ pub(super) fn read(
             document.add(&line, number, &mut batch);
         }
         batch.found.put_into(bundle);
-    }
-    document.end(&mut batch);
+    };
+    // What stands before the place where a text ends too soon is read all the same.
     batch.read_all();
     batch.found.put_into(bundle);
-    Ok(())
+    read
 }
 
 impl Document {
@@ -408,6 +413,30 @@ mod tests {
     fn an_item_without_a_kind_in_a_list_of_anything_is_said() {
         let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  metadata: {name: a}\n";
         assert_eq!(said(text), ["4: is no Kubernetes object: kind is missing"]);
+    }
+
+    #[test]
+    fn what_was_whole_before_a_text_breaks_off_is_read() {
+        struct Breaks;
+        impl Read for Breaks {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("gone"))
+            }
+        }
+        let yaml = service("") + "---\n";
+        let json =
+            "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"a\",\"namespace\":\"x\"}}";
+        for (whole, is_json) in [(yaml.as_str(), false), (json, true)] {
+            let text = std::io::BufReader::new(whole.as_bytes().chain(Breaks));
+            let (mut bundle, mut reader) = (Bundle::default(), ItemReader::default());
+            let ended = if is_json {
+                super::super::json::read(text, &mut reader, &mut bundle)
+            } else {
+                read(text, &mut reader, &mut bundle)
+            };
+            assert_eq!(ended.unwrap_err().to_string(), "gone");
+            assert_eq!(bundle.snapshot.objects().count(), 1, "{whole}");
+        }
     }
 
     #[test]
