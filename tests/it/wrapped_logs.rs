@@ -154,6 +154,9 @@ fn a_prefix_names_the_pod_of_each_line() {
         groups.iter().map(|group| (group["pod"].clone(), group["count"].clone())).collect::<Vec<_>>()
     };
     assert_eq!(pods(&report), pods(&bare));
+    // So it does for lines that were asked for.
+    let ran = meshscope(folder.path(), &["logs", "-f", ".", "--where", "code>=0", "-o", "json"]);
+    assert_eq!(pods(&ran.json()), pods(&bare));
 }
 
 /// A pretty-printed object at the end of a file without a line end is whole; one that ends before is cut off.

@@ -7,9 +7,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustc_hash::FxHashMap;
+
 use crate::logs::{
-    Aggregate, AnyLine, ByFields, Field, GroupIndex, Limits, PodOf, Query, Seen, SourceId, SourceName,
-    UpstreamCluster, Watch, value, write_other, write_record,
+    Aggregate, AnyLine, ByFields, Field, GroupIndex, Limits, PodName, PodOf, Query, Seen, SourceId,
+    SourceName, UpstreamCluster, Watch, value, write_other, write_record,
 };
 use crate::resolve::Mesh;
 
@@ -63,7 +65,8 @@ pub struct Selection {
 #[derive(Default)]
 pub(super) struct State {
     source: Option<SourceName>,
-    source_id: Option<SourceId>,
+    /// The sources of the file in hand, by the pod.
+    source_ids: FxHashMap<Option<PodName>, SourceId>,
     source_pod: Option<String>,
     number: u64,
     raw: Vec<u8>,
@@ -149,7 +152,7 @@ impl State {
         }
     }
 
-    fn count(&mut self, seen: &Seen<'_>, group: Option<GroupIndex>) {
+    fn count(&mut self, seen: &Seen<'_>, pod: &PodOf, group: Option<GroupIndex>) {
         if let Some(at) = group.map(GroupIndex::number) {
             if self.taken.len() <= at {
                 self.taken.resize(at + 1, 0);
@@ -163,7 +166,18 @@ impl State {
             return;
         }
         let Some(name) = &self.source else { return };
-        let id = *self.source_id.get_or_insert_with(|| self.chosen.add_source(name.clone()));
+        // A prefix may say of a line that it is another pod's than its file is.
+        let pod = match pod {
+            PodOf::Named(pod) => Some(pod),
+            PodOf::Address(_) | PodOf::Unknown => None,
+        };
+        let (file, chosen) = (&name.file, &mut self.chosen);
+        let source = |pod: &Option<PodName>| SourceName { file: Arc::clone(file), pod: pod.clone() };
+        let pod = pod.cloned();
+        let id = match self.source_ids.get(&pod) {
+            Some(id) => *id,
+            None => *self.source_ids.entry(pod).or_insert_with_key(|pod| chosen.add_source(source(pod))),
+        };
         match seen.line {
             AnyLine::Envoy(line) => self.chosen.add_access(id, seen.number, line),
             AnyLine::Ztunnel(line) => self.chosen.add_ztunnel(id, seen.number, line),
@@ -176,7 +190,7 @@ impl Watch for Selection {
         let mut state = self.state();
         if state.source.as_ref() != Some(source) {
             state.source = Some(source.clone());
-            state.source_id = None;
+            state.source_ids.clear();
             let pod = source.pod.clone().map(PodOf::Named);
             state.source_pod = pod.and_then(|pod| self.pod_path(&pod));
         }
@@ -187,10 +201,10 @@ impl Watch for Selection {
         }
     }
 
-    fn access(&self, line: AnyLine<'_>, pod: &PodOf, group: Option<GroupIndex>) {
+    fn access(&self, line: AnyLine<'_>, of: &PodOf, group: Option<GroupIndex>) {
         let mut state = self.state();
         let file = state.source.as_ref().map(|source| Arc::clone(&source.file)).unwrap_or_default();
-        let pod = self.pod_path(pod);
+        let pod = self.pod_path(of);
         let seen = Seen { line, pod: pod.as_deref(), file: &file, number: state.number };
         let (wanted, timeless) = self.is_wanted(&seen);
         state.without_time += u64::from(timeless);
@@ -199,7 +213,7 @@ impl Watch for Selection {
         }
         state.selected += 1;
         if state.records.is_none() {
-            return state.count(&seen, group);
+            return state.count(&seen, of, group);
         }
         let mut text = std::mem::take(&mut state.text);
         text.clear();
