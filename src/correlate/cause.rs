@@ -28,6 +28,7 @@ mod sign;
 
 pub use denied::Denial;
 pub use label::{Family, Label};
+use pattern::{Beside, Elsewhere};
 use sign::Sign;
 
 /// A cause and the lines it explains.
@@ -59,7 +60,14 @@ pub struct Cause {
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let groups: Vec<_> = logs.groups().collect();
     let by_index: FxHashMap<GroupIndex, &Group> = groups.iter().map(|group| (group.index, group)).collect();
-    let asked = Asked { locator, logs, groups: &groups, by_index, successes: successes(&groups) };
+    let asked = Asked {
+        locator,
+        logs,
+        by_index,
+        successes: successes(&groups),
+        beside: Beside::new(&groups),
+        elsewhere: Elsewhere::new(&groups),
+    };
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for group in groups.iter().filter(|group| asked.is_told(group)) {
         for cause in asked.causes(group) {
@@ -109,13 +117,7 @@ impl Cause {
         self.groups.extend(other.groups);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
-                Some(known) => {
-                    known.count += lines.count;
-                    known.first = known.first.take().into_iter().chain(lines.first).min();
-                    known.last = known.last.take().max(lines.last);
-                    known.samples.extend(lines.samples);
-                    known.samples.truncate(3);
-                }
+                Some(known) => known.absorb(&lines),
                 None => self.evidence.push(lines),
             }
         }
@@ -149,9 +151,10 @@ fn successes(groups: &[Group]) -> FxHashMap<(crate::logs::PodOf, Option<String>)
 struct Asked<'a> {
     locator: &'a Locator<'a>,
     logs: &'a Aggregate,
-    groups: &'a [Group],
     by_index: FxHashMap<GroupIndex, &'a Group>,
     successes: FxHashMap<(crate::logs::PodOf, Option<String>), Success>,
+    beside: Beside<'a>,
+    elsewhere: Elsewhere<'a>,
 }
 
 impl Asked<'_> {

@@ -150,12 +150,7 @@ pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
         if let Evidence::Log(known) = known
             && known.text == lines.text
         {
-            known.count += lines.count;
-            known.first = known.first.take().into_iter().chain(lines.first.clone()).min();
-            known.last = known.last.take().max(lines.last.clone());
-            known.samples.extend(lines.samples.iter().cloned());
-            known.samples.truncate(3);
-            return;
+            return known.absorb(lines);
         }
     }
     finding.evidence.push(Evidence::Log(lines.clone()));
@@ -164,7 +159,7 @@ pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
 /// Traffic that goes well where the configuration says it cannot: the proxies have something else than what was
 /// read, or the model is wrong. Either way it is said, and the finding is not proved any more.
 fn contradict(finding: &mut Finding, traffic: &Traffic) {
-    if !matches!(finding.code, Code::PlaintextToStrict | Code::MtlsToPlaintext) {
+    if !finding.code.is_conflict() {
         return;
     }
     let mut well = (0, None);

@@ -51,6 +51,18 @@ macro_rules! catalog {
                 match self { $(Self::$variant => $doc.trim_ascii_start(),)* }
             }
 
+            /// Whether its pairs are such that client and server exclude each other, so that every request must fail.
+            pub fn is_conflict(self) -> bool {
+                matches!(
+                    self,
+                    Self::PlaintextToStrict
+                        | Self::MtlsToPlaintext
+                        | Self::OneWayTlsToStrict
+                        | Self::ForeignTlsToSidecar
+                        | Self::MtlsToExternal
+                )
+            }
+
             /// How bad it is, where nothing makes it better or worse.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }

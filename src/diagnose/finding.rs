@@ -339,6 +339,17 @@ pub struct LogEvidence {
     pub samples: Vec<Origin>,
 }
 
+impl LogEvidence {
+    /// Counts further lines that show the same; three of all are kept.
+    pub fn absorb(&mut self, other: &Self) {
+        self.count += other.count;
+        self.first = self.first.take().into_iter().chain(other.first.clone()).min();
+        self.last = self.last.take().max(other.last.clone());
+        self.samples.extend(other.samples.iter().cloned());
+        self.samples.truncate(3);
+    }
+}
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use crate::diagnose::{Code, Finding};
+use crate::diagnose::Finding;
 use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::answers::Answers;
 use crate::resolve::client_tls::Sent;
@@ -122,14 +122,7 @@ pub(super) fn changes(
 
 /// Whether pairs of a conflict stay in it: more clients of a service port conflict than are changed to what does not.
 pub(super) fn leaves_any(finding: &Finding, changes: &[PairChange]) -> bool {
-    let conflicts = [
-        Code::PlaintextToStrict,
-        Code::MtlsToPlaintext,
-        Code::OneWayTlsToStrict,
-        Code::ForeignTlsToSidecar,
-        Code::MtlsToExternal,
-    ];
-    if !conflicts.contains(&finding.code) {
+    if !finding.code.is_conflict() {
         return false;
     }
     let mut ended: FxHashMap<(&Text, u16, Option<&Text>), u64> = FxHashMap::default();

@@ -1,9 +1,11 @@
 //! What several groups tell together: their order in time, and what is about the same address.
 
+use rustc_hash::FxHashMap;
+
 use super::sign::Sign;
 use super::{Asked, Cause, Label, at_side, is_failure, is_refusal};
 use crate::diagnose::Confidence;
-use crate::logs::{FlagSet, Group, PodOf, Reporter};
+use crate::logs::{FlagSet, Group, PodName, PodOf, Reporter, SourceId};
 
 /// What else ends many connections at once, and leaves an address that refuses.
 pub(super) const OTHER_DEATHS: [&str; 2] = ["app-closed", "pod-unreachable"];
@@ -22,16 +24,87 @@ fn is_refused_connection(group: &Group) -> bool {
         && (text.contains("Connection_refused") || text.contains("connect_error:_111"))
 }
 
-/// Whether one proxy wrote both, as far as it can be told. Without a connection of its own a line has no address but that
-/// of its caller, which is a forwarded one where there is `x-forwarded-for`; there the file tells.
-fn is_same_writer(group: &Group, other: &Group) -> bool {
-    let is_named = |group: &Group| matches!(group.pod, PodOf::Named(_));
-    let source = |group: &Group| group.samples.first().map(|sample| sample.source);
-    if is_named(group) || is_named(other) {
-        group.pod == other.pod
-    } else {
-        source(group).is_some() && source(group) == source(other)
+/// A proxy, as far as it can be told. Without a connection of its own a line has no address but that of its caller, which
+/// is a forwarded one where there is `x-forwarded-for`; there the file tells.
+#[derive(PartialEq, Eq, Hash)]
+enum Writer<'a> {
+    Pod(&'a PodName),
+    File(SourceId),
+}
+
+impl<'a> Writer<'a> {
+    fn of(group: &'a Group) -> Option<Self> {
+        match &group.pod {
+            PodOf::Named(pod) => Some(Self::Pod(pod)),
+            PodOf::Address(_) | PodOf::Unknown => {
+                group.samples.first().map(|sample| Self::File(sample.source))
+            }
+        }
     }
+}
+
+/// Groups by who wrote them and the cluster that they are about.
+#[derive(Default)]
+pub(super) struct Beside<'a>(FxHashMap<Place<'a>, Vec<&'a Group>>);
+
+type Place<'a> = (Writer<'a>, Reporter, Option<&'a str>);
+
+fn place(group: &Group) -> Option<Place<'_>> {
+    Some((Writer::of(group)?, group.reporter, group.upstream_cluster.as_deref()))
+}
+
+impl<'a> Beside<'a> {
+    pub(super) fn new(groups: &'a [Group]) -> Self {
+        let mut beside = Self::default();
+        for (place, group) in groups.iter().filter_map(|group| Some((place(group)?, group))) {
+            beside.0.entry(place).or_default().push(group);
+        }
+        beside
+    }
+}
+
+/// What groups tell of others that are about no cluster of theirs.
+#[derive(Default)]
+pub(super) struct Elsewhere<'a> {
+    /// Clients that were answered without TLS.
+    greeted: Vec<&'a Group>,
+    /// Refusals of names that are not Istio's, by the address that was refused.
+    refused: FxHashMap<&'a str, Vec<&'a Group>>,
+}
+
+impl<'a> Elsewhere<'a> {
+    pub(super) fn new(groups: &'a [Group]) -> Self {
+        let mut elsewhere = Self::default();
+        for group in groups {
+            let reason = group.upstream_transport_failure_reason.as_deref();
+            if group.reporter == Reporter::Client && reason.is_some_and(is_not_tls) {
+                elsewhere.greeted.push(group);
+            }
+            if let Some(peer) = group.peer.as_deref()
+                && is_refusal(group)
+                && group.sni_other >= group.count
+            {
+                elsewhere.refused.entry(peer).or_default().push(group);
+            }
+        }
+        elsewhere
+    }
+}
+
+/// So long after each other two sides may write of the same connection, in microseconds.
+const APART: i64 = 1_000_000;
+
+/// Whether a time is before another one; where one of them is not known it is not.
+fn is_before(one: Option<i64>, other: Option<i64>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one < other)
+}
+
+/// Whether a group has lines in the time of another one, or just beside it.
+fn is_at_the_time(one: &Group, other: &Group) -> bool {
+    let is_within = |first: Option<i64>, last: Option<i64>| {
+        first.zip(last).is_some_and(|(first, last)| first <= last.saturating_add(APART))
+    };
+    is_within(one.first, other.last) && is_within(other.first, one.last)
 }
 
 impl Asked<'_> {
@@ -42,12 +115,8 @@ impl Asked<'_> {
 
     /// Groups of the same writer about the same cluster.
     fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
-        self.groups.iter().filter(|other| {
-            other.index != group.index
-                && other.upstream_cluster == group.upstream_cluster
-                && other.reporter == group.reporter
-                && is_same_writer(group, other)
-        })
+        let known = place(group).and_then(|place| self.beside.0.get(&place));
+        known.into_iter().flatten().copied().filter(|other| other.index != group.index)
     }
 
     /// Several requests under way that ended together, and then an address that refuses: whatever was there is gone.
@@ -79,8 +148,8 @@ impl Asked<'_> {
         let well = |other: &&Group| !is_failure(other) && other.response_code.is_none_or(|code| code < 400);
         let (mut before, mut after) = (false, false);
         for other in self.beside(group).filter(well) {
-            before |= other.first < group.last;
-            after |= other.last > group.first;
+            before |= is_before(other.first, group.last);
+            after |= is_before(group.first, other.last);
         }
         before && after
     }
@@ -90,7 +159,7 @@ impl Asked<'_> {
     pub(super) fn no_endpoint(&self, group: &Group) -> Cause {
         let pair = self.pair(&self.locator.locate(group));
         let none_ready = pair.map(|pair| !pair.endpoints.iter().any(|endpoint| endpoint.ready));
-        let before = |other: &&Group| other.first < group.first;
+        let before = |other: &&Group| is_before(other.first, group.first);
         let bad =
             |other: &Group| other.response_code.is_some_and(|code| code >= 500) && !other.flags.has("UH");
         let failed = self.beside(group).filter(before).any(bad);
@@ -119,26 +188,15 @@ impl Asked<'_> {
     /// Whether what came without HTTP is a TLS greeting: a client reports at the same time that TLS was answered with
     /// something else. Such lines tell no address, so this is never sure.
     pub(super) fn is_tls_greeting(&self, group: &Group, sign: &Sign) -> bool {
-        let greeted = |other: &Group| {
-            other.reporter == Reporter::Client
-                && other.upstream_transport_failure_reason.as_deref().is_some_and(is_not_tls)
-                && other.first <= group.last
-                && other.last >= group.first.map(|first| first - 1_000_000)
-        };
         sign.label == Label::BadRequest
             && sign.confidence == Confidence::Possible
-            && self.groups.iter().any(greeted)
+            && self.elsewhere.greeted.iter().any(|other| is_at_the_time(other, group))
     }
 
     /// Whether a server refused TLS with a name that is not Istio's from the address that wrote a group, at that time.
     pub(super) fn is_refused_by_name(&self, group: &Group) -> bool {
         let PodOf::Address(own) = &group.pod else { return false };
-        self.groups.iter().any(|other| {
-            is_refusal(other)
-                && other.sni_other >= other.count
-                && other.peer.as_deref() == Some(own)
-                && other.first <= group.last.map(|last| last + 1_000_000)
-                && other.last >= group.first
-        })
+        let refused = self.elsewhere.refused.get(&**own).into_iter().flatten();
+        refused.into_iter().any(|other| is_at_the_time(other, group))
     }
 }
