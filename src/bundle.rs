@@ -5,6 +5,8 @@
 //! One broken document among good ones costs that document only, and is said.
 
 mod batch;
+mod beside;
+mod blocks;
 mod error;
 mod input;
 mod item;

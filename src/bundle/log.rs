@@ -4,13 +4,14 @@ use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
+use super::blocks::{Blocks, Handing, lines};
 use super::input::Input;
-use super::{BLOCK, Bundle, Problem};
-use crate::logs::{Formats, PodName, SourceName, Watch, is_access_line, is_of_other_layout, parse_ztunnel};
+use super::{Bundle, Problem, beside};
+use crate::logs::{
+    Aggregate, Formats, PodName, SourceId, SourceName, Watch, is_access_line, is_of_other_layout,
+    parse_ztunnel,
+};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
-
-/// A line longer than this is read up to here and its rest skipped: no proxy writes one.
-const LONGEST: usize = 4 * 1024 * 1024;
 
 /// What a text turns out to be when all of it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(super) enum Whole {
 /// Looks through a text whose beginning did not tell what it is.
 pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
-    let read = lines(input.text, |_, line| {
+    let read = lines(input.text, Handing::Full, |_, line| {
         log = log
             || is_access_line(line)
             || is_of_other_layout(line)
@@ -54,25 +55,46 @@ pub(super) fn read_log(
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
-    let mut before_last = before;
-    let text = Watched { text: input.text, watch: watch.cloned() };
-    let read = lines(text, |number, line| {
-        before_last = logs.lines().parsed;
-        logs.add_line(source, number, line);
-    });
-    let parsed = logs.lines().parsed;
-    let any = parsed > before;
-    let other = logs.unread(source) > 0;
-    match read {
-        // A last line without its end that is whole all the same is one that is still to be ended.
-        Ok(Some(number)) if any && parsed == before_last => logs.add_cut(source, number),
-        Ok(_) => {}
-        Err(error) => {
-            let origin = Origin { file, line: 1 };
-            bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
+    let threads = beside::threads();
+    let (last, read) = match watch {
+        None if threads > 1 => {
+            beside::fold_lines(Blocks::new(input.text, Handing::Full), source, logs, threads)
         }
+        Some(_) | None => fold_here(Watched { text: input.text, watch: watch.cloned() }, source, logs),
+    };
+    let any = logs.lines().parsed > before;
+    let other = logs.unread(source) > 0;
+    // A last line without its end that is whole all the same is one that is still to be ended.
+    if let Some((number, false)) = last
+        && any
+    {
+        logs.add_cut(source, number);
+    }
+    if let Err(error) = read {
+        let origin = Origin { file, line: 1 };
+        bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
     }
     any || other
+}
+
+/// Folds the lines on this thread. The number of the last line where it has no line feed, with whether it is one of
+/// an access log.
+fn fold_here(
+    text: Watched,
+    source: SourceId,
+    logs: &mut Aggregate,
+) -> (Option<(u64, bool)>, std::io::Result<()>) {
+    let handing = if text.watch.is_some() { Handing::Soon } else { Handing::Full };
+    let mut access = false;
+    let read = lines(text, handing, |number, line| {
+        let before = logs.lines().parsed;
+        logs.add_line(source, number, line);
+        access = logs.lines().parsed > before;
+    });
+    match read {
+        Ok(last) => (last.map(|number| (number, access)), Ok(())),
+        Err(error) => (None, Err(error)),
+    }
 }
 
 /// A text that ends as soon as nobody wants more of it.
@@ -87,52 +109,6 @@ impl Read for Watched {
             return Ok(0);
         }
         self.text.read(buffer)
-    }
-}
-
-/// Hands on each line with its number, from 1, without its line end. The number of the last is returned where it has
-/// no line end.
-pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> std::io::Result<Option<u64>> {
-    let mut buffer = vec![0; BLOCK];
-    let mut filled = 0;
-    let mut number = 0;
-    let mut skipping = false;
-    loop {
-        let read = match text.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let end = filled + read;
-        let mut begin = 0;
-        let seen = buffer.get(..end).unwrap_or_default();
-        for newline in memchr::memchr_iter(b'\n', seen.get(filled..).unwrap_or_default()) {
-            let newline = filled + newline;
-            if !std::mem::take(&mut skipping) {
-                number += 1;
-                each(number, seen.get(begin..newline).unwrap_or_default());
-            }
-            begin = newline + 1;
-        }
-        if read == 0 {
-            let unfinished = (begin < end && !skipping).then_some(number + 1);
-            if let Some(number) = unfinished {
-                each(number, seen.get(begin..).unwrap_or_default());
-            }
-            return Ok(unfinished);
-        }
-        buffer.copy_within(begin..end, 0);
-        filled = end - begin;
-        if filled == buffer.len() && filled < LONGEST {
-            buffer.resize(filled * 2, 0);
-        } else if filled >= LONGEST {
-            if !skipping {
-                number += 1;
-                each(number, buffer.get(..filled).unwrap_or_default());
-            }
-            skipping = true;
-            filled = 0;
-        }
     }
 }
 
@@ -230,21 +206,5 @@ mod tests {
     fn two_folders_that_are_no_pod_name_none() {
         assert_eq!(pod_of_path("incident/access.log", &Snapshot::default()), None);
         assert!(pod_of_path("web/client-6b88d69f-xxfkn.log", &Snapshot::default()).is_some());
-    }
-
-    #[test]
-    fn lines_are_whole_whatever_the_blocks() {
-        let text = format!("a\r\n{}\n\nlast", "x".repeat(BLOCK * 3));
-        let mut seen = Vec::new();
-        lines(text.as_bytes(), |number, line| seen.push((number, line.len()))).unwrap();
-        assert_eq!(seen, [(1, 2), (2, BLOCK * 3), (3, 0), (4, 4)]);
-    }
-
-    #[test]
-    fn a_line_without_end_costs_bounded_memory_and_one_number() {
-        let text = [vec![b'x'; LONGEST * 2 + 5], b"\nnext\n".to_vec()].concat();
-        let mut seen = Vec::new();
-        lines(text.as_slice(), |number, line| seen.push((number, line.len()))).unwrap();
-        assert_eq!(seen, [(1, LONGEST), (2, 4)]);
     }
 }

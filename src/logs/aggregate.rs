@@ -15,6 +15,7 @@ use super::format::Formats;
 use super::reading::Reader;
 use super::upstream_cluster::{Reporter, reporter_of};
 
+mod block;
 mod by_fields;
 mod evidence;
 mod quantiles;
@@ -24,6 +25,7 @@ mod view;
 mod watch;
 mod ztunnel_groups;
 
+pub use block::{Block, BlockReader};
 pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
 pub use quantiles::Durations;
@@ -31,7 +33,7 @@ pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, ZtunnelGroup, ZtunnelKey};
 
-use evidence::{Counted, Joins};
+use evidence::{Counted, Joins, may_join};
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
 
@@ -170,19 +172,84 @@ struct Source {
     unread: u64,
 }
 
+/// What is counted of a line besides its key.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
+    time: Option<i64>,
+    duration: Option<u64>,
+    sni: Option<Sni>,
+    format: Format,
+    ambiguous: bool,
+}
+
+impl Facts {
+    #[inline]
+    fn of(line: &AccessLine<'_>) -> Self {
+        Self {
+            time: line.micros(),
+            duration: line.duration,
+            sni: line.sni(),
+            format: line.format,
+            ambiguous: line.ambiguous,
+        }
+    }
+}
+
+/// What lines are counted in.
+#[derive(Debug, Clone)]
+struct Counts {
+    lines: LineCounts,
+    formats: [u64; Format::ALL.len()],
+    groups: Table,
+    other_groups: u64,
+    duration_budget: usize,
+}
+
+impl Counts {
+    /// Counts a line by its key. `None` where its group does not fit into the limit.
+    #[inline]
+    fn count(
+        &mut self,
+        sample: Sample,
+        key: &Key<'_>,
+        hash: u32,
+        facts: Facts,
+        limits: &Limits,
+    ) -> Option<Counted> {
+        self.lines.read += 1;
+        self.lines.parsed += 1;
+        self.lines.ambiguous += u64::from(facts.ambiguous);
+        if let Some(count) = self.formats.get_mut(facts.format as usize) {
+            *count += 1;
+        }
+        let Some((index, group)) = self.groups.find_or_insert(key, hash, limits.groups) else {
+            self.other_groups += 1;
+            return None;
+        };
+        group.count += 1;
+        group.times.add(facts.time);
+        if group.count <= SAMPLES as u64 {
+            group.samples.add(sample);
+        }
+        if let Some(millis) = facts.duration {
+            group.durations.add(millis, &mut self.duration_budget);
+        }
+        if let Some(count) = facts.sni.and_then(|sni| group.sni.get_mut(sni_index(sni))) {
+            *count += 1;
+        }
+        Some(Counted { group: index, sample, time: facts.time, reporter: key.fixed.reporter })
+    }
+}
+
 /// The groups of many lines from many sources.
 #[derive(Debug, Clone)]
 pub struct Aggregate {
     limits: Limits,
     sources: Vec<Source>,
-    lines: LineCounts,
     /// Formats besides the default layouts.
     custom: Arc<Formats>,
-    formats: [u64; Format::ALL.len()],
-    groups: Table,
+    counts: Counts,
     ztunnel: ZtunnelGroups,
-    other_groups: u64,
-    duration_budget: usize,
     joins: Joins,
     /// Sources that end within a line, with its number.
     cut: Vec<(SourceId, u64)>,
@@ -210,13 +277,15 @@ impl Aggregate {
         Self {
             limits,
             sources: Vec::new(),
-            lines: LineCounts::default(),
             custom: Arc::default(),
-            formats: [0; Format::ALL.len()],
-            groups: Table::default(),
+            counts: Counts {
+                lines: LineCounts::default(),
+                formats: [0; Format::ALL.len()],
+                groups: Table::default(),
+                other_groups: 0,
+                duration_budget: limits.duration_bytes,
+            },
             ztunnel: ZtunnelGroups::default(),
-            other_groups: 0,
-            duration_budget: limits.duration_bytes,
             joins: Joins::default(),
             cut: Vec::new(),
             pods: FxHashMap::default(),
@@ -290,8 +359,8 @@ impl Aggregate {
 
     /// Counts a line that another reader found to be none of the access log.
     pub fn add_other(&mut self) {
-        self.lines.read += 1;
-        self.lines.other += 1;
+        self.counts.lines.read += 1;
+        self.counts.lines.other += 1;
         if let Some(watch) = &self.watch {
             watch.other();
         }
@@ -300,67 +369,51 @@ impl Aggregate {
     /// Counts a line that another reader has read.
     #[inline]
     pub fn add_access(&mut self, source: SourceId, line_no: u64, line: &AccessLine<'_>) {
-        self.lines.read += 1;
-        self.lines.parsed += 1;
-        self.lines.ambiguous += u64::from(line.ambiguous);
-        if let Some(count) = self.formats.get_mut(line.format as usize) {
-            *count += 1;
-        }
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
         let key = key_of(line, pod);
-        let found = self.groups.find_or_insert(&key, self.limits.groups);
-        if let Some(watch) = &self.watch {
-            watch::show_access(&**watch, line, &key, found.as_ref().map(|(index, _)| *index));
-        }
-        let Some((index, group)) = found else {
-            self.other_groups += 1;
-            return;
-        };
-        let time = line.micros();
         let sample = Sample { source, line: line_no };
-        group.count += 1;
-        group.times.add(time);
-        if group.count <= SAMPLES as u64 {
-            group.samples.add(sample);
+        let counted = self.counts.count(sample, &key, key.hash(), Facts::of(line), &self.limits);
+        if let Some(watch) = &self.watch {
+            watch::show_access(&**watch, line, &key, counted.map(|counted| counted.group));
         }
-        if let Some(millis) = line.duration {
-            group.durations.add(millis, &mut self.duration_budget);
+        if let Some(counted) = counted
+            && may_join(line, key.fixed.reporter)
+        {
+            self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
         }
-        if let Some(count) = line.sni().and_then(|sni| group.sni.get_mut(sni_index(sni))) {
-            *count += 1;
-        }
-        let counted = Counted { group: index, sample, time, reporter: key.fixed.reporter };
-        self.joins.add(line, counted, &mut self.groups, &self.limits);
     }
 
     /// How many lines were given.
     pub fn lines(&self) -> LineCounts {
-        self.lines
+        self.counts.lines
     }
 
     /// The formats seen and how many lines had each.
     pub fn formats(&self) -> impl Iterator<Item = (Format, u64)> {
-        Format::ALL.into_iter().zip(self.formats).filter(|(_, count)| *count > 0)
+        Format::ALL.into_iter().zip(self.counts.formats).filter(|(_, count)| *count > 0)
     }
 
     /// The groups, in the order in which they were first seen.
     pub fn groups(&self) -> impl Iterator<Item = Group> {
-        (0..).map(GroupIndex).zip(self.groups.groups()).map(|(index, stored)| view::group(index, stored))
+        (0..)
+            .map(GroupIndex)
+            .zip(self.counts.groups.groups())
+            .map(|(index, stored)| view::group(index, stored))
     }
 
     /// One group.
     pub fn group(&self, index: GroupIndex) -> Option<Group> {
-        self.groups.groups().get(index.0 as usize).map(|stored| view::group(index, stored))
+        self.counts.groups.groups().get(index.0 as usize).map(|stored| view::group(index, stored))
     }
 
     /// How many groups there are.
     pub fn group_count(&self) -> usize {
-        self.groups.groups().len()
+        self.counts.groups.groups().len()
     }
 
     /// Lines whose group did not fit into the limit.
     pub fn other_groups(&self) -> u64 {
-        self.other_groups
+        self.counts.other_groups
     }
 
     /// Lines and links that did not fit into the limits of the joins: evidence that may be missing.

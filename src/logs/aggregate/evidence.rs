@@ -54,6 +54,9 @@ pub(super) struct StoredLink {
 /// A group seldom has lines of more than a few others on the other side; more links than this are not kept.
 const LINKS: usize = 16;
 
+/// From so many waiting lines on the table is made as large as it may become.
+const LEAST_GROWN: usize = 3_584;
+
 /// Lines that wait for the other side.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Joins {
@@ -90,8 +93,8 @@ pub(super) struct Counted {
 }
 
 impl Joins {
-    /// Joins a line with those of the other side, or keeps it for them.
-    #[inline]
+    /// Joins a line that [`may_join`] with those of the other side, or keeps it for them.
+    #[cold]
     pub(super) fn add(
         &mut self,
         line: &AccessLine<'_>,
@@ -99,14 +102,6 @@ impl Joins {
         groups: &mut Table,
         limits: &Limits,
     ) {
-        if counted.reporter == Reporter::Unknown || line.ambiguous || !may_have_failed(line) {
-            return;
-        }
-        self.add_failed(line, counted, groups, limits);
-    }
-
-    #[cold]
-    fn add_failed(&mut self, line: &AccessLine<'_>, counted: Counted, groups: &mut Table, limits: &Limits) {
         let by_request = value(line.request_id);
         if counted.reporter == Reporter::Client {
             if let Some(key) = ConnectionKey::new(line.upstream_local_address, line.upstream_host)
@@ -139,6 +134,12 @@ impl Joins {
         self.connections.retain(|_, pair| keep(pair));
         self.requests.retain(|_, pair| keep(pair));
     }
+}
+
+/// Whether a line is joined with those of the other side.
+#[inline]
+pub(super) fn may_join(line: &AccessLine<'_>, reporter: Reporter) -> bool {
+    reporter != Reporter::Unknown && !line.ambiguous && may_have_failed(line)
 }
 
 /// The line, or what it belongs to, can have failed. gRPC answers with status 200 whatever happened, so an answer
@@ -177,6 +178,11 @@ fn add_side<K: std::hash::Hash + Eq>(
     limits: &Limits,
 ) -> bool {
     let full = pairs.len() >= limits.joins;
+    // Many failed lines become more: the table then grows once, since each table that it outgrows stays in memory
+    // for a while.
+    if pairs.len() == pairs.capacity() && pairs.len() >= LEAST_GROWN {
+        pairs.reserve(limits.joins.saturating_sub(pairs.len()));
+    }
     let pair = match pairs.entry(key) {
         Entry::Occupied(entry) => entry.into_mut(),
         Entry::Vacant(_) if full => return true,

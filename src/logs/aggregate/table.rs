@@ -47,7 +47,7 @@ pub(super) struct Fixed {
 
 impl Key<'_> {
     #[inline]
-    fn hash(&self) -> u32 {
+    pub(super) fn hash(&self) -> u32 {
         let mut hasher = FxHasher::default();
         let code = self.fixed.response_code.map_or(u64::from(u16::MAX), u64::from);
         let small = code << 8 | (self.fixed.reporter as u64) << 4 | self.fixed.pod as u64;
@@ -177,10 +177,14 @@ impl Table {
         self.groups.get_mut(index as usize)
     }
 
-    /// The group of that key. A new one is made unless there are `limit` already: then `None`.
+    /// The group of that key, which has that hash. A new one is made unless there are `limit` already: then `None`.
     #[inline]
-    pub(super) fn find_or_insert(&mut self, key: &Key<'_>, limit: usize) -> Option<(u32, &mut Stored)> {
-        let hash = key.hash();
+    pub(super) fn find_or_insert(
+        &mut self,
+        key: &Key<'_>,
+        hash: u32,
+        limit: usize,
+    ) -> Option<(u32, &mut Stored)> {
         let index = match self.find(key, hash) {
             Some(index) => index,
             None => self.insert(key, hash, limit)?,

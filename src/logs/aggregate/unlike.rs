@@ -39,13 +39,13 @@ impl Aggregate {
             self.add_access(source, first, line);
         });
         if outcome.ends_word {
-            self.lines.joined += 1;
+            self.counts.lines.joined += 1;
         } else if !outcome.access {
             self.add_other();
         }
-        self.lines.read -= outcome.joined;
-        self.lines.other -= outcome.joined;
-        self.lines.joined += outcome.joined;
+        self.counts.lines.read -= outcome.joined;
+        self.counts.lines.other -= outcome.joined;
+        self.counts.lines.joined += outcome.joined;
         if let Some(known) = self.sources.get_mut(source.0 as usize) {
             known.reader = Some(reader);
             known.unread = known.unread + u64::from(outcome.unread) - outcome.joined_unread;

@@ -169,12 +169,12 @@ fn key_of(line: &ZtunnelLine<'_>) -> ZtunnelKey {
 impl Aggregate {
     /// Counts a line of ztunnel.
     pub fn add_ztunnel(&mut self, source: SourceId, line_no: u64, line: &ZtunnelLine<'_>) {
-        self.lines.read += 1;
-        self.lines.parsed += 1;
+        self.counts.lines.read += 1;
+        self.counts.lines.parsed += 1;
         let time = parse_time(line.time.as_bytes());
         let sample = Sample { source, line: line_no };
-        if !self.ztunnel.add(line, sample, time, self.limits.groups, &mut self.duration_budget) {
-            self.other_groups += 1;
+        if !self.ztunnel.add(line, sample, time, self.limits.groups, &mut self.counts.duration_budget) {
+            self.counts.other_groups += 1;
         }
         if let Some(watch) = &self.watch {
             watch.access(AnyLine::Ztunnel(line), &pod_of(line), None);

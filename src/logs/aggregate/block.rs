@@ -1,0 +1,248 @@
+//! Many lines at once: read on any thread, folded on one.
+//!
+//! What a line says does not depend on the lines before it, so blocks of lines can be read beside each other. What is
+//! counted does (the first samples, the order of groups, joins, limits), so the blocks are folded one after another,
+//! and the outcome is the same as line by line. A block keeps, of each plain line, where the parts of its key stand
+//! and the few numbers that are counted; all other lines are read while they are folded.
+
+use std::sync::Arc;
+
+use super::evidence::may_join;
+use super::table::{Fixed, Key, PARTS, PodKind};
+use super::{Aggregate, Facts, Sample, SourceId, key_of};
+use crate::logs::access_line::AccessLine;
+use crate::logs::access_text::Detector;
+use crate::logs::format::Formats;
+
+/// Reads the plain lines of one source, on any thread.
+#[derive(Debug, Clone)]
+pub struct BlockReader {
+    custom: Arc<Formats>,
+    pod: Option<Arc<str>>,
+}
+
+/// Lines of one source, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    text: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// Where something stands in the text of a block.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: u32,
+    length: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    span: Span,
+    plain: Option<Plain>,
+}
+
+/// What is counted of a plain line.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    fixed: Fixed,
+    hash: u32,
+    parts: [Span; PARTS],
+    facts: Facts,
+    may_join: bool,
+}
+
+impl BlockReader {
+    /// Reads the lines of a text. The last one may be without its line feed. `spent` is a block whose memory is used
+    /// again.
+    pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
+        let Block { mut lines, .. } = spent;
+        lines.clear();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', &text).chain([text.len()]) {
+            if start < text.len() {
+                lines.push(self.line(&text, start, end));
+            }
+            start = end + 1;
+        }
+        Block { text, lines }
+    }
+
+    #[inline]
+    fn line(&self, text: &[u8], start: usize, end: usize) -> Line {
+        let bytes = text.get(start..end).unwrap_or_default();
+        let plain = self.plain(bytes).and_then(|line| {
+            let key = key_of(&line, self.pod.as_deref());
+            let mut parts = [Span::default(); PARTS];
+            for (part, span) in key.parts.iter().zip(&mut parts) {
+                *span = span_of(part, text)?;
+            }
+            let (fixed, hash) = (key.fixed, key.hash());
+            Some(Plain {
+                fixed,
+                hash,
+                parts,
+                facts: Facts::of(&line),
+                may_join: may_join(&line, fixed.reporter),
+            })
+        });
+        let (start, length) = (u32::try_from(start).ok(), u32::try_from(bytes.len()).ok());
+        Line { span: Span { start: start.unwrap_or(0), length: length.unwrap_or(0) }, plain }
+    }
+
+    #[inline]
+    fn plain<'a>(&self, bytes: &'a [u8]) -> Option<AccessLine<'a>> {
+        let configured = if self.custom.any_configured() { self.custom.read_configured(bytes) } else { None };
+        configured.or_else(|| Detector::default().read(bytes))
+    }
+}
+
+/// Where a part of a text stands in it. What is empty stands anywhere; what is no part of it (the name of the pod) is
+/// not looked for there again.
+#[inline]
+fn span_of(part: &[u8], text: &[u8]) -> Option<Span> {
+    let start = (part.as_ptr().addr()).wrapping_sub(text.as_ptr().addr());
+    let inside = start.checked_add(part.len()).is_some_and(|end| end <= text.len());
+    if part.is_empty() || !inside {
+        return Some(Span::default());
+    }
+    Some(Span { start: u32::try_from(start).ok()?, length: u32::try_from(part.len()).ok()? })
+}
+
+impl Block {
+    /// How many lines it has.
+    pub fn lines(&self) -> u64 {
+        self.lines.len() as u64
+    }
+
+    /// Whether the last line has its line feed.
+    pub fn is_ended(&self) -> bool {
+        self.text.last() == Some(&b'\n')
+    }
+
+    /// The text, whose memory can be used again.
+    pub fn take_text(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.text)
+    }
+
+    #[inline]
+    fn part(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.text.get(start..start + span.length as usize).unwrap_or_default()
+    }
+}
+
+impl Aggregate {
+    /// A reader of the lines of that source.
+    pub fn block_reader(&self, source: SourceId) -> BlockReader {
+        let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.clone());
+        BlockReader { custom: Arc::clone(&self.custom), pod }
+    }
+
+    /// Counts the lines of a block that was read by [`Aggregate::block_reader`] of that source; the first of them has
+    /// that number. It says whether the last line is one of an access log.
+    ///
+    /// The outcome is that of [`Aggregate::add_line`] for each of the lines; who watches lines is not told of them.
+    pub fn add_block(&mut self, source: SourceId, reader: &BlockReader, first: u64, block: &Block) -> bool {
+        let mut before = self.counts.lines.parsed;
+        for (number, line) in (first..).zip(&block.lines) {
+            before = self.counts.lines.parsed;
+            let bytes = block.part(line.span);
+            let Some(plain) = &line.plain else {
+                self.add_unlike(source, number, bytes);
+                continue;
+            };
+            let mut parts = plain.parts.map(|span| block.part(span));
+            if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
+                parts[0] = pod.as_bytes();
+            }
+            let key = Key { fixed: plain.fixed, parts };
+            let sample = Sample { source, line: number };
+            let Some(counted) = self.counts.count(sample, &key, plain.hash, plain.facts, &self.limits) else {
+                continue;
+            };
+            if plain.may_join
+                && let Some(line) = reader.plain(bytes)
+            {
+                self.joins.add(&line, counted, &mut self.counts.groups, &self.limits);
+            }
+        }
+        self.counts.lines.parsed > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::aggregate::{Limits, PodName, SourceName};
+
+    fn lines() -> Vec<Vec<u8>> {
+        let mut lines = Vec::new();
+        for number in 0..400 {
+            let (second, port, service) = (number % 60, 20_000 + number, number % 7);
+            let failed = number % 5 == 0;
+            let (code, details) = if failed {
+                ("503 UC", "upstream_reset_before_response_started{connection_termination}")
+            } else {
+                ("200 -", "via_upstream")
+            };
+            lines.push(format!(
+                "[2026-11-22T09:09:{second:02}.001Z] \"GET /a HTTP/1.1\" {code} {details} - \"-\" 0 9 {number} 1 \"-\" \"c\" \"id-{number}\" \"h\" \"10.2.0.1:9080\" outbound|9080||s{service}.n.svc.cluster.local 10.1.0.{service}:{port} 10.96.0.1:9080 10.1.0.9:1 - default"
+            ).into_bytes());
+            if failed {
+                lines.push(format!(
+                    "[2026-11-22T09:09:{second:02}.002Z] \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"-\" - - 10.2.0.1:9080 10.1.0.{service}:{port} - -"
+                ).into_bytes());
+            }
+            if number % 50 == 0 {
+                lines.push(b"2026-11-22T09:09:57.273Z\tinfo\tready".to_vec());
+                lines.push(b"{\"start_time\":\"2026-11-22T09:09:57.273Z\",\"response_code\":200,\"response_flags\":\"-\",\"upstream_cluster\":\"inbound|80||\",\"duration\":1,\"method\":\"GET\",\"path\":\"/\",\"protocol\":\"HTTP/1.1\"}".to_vec());
+            }
+        }
+        lines
+    }
+
+    fn said(aggregate: &Aggregate) -> String {
+        let groups: Vec<_> = aggregate.groups().collect();
+        format!("{:?} {} {groups:?}", aggregate.lines(), aggregate.other_groups())
+    }
+
+    #[test]
+    fn blocks_of_any_size_count_what_lines_do() {
+        let lines = lines();
+        for pod in [None, Some(PodName { namespace: "n".into(), name: "p".into() })] {
+            for limits in [Limits::default(), Limits { groups: 5, joins: 20, ..Limits::default() }] {
+                let name = SourceName { file: "a.log".into(), pod: pod.clone() };
+                let mut one = Aggregate::with_limits(limits);
+                let source = one.add_source(name.clone());
+                for (number, line) in (1..).zip(&lines) {
+                    one.add_line(source, number, line);
+                }
+                for size in [1, 7, 1000] {
+                    let mut many = Aggregate::with_limits(limits);
+                    let source = many.add_source(name.clone());
+                    let reader = many.block_reader(source);
+                    let (mut first, mut spent) = (1, Block::default());
+                    for lines in lines.chunks(size) {
+                        let block = reader.read(lines.join(&b'\n'), spent);
+                        assert_eq!(block.lines(), lines.len() as u64);
+                        many.add_block(source, &reader, first, &block);
+                        first += block.lines();
+                        spent = block;
+                    }
+                    assert_eq!(said(&many), said(&one));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn empty_lines_are_lines_and_the_end_is_none() {
+        let mut aggregate = Aggregate::new();
+        let source = aggregate.add_source(SourceName { file: "a.log".into(), pod: None });
+        let reader = aggregate.block_reader(source);
+        let block = reader.read(b"\n\nready\n".to_vec(), Block::default());
+        assert!(block.lines() == 3 && block.is_ended());
+        assert!(!aggregate.add_block(source, &reader, 1, &block));
+        assert_eq!(aggregate.lines().other, 3);
+    }
+}
