@@ -25,7 +25,7 @@ pub mod ztunnel;
 
 pub use access_json::parse_json;
 pub use access_line::{AccessLine, Format, Sni, value};
-pub use access_text::{Detector, Parsed, parse_text};
+pub use access_text::parse_text;
 pub use aggregate::{
     Aggregate, Block, BlockReader, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex,
     JoinKind, Joined, Limits, LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch,

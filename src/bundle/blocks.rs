@@ -50,9 +50,19 @@ impl<R: Read> Blocks<R> {
         while !self.ended {
             let filled = block.len();
             let room = if filled < BLOCK { BLOCK } else { (filled * 2).min(LONGEST) };
-            block.resize(room, 0);
-            let read = self.text.read(block.get_mut(filled..).unwrap_or_default());
-            block.truncate(filled + *read.as_ref().unwrap_or(&0));
+            let read = match self.handing {
+                // Into memory as it is: a block that is filled at once need not be cleared before.
+                Handing::Full => {
+                    let wanted = u64::try_from(room - filled).unwrap_or(u64::MAX);
+                    self.text.by_ref().take(wanted).read_to_end(&mut block)
+                }
+                Handing::Soon => {
+                    block.resize(room, 0);
+                    let read = self.text.read(block.get_mut(filled..).unwrap_or_default());
+                    block.truncate(filled + *read.as_ref().unwrap_or(&0));
+                    read
+                }
+            };
             match read {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}

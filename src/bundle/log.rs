@@ -177,7 +177,8 @@ fn generated(pod: &str) -> bool {
     let Some((base, suffix)) = pod.rsplit_once('-') else { return false };
     let random =
         suffix.len() == 5 && suffix.bytes().all(|byte| b"bcdfghjklmnpqrstvwxz2456789".contains(&byte));
-    !base.is_empty() && (random || !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
+    !base.is_empty()
+        && (random || (1..=5).contains(&suffix.len()) && suffix.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]

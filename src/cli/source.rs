@@ -22,7 +22,8 @@ pub(super) const DEMO: &str = "\u{0}demo";
 
 /// Reads what the flags name. Messages about its parts go to standard error.
 pub(super) fn read(common: &Common) -> anyhow::Result<Read> {
-    let bundle = bundle(common)?;
+    let mut bundle = bundle(common)?;
+    bundle.logs.end_joins();
     let (settings, mistakes) = settings();
     for text in mistakes.into_iter().chain(messages(&bundle)) {
         message(&text);

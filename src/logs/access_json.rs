@@ -12,6 +12,8 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Se
 use super::access_line::{AccessLine, Format};
 use super::response_flags::FlagSet;
 
+mod quick;
+
 /// The names that Istio gives the fields, in the order of [`Fields`].
 const NAMES: [&str; COUNT] = [
     "start_time",
@@ -60,8 +62,17 @@ pub fn parse_json<R>(text: &[u8], each: impl FnOnce(&AccessLine<'_>) -> R) -> Op
     if text.first() != Some(&b'{') || text.last() != Some(&b'}') {
         return None;
     }
+    if let Some(line) = quick::read(text) {
+        return Some(each(&line));
+    }
     let fields: Fields<'_> = serde_json::from_slice(text).ok()?;
     Some(each(&fields.line()?))
+}
+
+/// Reads the ordinary line of Istio's own JSON: one object with its names, in which nothing is escaped.
+#[inline]
+pub(super) fn parse_ordinary(text: &[u8]) -> Option<AccessLine<'_>> {
+    quick::read(text.trim_ascii_end())
 }
 
 /// The value of a field.

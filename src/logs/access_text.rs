@@ -9,7 +9,7 @@
 //! fixed number. Where the caller's words leave more than one reading, the line says so (`ambiguous`).
 //!
 //! Not here: prefixes that tools put before a line, JSON lines, custom layouts. A line that cannot be read whole is
-//! [`Parsed::Other`]; nothing is guessed from its parts.
+//! none; nothing is guessed from its parts.
 
 #![expect(
     clippy::inline_always,
@@ -25,45 +25,6 @@ mod status;
 
 use find::{find, find_either, split_at_byte};
 use status::{Family, Status};
-
-/// What a line turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "it lives for one line, and boxing would allocate for each")]
-pub enum Parsed<'a> {
-    /// An access-log line, read whole.
-    Access(AccessLine<'a>),
-    /// Anything else, a broken access-log line included.
-    Other,
-}
-
-/// Remembers which layout the lines of one source have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Detector {
-    last: Option<Format>,
-}
-
-impl Detector {
-    /// Reads one line (without its line feed) of the source.
-    #[inline]
-    pub fn parse<'a>(&mut self, line: &'a [u8]) -> Parsed<'a> {
-        self.read(line).map_or(Parsed::Other, Parsed::Access)
-    }
-
-    /// The same; the hot loop is faster without the copy into [`Parsed`].
-    #[inline]
-    pub(super) fn read<'a>(&mut self, line: &'a [u8]) -> Option<AccessLine<'a>> {
-        let read = parse_text(line);
-        if let Some(line) = &read {
-            self.last = Some(line.format);
-        }
-        read
-    }
-
-    /// The layout of the last line that could be read.
-    pub fn format(self) -> Option<Format> {
-        self.last
-    }
-}
 
 /// Reads one line in any of the text layouts; `None` if it is not one.
 pub fn parse_text(line: &[u8]) -> Option<AccessLine<'_>> {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::access_line::{AccessLine, Format, Sni, value};
-use super::access_text::Detector;
 use super::format::Formats;
 use super::reading::Reader;
 use super::upstream_cluster::{Reporter, reporter_of};
@@ -165,7 +164,6 @@ struct Source {
     name: SourceName,
     /// `NAMESPACE/NAME` of the pod.
     pod: Option<Arc<str>>,
-    detector: Detector,
     /// Reads what is wrapped, once there is such a line.
     reader: Option<Box<Reader>>,
     /// Lines of an access log in layouts that are not read.
@@ -324,7 +322,7 @@ impl Aggregate {
     pub fn add_source(&mut self, name: SourceName) -> SourceId {
         let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         let pod = name.pod.as_ref().map(|pod| Arc::from(format!("{}/{}", pod.namespace, pod.name)));
-        self.sources.push(Source { name, pod, detector: Detector::default(), reader: None, unread: 0 });
+        self.sources.push(Source { name, pod, reader: None, unread: 0 });
         id
     }
 
@@ -344,15 +342,14 @@ impl Aggregate {
         if self.watch.is_some() {
             self.show_line(source, line_no, bytes);
         }
-        if self.custom.any_configured()
-            && let Some(line) = self.custom.read_configured(bytes)
-        {
-            self.add_access(source, line_no, &line);
-            return;
+        if self.sources.len() <= source.0 as usize {
+            return self.add_other();
         }
-        let known = self.sources.get_mut(source.0 as usize);
-        match &known.and_then(|source| source.detector.read(bytes)) {
-            Some(line) => self.add_access(source, line_no, line),
+        match &block::plain(&self.custom, bytes) {
+            Some(line) => {
+                self.end_broken(source, line.format);
+                self.add_access(source, line_no, line);
+            }
             None => self.add_unlike(source, line_no, bytes),
         }
     }
@@ -363,6 +360,17 @@ impl Aggregate {
         self.counts.lines.other += 1;
         if let Some(watch) = &self.watch {
             watch.other();
+        }
+    }
+
+    /// A line in JSON ends one that was broken before it: it is no part of it.
+    #[inline]
+    fn end_broken(&mut self, source: SourceId, format: Format) {
+        if format == Format::IstioJson
+            && let Some(reader) =
+                self.sources.get_mut(source.0 as usize).and_then(|source| source.reader.as_mut())
+        {
+            reader.end_broken();
         }
     }
 
@@ -419,6 +427,11 @@ impl Aggregate {
     /// Lines and links that did not fit into the limits of the joins: evidence that may be missing.
     pub fn joins_dropped(&self) -> u64 {
         self.joins.dropped
+    }
+
+    /// Forgets all lines that wait for the other side: there will be no more.
+    pub fn end_joins(&mut self) {
+        self.joins.end();
     }
 
     /// Forgets lines that began before that time (microseconds since the epoch) and still wait for the other side.

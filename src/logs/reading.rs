@@ -85,6 +85,11 @@ impl Reader {
         outcome
     }
 
+    /// Nothing that follows belongs to a line that was broken.
+    pub fn end_broken(&mut self) {
+        self.broken = None;
+    }
+
     fn peeled(
         &mut self,
         number: u64,

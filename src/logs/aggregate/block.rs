@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::evidence::may_join;
 use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
+use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
-use crate::logs::access_text::Detector;
+use crate::logs::access_text::parse_text;
 use crate::logs::format::Formats;
 
 /// Reads the plain lines of one source, on any thread.
@@ -70,7 +71,7 @@ impl BlockReader {
     #[inline]
     fn line(&self, text: &[u8], start: usize, end: usize) -> Line {
         let bytes = text.get(start..end).unwrap_or_default();
-        let plain = self.plain(bytes).and_then(|line| {
+        let plain = plain(&self.custom, bytes).and_then(|line| {
             let key = key_of(&line, self.pod.as_deref());
             let mut parts = [Span::default(); PARTS];
             for (part, span) in key.parts.iter().zip(&mut parts) {
@@ -88,12 +89,22 @@ impl BlockReader {
         let (start, length) = (u32::try_from(start).ok(), u32::try_from(bytes.len()).ok());
         Line { span: Span { start: start.unwrap_or(0), length: length.unwrap_or(0) }, plain }
     }
+}
 
-    #[inline]
-    fn plain<'a>(&self, bytes: &'a [u8]) -> Option<AccessLine<'a>> {
-        let configured = if self.custom.any_configured() { self.custom.read_configured(bytes) } else { None };
-        configured.or_else(|| Detector::default().read(bytes))
+/// Reads a line that tells by itself all there is to tell: it is not wrapped, and nothing before it belongs to it.
+#[inline]
+pub(super) fn plain<'a>(custom: &Formats, bytes: &'a [u8]) -> Option<AccessLine<'a>> {
+    // Formats of one's own can look like JSON, and give its keys another meaning.
+    if custom.is_empty() {
+        if bytes.first() == Some(&b'{') {
+            return parse_ordinary(bytes);
+        }
+    } else if custom.any_configured()
+        && let Some(line) = custom.read_configured(bytes)
+    {
+        return Some(line);
     }
+    parse_text(bytes)
 }
 
 /// Where a part of a text stands in it. What is empty stands anywhere; what is no part of it (the name of the pod) is
@@ -151,6 +162,7 @@ impl Aggregate {
                 self.add_unlike(source, number, bytes);
                 continue;
             };
+            self.end_broken(source, plain.facts.format);
             let mut parts = plain.parts.map(|span| block.part(span));
             if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
                 parts[0] = pod.as_bytes();
@@ -161,7 +173,7 @@ impl Aggregate {
                 continue;
             };
             if plain.may_join
-                && let Some(line) = reader.plain(bytes)
+                && let Some(line) = self::plain(&reader.custom, bytes)
             {
                 self.joins.add(&line, counted, &mut self.counts.groups, &self.limits);
             }

@@ -127,6 +127,11 @@ impl Joins {
         self.dropped += u64::from(dropped);
     }
 
+    /// Forgets all lines that wait.
+    pub(super) fn end(&mut self) {
+        *self = Self { dropped: self.dropped, ..Self::default() };
+    }
+
     /// Forgets lines before that time that still wait for the other side.
     pub(super) fn forget_before(&mut self, micros: i64) {
         let keep =

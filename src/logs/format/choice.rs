@@ -24,6 +24,12 @@ impl Formats {
         formats
     }
 
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.configured.is_empty() && self.given.is_none()
+    }
+
     /// Whether the mesh configuration has formats.
     #[inline]
     pub fn any_configured(&self) -> bool {
