@@ -4,6 +4,7 @@
 //! other side, or the configuration, prove it.
 
 pub mod cause;
+mod denials;
 pub mod incomplete;
 pub mod locate;
 pub mod merge;
@@ -12,6 +13,6 @@ mod passthrough;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Denial, Family, Label, causes};
+pub use cause::{Cause, Denial, Family, Label, Proof, Proved, causes};
 pub use locate::{Located, Locator};
 pub use merge::{EdgeLogs, Traffic, findings};

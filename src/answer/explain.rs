@@ -62,6 +62,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0304", include_str!("../../assets/explain/MS0304.md")),
     ("MS0305", include_str!("../../assets/explain/MS0305.md")),
     ("MS0306", include_str!("../../assets/explain/MS0306.md")),
+    ("MS0307", include_str!("../../assets/explain/MS0307.md")),
     ("MS0901", include_str!("../../assets/explain/MS0901.md")),
     ("MS0902", include_str!("../../assets/explain/MS0902.md")),
     ("MS0903", include_str!("../../assets/explain/MS0903.md")),

@@ -22,6 +22,7 @@ mod client;
 mod denied;
 mod label;
 mod pattern;
+mod proof;
 mod reset;
 mod server;
 mod sign;
@@ -29,6 +30,7 @@ mod sign;
 pub use denied::Denial;
 pub use label::{Family, Label};
 use pattern::{Beside, Elsewhere};
+pub use proof::{Proof, Proved};
 use sign::Sign;
 
 /// A cause and the lines it explains.
@@ -50,6 +52,8 @@ pub struct Cause {
     pub server_proof: bool,
     /// The policy that a denial names.
     pub denial: Option<Denial>,
+    /// The objects that prove it, and what its lines show together.
+    pub proof: Proof,
     /// The groups it explains.
     pub groups: Vec<GroupIndex>,
     /// The last line, in microseconds since the epoch.
@@ -67,6 +71,7 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         successes: successes(&groups),
         beside: Beside::new(&groups),
         elsewhere: Elsewhere::new(&groups),
+        allowing: denied::Known::default(),
     };
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for group in groups.iter().filter(|group| asked.is_told(group)) {
@@ -115,6 +120,7 @@ impl Cause {
         self.last = self.last.max(other.last);
         self.server_proof |= other.server_proof;
         self.groups.extend(other.groups);
+        self.proof.absorb(other.proof);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
                 Some(known) => known.absorb(&lines),
@@ -155,6 +161,7 @@ struct Asked<'a> {
     successes: FxHashMap<(crate::logs::PodOf, Option<String>), Success>,
     beside: Beside<'a>,
     elsewhere: Elsewhere<'a>,
+    allowing: denied::Known,
 }
 
 impl Asked<'_> {
@@ -194,6 +201,7 @@ impl Asked<'_> {
             alternatives: Vec::new(),
             server_proof: false,
             denial: None,
+            proof: Proof::default(),
             groups: vec![group.index],
             last: group.last,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cause::{Cause, Family, Label, is_failure};
+use super::denials;
 use super::locate::Locator;
 use super::message::message;
 use super::passthrough;
@@ -79,6 +80,9 @@ pub fn findings(
             continue;
         }
         if passthrough::take(locator, &mut found, cause, &mut seen) {
+            continue;
+        }
+        if denials::take(locator, &mut found, cause, &mut seen) {
             continue;
         }
         alone.add(locator, cause);
@@ -308,9 +312,12 @@ fn finding(
         edges,
         evidence: Vec::new(),
     };
+    for cause in causes {
+        cause.proof.objects_into(&mut finding);
+    }
     for denial in causes.iter().filter_map(|cause| cause.denial.as_ref()) {
-        let kind = Kind::Unrelated("AuthorizationPolicy".into());
-        let id = ObjectId::new(kind, Arc::clone(&denial.namespace), Arc::clone(&denial.name));
+        let (namespace, name) = (Arc::clone(&denial.namespace), Arc::clone(&denial.name));
+        let id = ObjectId::new(Kind::AuthorizationPolicy, namespace, name);
         if finding.objects.iter().all(|known| known.id != id) {
             finding.objects.push(Involved { id, role: Role::Cause, fields: Vec::new(), origin: None });
         }

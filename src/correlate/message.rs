@@ -42,7 +42,7 @@ pub(super) fn message(
     } else if code == Code::OverflowOrLimit {
         format!("{name}: a limit refused {count} requests: {}", what(causes))
     } else if code == Code::RequestsDenied {
-        format!("{name}: {count} requests were denied: {}", what(causes))
+        format!("{name}: {count} requests were denied: {}{}", what(causes), in_force(causes))
     } else {
         let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
         let what = texts.take(1).collect::<String>();
@@ -60,6 +60,19 @@ fn what(causes: &[&Cause]) -> String {
     let main = causes.iter().max_by_key(|cause| cause.count);
     let lines = main.and_then(|main| main.evidence.last());
     lines.map(|lines| lines.text.clone()).unwrap_or_default()
+}
+
+/// The policies of which no rule matched, where that is why it was denied.
+fn in_force(causes: &[&Cause]) -> String {
+    let main = causes.iter().max_by_key(|cause| cause.count).filter(|cause| cause.denial.is_none());
+    let mut names: Vec<_> =
+        main.iter().flat_map(|main| &main.proof.objects).map(|one| one.object.id.path()).collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (in force: {one})"),
+        [first, rest @ ..] => format!(" (in force: {first} and {} more)", rest.len()),
+    }
 }
 
 /// The other end closed connections, or did not speak HTTP: which of them depends on the cause with most lines.

@@ -136,6 +136,8 @@ catalog! {
     OverflowOrLimit = "MS0305", "overflow-or-limit", Warning;
     /// A policy or an external authorizer denies requests.
     RequestsDenied = "MS0306", "requests-denied", Warning;
+    /// A policy wants an identity, and plaintext has none.
+    DeniedBecausePlaintext = "MS0307", "denied-because-plaintext", Error;
     /// A kind that decides answers was not read.
     NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.

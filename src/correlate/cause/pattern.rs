@@ -114,7 +114,7 @@ impl Asked<'_> {
     }
 
     /// Groups of the same writer about the same cluster.
-    fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
+    pub(super) fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
         let known = place(group).and_then(|place| self.beside.0.get(&place));
         known.into_iter().flatten().copied().filter(|other| other.index != group.index)
     }

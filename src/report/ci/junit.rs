@@ -125,6 +125,7 @@ fn ground(code: Code) -> Ground {
         | Code::UpstreamClosesConnections
         | Code::OverflowOrLimit
         | Code::RequestsDenied
+        | Code::DeniedBecausePlaintext
         | Code::EvidenceIncomplete => Ground::Lines,
         Code::UpstreamUnreachable
         | Code::PlaintextToStrict
