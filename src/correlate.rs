@@ -3,7 +3,9 @@
 //! Confidence is earned here: *certain* only where no other cause leaves the same traces, or where the lines of the
 //! other side, or the configuration, prove it.
 
+mod age;
 pub mod cause;
+pub mod contradiction;
 mod denials;
 pub mod incomplete;
 pub mod locate;

@@ -58,6 +58,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("MS0208", include_str!("../../assets/explain/MS0208.md")),
     ("MS0209", include_str!("../../assets/explain/MS0209.md")),
     ("MS0301", include_str!("../../assets/explain/MS0301.md")),
+    ("MS0302", include_str!("../../assets/explain/MS0302.md")),
     ("MS0303", include_str!("../../assets/explain/MS0303.md")),
     ("MS0304", include_str!("../../assets/explain/MS0304.md")),
     ("MS0305", include_str!("../../assets/explain/MS0305.md")),

@@ -26,12 +26,14 @@ mod proof;
 mod reset;
 mod server;
 mod sign;
+mod supports;
 
 pub use denied::Denial;
 pub use label::{Family, Label};
 use pattern::{Beside, Elsewhere};
 pub use proof::{Proof, Proved};
 use sign::Sign;
+use supports::Supports;
 
 /// A cause and the lines it explains.
 #[derive(Debug, Clone)]
@@ -85,6 +87,10 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     }
     let mut causes: Vec<_> = found.into_values().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let supports = Supports::new(&asked, &groups, &causes);
+    for cause in &mut causes {
+        cause.proof.patterns = asked.supports(&supports, cause);
+    }
     causes
 }
 

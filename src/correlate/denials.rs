@@ -125,8 +125,8 @@ fn root(
 #[cfg(test)]
 mod tests {
     use super::super::cause::causes;
+    use super::super::findings;
     use super::super::tests::{client, mesh, pod, read, server};
-    use super::super::{findings, merge::traffic};
     use super::*;
     use crate::diagnose::diagnose;
     use crate::resolve::{Mesh, Options};
@@ -144,8 +144,8 @@ mod tests {
         let bundle = read(mesh, clients, servers);
         let mesh = Mesh::new(&bundle.snapshot, &Options::default());
         let locator = Locator::new(&mesh);
-        let (causes, traffic) = (causes(&locator, &bundle.logs), traffic(&locator, &bundle.logs));
-        let (found, _) = findings(&locator, diagnose(&mesh, &[]).findings, &causes, &traffic);
+        let causes = causes(&locator, &bundle.logs);
+        let (found, _) = findings(&locator, diagnose(&mesh, &[]).findings, &causes);
         let of_denials =
             |one: &Finding| matches!(one.code, Code::RequestsDenied | Code::DeniedBecausePlaintext);
         found.into_iter().filter(of_denials).collect()

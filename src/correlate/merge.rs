@@ -10,7 +10,7 @@ use super::message::message;
 use super::passthrough;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
-use crate::logs::{Aggregate, format_time};
+use crate::logs::Aggregate;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
@@ -71,7 +71,6 @@ pub fn findings(
     locator: &Locator<'_>,
     mut found: Vec<Finding>,
     causes: &[Cause],
-    traffic: &Traffic,
 ) -> (Vec<Finding>, BTreeMap<Edge, u64>) {
     let mut seen = BTreeMap::new();
     let mut alone = Alone::default();
@@ -86,9 +85,6 @@ pub fn findings(
             continue;
         }
         alone.add(locator, cause);
-    }
-    for finding in &mut found {
-        contradict(finding, traffic);
     }
     found.extend(alone.findings(locator, &mut seen));
     found.sort_by(Finding::order);
@@ -125,7 +121,7 @@ fn explained(
         if let [edge] = edges.as_slice() {
             *seen.entry(edge.clone()).or_default() += cause.count;
         }
-        for lines in &cause.evidence {
+        for lines in cause.evidence.iter().chain(&cause.proof.patterns) {
             add_lines(finding, lines);
         }
         any = true;
@@ -158,31 +154,6 @@ pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
         }
     }
     finding.evidence.push(Evidence::Log(lines.clone()));
-}
-
-/// Traffic that goes well where the configuration says it cannot: the proxies have something else than what was
-/// read, or the model is wrong. Either way it is said, and the finding is not proved any more.
-fn contradict(finding: &mut Finding, traffic: &Traffic) {
-    if !finding.code.is_conflict() {
-        return;
-    }
-    let mut well = (0, None);
-    for ((namespace, name, host, port), logs) in traffic {
-        let edge =
-            || finding.edges.of_client(namespace, name).any(|edge| edge.host == *host && edge.port == *port);
-        if logs.succeeded > 0 && logs.last_success >= logs.last_failure && edge() {
-            well = (well.0 + logs.succeeded, well.1.max(logs.last_success));
-        }
-    }
-    if well.0 > 0 {
-        finding.confidence = Confidence::Likely;
-        finding.evidence.push(Evidence::Log(LogEvidence {
-            count: well.0,
-            last: well.1.map(format_time),
-            text: "succeeded after the last failure: the proxies do not have these objects (yet)".to_owned(),
-            ..LogEvidence::default()
-        }));
-    }
 }
 
 /// The object that causes are about, where it was read, and the causes.
@@ -325,7 +296,8 @@ fn finding(
     for (policy, demand) in policies_of(locator, causes) {
         finding = finding.with(&policy, Role::Partner, &demand.field, "server's mode");
     }
-    for lines in causes.iter().flat_map(|cause| &cause.evidence) {
+    let patterns = causes.iter().flat_map(|cause| &cause.proof.patterns);
+    for lines in causes.iter().flat_map(|cause| &cause.evidence).chain(patterns) {
         add_lines(&mut finding, lines);
     }
     finding
@@ -369,8 +341,8 @@ mod tests {
         let bundle = read(mesh, clients, servers);
         let mesh = Mesh::new(&bundle.snapshot, &Options::default());
         let locator = Locator::new(&mesh);
-        let (causes, traffic) = (causes(&locator, &bundle.logs), traffic(&locator, &bundle.logs));
-        let (found, seen) = findings(&locator, diagnose(&mesh, &[]).findings, &causes, &traffic);
+        let causes = causes(&locator, &bundle.logs);
+        let (found, seen) = findings(&locator, diagnose(&mesh, &[]).findings, &causes);
         let line = |finding: &Finding| {
             let seen: u64 = finding.edges.iter().filter_map(|edge| seen.get(&edge)).sum();
             let confidence = format!("{:?}", finding.confidence).to_lowercase();
@@ -389,8 +361,7 @@ mod tests {
         assert_eq!(said(&strict, "", ""), [format!("MS0101 certain {rule} 0")]);
         assert_eq!(said(&strict, &failed, ""), [format!("MS0101 certain {rule} 2")]);
         assert_eq!(said(&strict, &failed, &refused), [format!("MS0101 certain {rule} 2")]);
-        assert_eq!(said(&strict, &(failed.clone() + &ok(5)), ""), [format!("MS0101 certain {rule} 2")]);
-        assert_eq!(said(&strict, &(failed + &ok(30)), ""), [format!("MS0101 likely {rule} 2")]);
+        assert_eq!(said(&strict, &(failed + &ok(5)), ""), [format!("MS0101 certain {rule} 2")]);
     }
 
     #[test]

@@ -128,6 +128,8 @@ catalog! {
     SelectorRuleStopsLookup = "MS0209", "selector-rule-stops-lookup", Warning;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
+    /// Traffic goes well where the configuration says that it cannot.
+    ConflictTrafficFlows = "MS0302", "config-says-conflict-traffic-flows", Info;
     /// The application closes connections: not mTLS.
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
     /// Nothing is left that requests could go to.

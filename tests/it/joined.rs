@@ -94,3 +94,96 @@ fn a_remedy_of_a_denial_for_want_of_an_identity_lets_the_client_send_mutual_tls(
     let found = findings("MS0307", &mesh(&(rule("ISTIO_MUTUAL") + &policy)), &tls);
     assert!(found.is_empty(), "{found:?}");
 }
+
+fn created(second: u32) -> String {
+    format!(", creationTimestamp: '2026-03-02T09:00:{second:02}Z'")
+}
+
+/// The conflict's and the contradiction's code and confidence, and the message of the latter.
+fn told(mesh: &str, logs: &str) -> (Vec<String>, String) {
+    let report = run(&["check"], mesh, logs).json();
+    let found = report["findings"].as_array().unwrap();
+    let found: Vec<_> =
+        found.iter().filter(|one| one["code"] == "MS0101" || one["code"] == "MS0302").collect();
+    let line = |one: &&Value| format!("{} {}", one["code"], one["confidence"]).replace('"', "");
+    let last = found.last().map(|one| one["message"].as_str().unwrap().to_owned());
+    (found.iter().map(line).collect(), last.unwrap_or_default())
+}
+
+const RESET: &str = "503 UC upstream_reset_before_response_started{connection_termination}";
+
+#[test]
+fn traffic_that_flows_in_spite_of_a_conflict_stands_beside_it_with_what_is_newer() {
+    let strict = |of_rule: &str, of_policy: &str| {
+        let to_plaintext = "{host: cart, trafficPolicy: {tls: {mode: DISABLE}}}";
+        mesh(
+            &(object("DestinationRule", "shop", of_rule, to_plaintext)
+                + &object("PeerAuthentication", "shop", of_policy, "{mtls: {mode: STRICT}}")),
+        )
+    };
+    let well = client(30, "200 - via_upstream");
+    let both = ["MS0101 likely", "MS0302 certain"];
+    let alone = ["MS0101 certain"];
+    let (found, message) = told(&strict("", ""), &well);
+    assert_eq!(found, both);
+    assert!(message.contains("which is older is not known"), "{message}");
+    // What fails before does not count, what fails later does.
+    assert_eq!(told(&strict("", ""), &(client(20, RESET) + &well)).0, both);
+    assert_eq!(told(&strict("", ""), &(well.clone() + &client(40, RESET))).0, alone);
+    // All objects are older than the lines, or one is newer.
+    let (found, message) = told(&strict(&created(10), &created(20)), &well);
+    assert_eq!(found, both);
+    assert!(message.contains("PeerAuthentication shop/it, the newest of the objects"), "{message}");
+    assert!(message.contains("at 2026-03-02T09:00:20Z, before them"), "{message}");
+    let (found, message) = told(&strict(&created(50), &created(20)), &well);
+    assert_eq!(found, ["MS0101 certain", "MS0302 certain"]);
+    assert!(message.contains("DestinationRule shop/it, the newest"), "{message}");
+    assert!(message.contains("tell of what was before"), "{message}");
+}
+
+#[test]
+fn what_proves_no_traffic_contradicts_no_conflict() {
+    let strict = rule("DISABLE") + &object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let alone = ["MS0101 certain"];
+    let well = client(30, "200 - via_upstream");
+    for other in [
+        // A TCP connection without flag, an answer of the client's own proxy, another port, another subset.
+        client(30, "0 - -"),
+        client(30, "404 - route_not_found"),
+        well.replace("outbound|80||", "outbound|81||"),
+        well.replace("outbound|80||", "outbound|80|v1|"),
+        // Lines without time, one of which failed.
+        (client(20, RESET) + &well)
+            .replace("[2026-03-02T09:00:20.000Z]", "[-]")
+            .replace("[2026-03-02T09:00:30.000Z]", "[-]"),
+    ] {
+        assert_eq!(told(&mesh(&strict), &other).0, alone, "{other}");
+    }
+    // One of two pods takes plaintext: who answered is not known.
+    let open = "{selector: {matchLabels: {app: two}}, mtls: {mode: PERMISSIVE}}";
+    let second = pod("shop", "second", "10.8.2.9").replace("app: shop", "app: shop, two: 'yes'");
+    let open = object("PeerAuthentication", "shop", "", open)
+        .replace("app: two", "two: 'yes'")
+        .replace("name: it", "name: two");
+    assert_eq!(told(&(mesh(&strict) + &second + &open), &well).0, alone);
+    // Nothing conflicts.
+    let sound = rule("ISTIO_MUTUAL") + &object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    assert!(told(&mesh(&sound), &well).0.is_empty());
+}
+
+#[test]
+fn a_failure_in_a_sound_configuration_says_which_object_is_newer() {
+    let sound =
+        |of_policy: &str| mesh(&(object("PeerAuthentication", "shop", of_policy, "{mtls: {mode: STRICT}}")));
+    let refused = client(30, RESET)
+        + "[2026-03-02T09:00:30.001Z] \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"-\" - - \
+           10.8.2.0:9080 10.8.1.8:40030 - -\n";
+    let message = |of_policy: &str| {
+        let found = findings("MS0301", &sound(of_policy), &refused);
+        assert_eq!((found[0]["objects"][0]["kind"].as_str(), found.len()), (Some("Service"), 1));
+        found[0]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(message("").ends_with("other clients call it"), "{}", message(""));
+    assert!(message(&created(50)).contains("the lines are older than PeerAuthentication shop/it"));
+    assert!(message(&created(10)).ends_with("was last changed at 2026-03-02T09:00:10Z, before them"));
+}

@@ -122,6 +122,7 @@ fn ground(code: Code) -> Ground {
         Code::NotReadable | Code::NotUnderstood | Code::TwoOrigins => Ground::Input,
         Code::ClientWithoutProxyToStrict
         | Code::MtlsFailureInTraffic
+        | Code::ConflictTrafficFlows
         | Code::UpstreamClosesConnections
         | Code::OverflowOrLimit
         | Code::RequestsDenied
