@@ -18,9 +18,11 @@ use crate::model::pod::ProxyKind;
 use crate::model::{Origin, Text};
 use crate::resolve::PairTls;
 
+mod by_objects;
 mod client;
 mod denied;
 mod label;
+mod origination;
 mod pattern;
 mod proof;
 mod reset;
@@ -179,7 +181,11 @@ impl Asked<'_> {
             group.reporter == Reporter::Client
                 && links.any(|link| self.by_index.get(&link.other).is_some_and(|other| explains(other)))
         };
-        is_failure(group) || refuses(group) || denied::is_denial(group) || by_server()
+        is_failure(group)
+            || refuses(group)
+            || denied::is_denial(group)
+            || self.without_origination(group).is_some()
+            || by_server()
     }
 
     fn causes(&self, group: &Group) -> Vec<Cause> {

@@ -24,6 +24,8 @@ pub struct AccessRule {
     /// Whether nobody can meet it without an identity: each of its sources has a positive field of identities, or one
     /// of its conditions is such a field (I1 of the rules for authorization).
     pub wants_identity: bool,
+    /// Whether it asks for nothing, and so matches everything.
+    pub is_for_all: bool,
     /// Whether any part of it can be told of HTTP only: then it is dropped on a TCP port (T1).
     pub is_for_http: bool,
 }

@@ -13,11 +13,15 @@ use crate::model::{Kind, Object};
 /// The label of pods that stand for a gateway of the Gateway API, waypoints among them.
 const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
-/// The ALLOW policies that a proxy enforces.
+/// The ALLOW policies that a proxy enforces, and whether any DENY policy leaves them nothing to say.
 #[derive(Debug, Clone, Default)]
 pub struct Allowing {
     /// The policies, by namespace and name.
     pub policies: Vec<Arc<Object>>,
+    /// A DENY policy with a rule that matches everything, and the rule's number.
+    pub denies_all: Option<(Arc<Object>, usize)>,
+    /// Whether something else may refuse with the same code before they do: an external authorizer, tokens, patches.
+    pub others_refuse: bool,
     /// Whether there may be others: what cannot be read, and what is bound to gateways and services by name.
     pub may_be_more: bool,
 }
@@ -29,6 +33,8 @@ pub enum Asks {
     AlwaysIdentity,
     /// Some want one, and others none.
     SometimesIdentity,
+    /// There is no rule at all: nobody is let in.
+    LetsNobodyIn,
     /// None does: an identity would change nothing.
     NoIdentity,
     /// No policy was read, or there may be others.
@@ -39,13 +45,18 @@ pub enum Asks {
 pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
     let by_name = workload.labels.get(GATEWAY_NAME).is_some();
     let is_envoy = matches!(workload.proxy, ProxyKind::Sidecar | ProxyKind::Gateway);
-    let mut found = Allowing { policies: Vec::new(), may_be_more: by_name || !is_envoy };
+    let mut found = Allowing { may_be_more: by_name || !is_envoy, ..Allowing::default() };
     if !is_envoy {
         return found;
     }
     let root = Some(mesh.of_client(workload).config.root_namespace.as_str());
     let root = root.filter(|root| *root != &*workload.namespace);
     let of = |namespace: &str| mesh.snapshot.in_namespace(&Kind::AuthorizationPolicy, namespace);
+    for kind in [Kind::EnvoyFilter, Kind::OtherMesh("RequestAuthentication".into())] {
+        let mut all = root.into_iter().chain([&*workload.namespace]);
+        found.others_refuse |=
+            all.any(|namespace| mesh.snapshot.in_namespace(&kind, namespace).next().is_some());
+    }
     for object in root.into_iter().flat_map(of).chain(of(&workload.namespace)) {
         let Some(policy) = object.body.authorization_policy() else {
             found.may_be_more |= object.body == Body::Unreadable;
@@ -54,6 +65,11 @@ pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
         let selects = !policy.has_targets && policy.selector.is_subset_of(&workload.labels);
         match policy.action {
             Action::Allow if selects && !policy.is_dry_run => found.policies.push(Arc::clone(object)),
+            Action::Deny if selects && !policy.is_dry_run => {
+                let all = policy.rules.iter().position(|rule| rule.is_for_all);
+                found.denies_all = found.denies_all.or_else(|| Some((Arc::clone(object), all?)));
+            }
+            Action::Custom if selects => found.others_refuse = true,
             Action::Other(_) if selects => found.may_be_more = true,
             Action::Allow | Action::Deny | Action::Audit | Action::Custom | Action::Other(_) => {}
         }
@@ -75,6 +91,8 @@ impl Allowing {
             || self.policies.iter().flat_map(|policy| rules(policy)).map(|(_, rule)| rule).filter(counts);
         if self.policies.is_empty() || self.may_be_more {
             Asks::Unknown
+        } else if rules().next().is_none() {
+            Asks::LetsNobodyIn
         } else if !rules().any(|rule| rule.wants_identity) {
             Asks::NoIdentity
         } else if rules().all(|rule| rule.wants_identity) {
@@ -82,11 +100,5 @@ impl Allowing {
         } else {
             Asks::SometimesIdentity
         }
-    }
-
-    /// The rules that want an identity, each with its policy.
-    pub fn wanting(&self) -> impl Iterator<Item = (&Arc<Object>, usize)> {
-        let of = |policy| rules(policy).filter(|(_, rule)| rule.wants_identity).map(move |(at, _)| at);
-        self.policies.iter().flat_map(move |policy| of(policy).map(move |at| (policy, at)))
     }
 }

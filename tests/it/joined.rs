@@ -187,3 +187,25 @@ fn a_failure_in_a_sound_configuration_says_which_object_is_newer() {
     assert!(message(&created(50)).contains("the lines are older than PeerAuthentication shop/it"));
     assert!(message(&created(10)).ends_with("was last changed at 2026-03-02T09:00:10Z, before them"));
 }
+
+#[test]
+fn what_to_look_at_next_is_in_the_order_of_what_is_left() {
+    let next = |objects: &str, lines: &str| {
+        let mesh = mesh(objects);
+        let why = run(&["why", "cart.shop"], &mesh, lines).json();
+        let pairs = why["pairs"].as_array().unwrap();
+        let pair = pairs.iter().find(|pair| pair["client"]["namespace"] == "web").unwrap();
+        let next = pair["next"].as_array().unwrap();
+        next.iter().map(|one| one.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let said = next(&(rule("ISTIO_MUTUAL") + &strict), &client(10, RESET));
+    let starts = |part: &str| said.iter().position(|one| one.starts_with(part));
+    assert!(starts("plaintext-to-strict is excluded").is_some(), "{said:?}");
+    assert!(
+        starts("client-cert-untrusted: the counters ssl.fail_verify_error") < starts("sidecar-killed: "),
+        "{said:?}"
+    );
+    // What is proved leaves nothing to look at.
+    assert!(next(&(rule("DISABLE") + &strict), &client(10, RESET)).is_empty());
+}

@@ -101,13 +101,14 @@ impl Asked<'_> {
         let allowing = place.reporter.map(|at| self.allowing(at));
         let asks =
             allowing.as_ref().map_or(Asks::Unknown, |known| known.asks(group.response_code != Some(0)));
-        let (label, confidence) = if asks == Asks::NoIdentity || group.sni_none == 0 {
-            (Label::RbacDenied, Confidence::Certain)
-        } else if group.sni_none < group.count {
-            (Label::RbacDenied, Confidence::Likely)
-        } else {
-            (Label::RbacDeniedBecausePlaintext, self.for_want_of_identity(group, place.reporter, asks))
-        };
+        let (label, confidence) =
+            if matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) || group.sni_none == 0 {
+                (Label::RbacDenied, Confidence::Certain)
+            } else if group.sni_none < group.count {
+                (Label::RbacDenied, Confidence::Likely)
+            } else {
+                (Label::RbacDeniedBecausePlaintext, self.for_want_of_identity(group, place.reporter, asks))
+            };
         let more = if group.sni_none >= group.count { ", without TLS" } else { "" };
         let text = format!("{}: no AuthorizationPolicy allows it{more}", at_side(group));
         let mut cause = self.base(group, label, confidence, &text);
@@ -123,7 +124,7 @@ impl Asked<'_> {
         cause
     }
 
-    fn allowing(&self, at: usize) -> Arc<Allowing> {
+    pub(super) fn allowing(&self, at: usize) -> Arc<Allowing> {
         let mut known = self.allowing.0.borrow_mut();
         match known.entry(at) {
             Entry::Occupied(known) => Arc::clone(known.get()),
@@ -157,7 +158,7 @@ impl Asked<'_> {
         match asks {
             Asks::AlwaysIdentity if !self.allowing(at).policies.iter().any(is_newer) => Confidence::Certain,
             Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
-            Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
+            Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
         }
     }
 }
@@ -169,7 +170,7 @@ fn own_port(group: &Group) -> Option<u16> {
 }
 
 /// The rule that a denial names, in the policy as it was read.
-fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
+pub(super) fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
     let body = policy.body.authorization_policy();
     let found = body.filter(|body| rule < body.rules.len());
     let (field, counted) = match found.map(|body| &body.action) {
@@ -190,7 +191,7 @@ fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
 }
 
 /// An ALLOW policy none of whose rules matched.
-fn allows_others(policy: &Arc<Object>, server: &Workload) -> Proved {
+pub(super) fn allows_others(policy: &Arc<Object>, server: &Workload) -> Proved {
     let mut wanting = authorization::rules(policy).filter(|(_, rule)| rule.wants_identity);
     let server = server.path();
     let (field, counted) = if let Some((at, _)) = wanting.next() {

@@ -63,6 +63,11 @@ fn has(value: &Value, key: &str) -> bool {
     !list(value, key).is_empty()
 }
 
+/// Whether a part is not there, which an empty list is as well (C4).
+fn is_nothing(part: Option<&Value>) -> bool {
+    part.is_none_or(|part| part.is_null() || part.as_array().is_some_and(Vec::is_empty))
+}
+
 fn rule(rule: &Value) -> AccessRule {
     let source = |from: &Value| from.get("source").cloned().unwrap_or_default();
     let sources: Vec<_> = list(rule, "from").iter().map(source).collect();
@@ -75,6 +80,9 @@ fn rule(rule: &Value) -> AccessRule {
         .any(|condition| IDENTITY_KEYS.contains(&text(condition, "key")) && has(condition, "values"));
     let mut parts = sources.iter().chain(operations);
     AccessRule {
+        // A rule that is null arrives as an empty one.
+        is_for_all: ["from", "to", "when"].iter().all(|part| is_nothing(rule.get(part)))
+            && (rule.is_object() || rule.is_null()),
         wants_identity: by_source || by_condition,
         is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
             || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
@@ -134,6 +142,9 @@ mod tests {
         assert!(http("{to: [{operation: {methods: [GET]}}]}"));
         assert!(http("{when: [{key: 'request.headers[a]', values: [b]}]}"));
         assert!(http("{from: [{source: {requestPrincipals: [a]}}]}"));
+        let all = |rule: &str| read(&format!("{{spec: {{rules: [{rule}]}}}}")).rules.remove(0).is_for_all;
+        assert!(all("{}") && all("{from: [], to: []}") && all("null"));
+        assert!(!all("{from: [{source: {principals: [a]}}]}") && !all("{to: [{}]}") && !all("[]"));
         assert!(!http("{to: [{operation: {ports: ['80']}}], from: [{source: {principals: [a]}}]}"));
     }
 }
