@@ -11,7 +11,7 @@ use super::age::{self, Age};
 use super::cause::is_failure;
 use super::locate::{Located, Locator};
 use super::merge::add_lines;
-use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, LogEvidence};
+use crate::diagnose::finding::{Edge, Evidence, Finding, LogEvidence};
 use crate::diagnose::{Code, Confidence};
 use crate::logs::{Aggregate, Group, Reporter, format_time};
 use crate::model::time;
@@ -38,7 +38,7 @@ impl Flow {
 
 /// A flow against a finding: what is said of the two.
 struct Against {
-    edges: Edges,
+    edges: Vec<Edge>,
     lines: LogEvidence,
     /// The pair whose lines are the latest, with their age.
     latest: (Option<i64>, Edge, Age),
@@ -145,7 +145,7 @@ fn must_fail(pair: &PairTls) -> bool {
 impl Against {
     fn new(edge: &Edge) -> Self {
         Self {
-            edges: Edges::default(),
+            edges: Vec::new(),
             lines: LogEvidence::default(),
             latest: (None, edge.clone(), Age::Unknown),
             contradicts: false,
@@ -154,7 +154,7 @@ impl Against {
 
     fn add(&mut self, edge: &Edge, flow: &Flow, age: &Age) {
         let first = self.edges.is_empty();
-        self.edges.add(&Arc::from([edge.client.clone()]), &edge.host, edge.port, edge.subset.as_ref());
+        self.edges.push(edge.clone());
         self.lines.absorb(&flow.well);
         self.contradicts |= !matches!(age, Age::LinesBefore(..));
         if first || flow.last_well > self.latest.0 {
@@ -197,7 +197,7 @@ impl Against {
             message,
             because: Vec::new(),
             objects: conflict.objects.clone(),
-            edges: self.edges.clone(),
+            edges: self.edges.iter().cloned().collect(),
             evidence: vec![Evidence::Log(LogEvidence {
                 text: "went well, where the configuration says that it cannot".to_owned(),
                 ..self.lines.clone()

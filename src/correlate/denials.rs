@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::cause::{Cause, Label, Proved};
 use super::locate::Locator;
-use super::merge::add_lines;
-use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, Reason, Role};
+use super::merge::add_all_lines;
+use crate::diagnose::finding::{Edge, Evidence, Finding, Involved, Reason, Role};
 use crate::diagnose::{Code, Confidence};
 use crate::model::ObjectId;
 use crate::model::pod::ProxyKind;
@@ -22,47 +22,65 @@ struct Root {
     says: String,
 }
 
-/// Adds the finding of a cause of this kind, to the one of its root where there is one, and says whether the cause was one.
-pub(super) fn take(
-    locator: &Locator<'_>,
-    found: &mut Vec<Finding>,
-    cause: &Cause,
-    seen: &mut BTreeMap<Edge, u64>,
-) -> bool {
+/// The causes of one root, and the pairs that they are of.
+struct Denied<'a> {
+    root: Root,
+    causes: Vec<&'a Cause>,
+    edges: Vec<Edge>,
+}
+
+/// The policy that wants an identity, where a cause is of this kind and more than possible.
+pub(super) fn wanting(cause: &Cause) -> Option<&Proved> {
     let is_told = cause.label == Label::RbacDeniedBecausePlaintext && cause.confidence > Confidence::Possible;
-    let wanting = |one: &&Proved| one.field.starts_with("spec.rules[");
-    let Some(policy) = cause.proof.objects.iter().find(wanting).filter(|_| is_told) else { return false };
-    let edge = edge_of(locator, cause);
-    let root = root(locator, found, edge.as_ref(), cause, policy);
-    let mut edges = Edges::default();
-    if let Some(edge) = &edge {
-        edges.add(&Arc::from([edge.client.clone()]), &edge.host, edge.port, edge.subset.as_ref());
-        *seen.entry(edge.clone()).or_default() += cause.count;
+    cause.proof.objects.iter().find(|one| is_told && one.field.starts_with("spec.rules["))
+}
+
+/// The findings of causes of this kind, one a root. `found` are the findings of the configuration.
+pub(super) fn findings(
+    locator: &Locator<'_>,
+    found: &[Finding],
+    causes: &[&Cause],
+    seen: &mut BTreeMap<Edge, u64>,
+) -> Vec<Finding> {
+    let plain: Vec<_> = found.iter().filter(|one| one.code == Code::PlaintextInPermissive).collect();
+    let mut roots: BTreeMap<(ObjectId, String), Denied<'_>> = BTreeMap::new();
+    for cause in causes {
+        let Some(policy) = wanting(cause) else { continue };
+        let edge = edge_of(locator, cause);
+        let root = root(locator, &plain, edge.as_ref(), cause, policy);
+        let known = roots.entry(root.id.clone());
+        let known = known.or_insert_with(|| Denied { root, causes: Vec::new(), edges: Vec::new() });
+        known.causes.push(cause);
+        if let Some(edge) = edge {
+            *seen.entry(edge.clone()).or_default() += cause.count;
+            known.edges.push(edge);
+        }
     }
-    let same = |one: &&mut Finding| one.code == Code::DeniedBecausePlaintext && one.root == root.id;
-    let lines = cause.evidence.iter().chain(&cause.proof.patterns);
-    if let Some(known) = found.iter_mut().find(same) {
-        known.edges.absorb(edges);
-        known.confidence = known.confidence.max(cause.confidence);
-        cause.proof.objects_into(known);
-        lines.for_each(|lines| add_lines(known, lines));
-        return true;
+    roots.into_values().map(Denied::finding).collect()
+}
+
+impl Denied<'_> {
+    fn finding(self) -> Finding {
+        let confidence = self.causes.iter().map(|cause| cause.confidence).max();
+        let mut finding = Finding {
+            code: Code::DeniedBecausePlaintext,
+            severity: Code::DeniedBecausePlaintext.severity(),
+            confidence: confidence.unwrap_or(Confidence::Likely),
+            root: self.root.id,
+            message: self.root.says,
+            because: self.root.because,
+            objects: self.root.objects,
+            edges: self.edges.into_iter().collect(),
+            evidence: self.root.evidence,
+        };
+        for cause in &self.causes {
+            cause.proof.objects_into(&mut finding);
+        }
+        let patterns = self.causes.iter().flat_map(|cause| &cause.proof.patterns);
+        let lines = self.causes.iter().flat_map(|cause| &cause.evidence).chain(patterns);
+        add_all_lines(&mut finding, lines);
+        finding
     }
-    let mut finding = Finding {
-        code: Code::DeniedBecausePlaintext,
-        severity: Code::DeniedBecausePlaintext.severity(),
-        confidence: cause.confidence,
-        root: root.id,
-        message: root.says,
-        because: root.because,
-        objects: root.objects,
-        edges,
-        evidence: root.evidence,
-    };
-    cause.proof.objects_into(&mut finding);
-    lines.for_each(|lines| add_lines(&mut finding, lines));
-    found.push(finding);
-    true
 }
 
 fn edge_of(locator: &Locator<'_>, cause: &Cause) -> Option<Edge> {
@@ -74,7 +92,7 @@ fn edge_of(locator: &Locator<'_>, cause: &Cause) -> Option<Edge> {
 
 fn root(
     locator: &Locator<'_>,
-    found: &[Finding],
+    plain: &[&Finding],
     edge: Option<&Edge>,
     cause: &Cause,
     policy: &Proved,
@@ -88,10 +106,8 @@ fn root(
     let server = locator.workload(cause.place.server.or(cause.place.reporter)).map(Workload::path);
     let target = target.or(server).unwrap_or_default();
     // What makes the pair plaintext is judged already (MS0111), with the object to blame.
-    let plain = |one: &&Finding| {
-        one.code == Code::PlaintextInPermissive && edge.is_some_and(|edge| one.edges.contains(edge))
-    };
-    if let Some(plain) = found.iter().find(plain) {
+    let of_edge = |one: &&&Finding| edge.is_some_and(|edge| one.edges.contains(edge));
+    if let Some(plain) = plain.iter().find(of_edge) {
         let (id, field) = &plain.root;
         return Root {
             id: plain.root.clone(),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::cause::{Cause, Family, Label, is_failure};
 use super::denials;
 use super::locate::Locator;
@@ -74,6 +76,7 @@ pub fn findings(
 ) -> (Vec<Finding>, BTreeMap<Edge, u64>) {
     let mut seen = BTreeMap::new();
     let mut alone = Alone::default();
+    let mut denied = Vec::new();
     for cause in causes {
         if cause.label.is_mtls() && explained(locator, &mut found, cause, &mut seen) {
             continue;
@@ -81,11 +84,14 @@ pub fn findings(
         if passthrough::take(locator, &mut found, cause, &mut seen) {
             continue;
         }
-        if denials::take(locator, &mut found, cause, &mut seen) {
+        if denials::wanting(cause).is_some() {
+            denied.push(cause);
             continue;
         }
         alone.add(locator, cause);
     }
+    let denied = denials::findings(locator, &found, &denied, &mut seen);
+    found.extend(denied);
     found.extend(alone.findings(locator, &mut seen));
     found.sort_by(Finding::order);
     (found, seen)
@@ -248,7 +254,7 @@ fn finding(
     causes: &[&Cause],
     seen: &mut BTreeMap<Edge, u64>,
 ) -> Finding {
-    let mut edges = Edges::default();
+    let (mut listed, mut direct) = (Vec::new(), Vec::new());
     for cause in causes {
         let client = locator.workload(cause.place.client);
         if let (Some(client), Some(host), Some(port)) = (client, &cause.place.host, cause.place.port) {
@@ -258,14 +264,18 @@ fn finding(
                 port,
                 subset: cause.place.subset.clone(),
             };
-            edges.add(&Arc::from([edge.client.clone()]), &edge.host, edge.port, edge.subset.as_ref());
-            *seen.entry(edge).or_default() += cause.count;
+            *seen.entry(edge.clone()).or_default() += cause.count;
+            listed.push(edge);
         } else if let (Some(client), Some((address, port))) = (client, &cause.place.refused_at) {
             // No service leads to that port: the pod itself was called.
             let edge = passthrough::edge(client, Arc::clone(address), *port);
-            edges.add_direct(edge.clone());
-            *seen.entry(edge).or_default() += cause.count;
+            *seen.entry(edge.clone()).or_default() += cause.count;
+            direct.push(edge);
         }
+    }
+    let mut edges: Edges = listed.into_iter().collect();
+    for edge in direct {
+        edges.add_direct(edge);
     }
     let mut finding = Finding {
         code,
@@ -286,21 +296,41 @@ fn finding(
     for cause in causes {
         cause.proof.objects_into(&mut finding);
     }
-    for denial in causes.iter().filter_map(|cause| cause.denial.as_ref()) {
-        let (namespace, name) = (Arc::clone(&denial.namespace), Arc::clone(&denial.name));
-        let id = ObjectId::new(Kind::AuthorizationPolicy, namespace, name);
-        if finding.objects.iter().all(|known| known.id != id) {
-            finding.objects.push(Involved { id, role: Role::Cause, fields: Vec::new(), origin: None });
-        }
-    }
+    add_denials(&mut finding, causes);
     for (policy, demand) in policies_of(locator, causes) {
         finding = finding.with(&policy, Role::Partner, &demand.field, "server's mode");
     }
     let patterns = causes.iter().flat_map(|cause| &cause.proof.patterns);
-    for lines in causes.iter().flat_map(|cause| &cause.evidence).chain(patterns) {
-        add_lines(&mut finding, lines);
-    }
+    add_all_lines(&mut finding, causes.iter().flat_map(|cause| &cause.evidence).chain(patterns));
     finding
+}
+
+/// The policies that denials name and that were not read. Lines may name as many as they like, so none is looked for one
+/// by one.
+fn add_denials(finding: &mut Finding, causes: &[&Cause]) {
+    let mut known: FxHashSet<ObjectId> = finding.objects.iter().map(|one| one.id.clone()).collect();
+    for denial in causes.iter().filter_map(|cause| cause.denial.as_ref()) {
+        let (namespace, name) = (Arc::clone(&denial.namespace), Arc::clone(&denial.name));
+        let id = ObjectId::new(Kind::AuthorizationPolicy, namespace, name);
+        if known.insert(id.clone()) {
+            finding.objects.push(Involved { id, role: Role::Cause, fields: Vec::new(), origin: None });
+        }
+    }
+}
+
+/// The same as [`add_lines`] for many that a finding has none of yet.
+pub(super) fn add_all_lines<'a>(finding: &mut Finding, all: impl Iterator<Item = &'a LogEvidence>) {
+    let mut found: Vec<LogEvidence> = Vec::new();
+    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
+    for lines in all {
+        if let Some(known) = places.get(lines.text.as_str()).and_then(|at| found.get_mut(*at)) {
+            known.absorb(lines);
+        } else {
+            places.insert(&lines.text, found.len());
+            found.push(lines.clone());
+        }
+    }
+    finding.evidence.extend(found.into_iter().map(Evidence::Log));
 }
 
 /// The policies by which servers refused connections.
