@@ -3,7 +3,10 @@
 //! Confidence is earned here: *certain* only where no other cause leaves the same traces, or where the lines of the
 //! other side, or the configuration, prove it.
 
+mod age;
 pub mod cause;
+pub mod contradiction;
+mod denials;
 pub mod incomplete;
 pub mod locate;
 pub mod merge;
@@ -12,6 +15,6 @@ mod passthrough;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Denial, Family, Label, causes};
+pub use cause::{Cause, Denial, Family, Label, Proof, Proved, causes};
 pub use locate::{Located, Locator};
 pub use merge::{EdgeLogs, Traffic, findings};

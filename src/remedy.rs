@@ -115,6 +115,12 @@ impl<'a> Remedies<'a> {
                 let own = [tls::istio_mutual(object, block), tls::without(object, block)];
                 own.into_iter().flatten().chain(exception::of(mesh, finding, "ISTIO_MUTUAL")).collect()
             }
+            (Code::DeniedBecausePlaintext, Kind::DestinationRule) => {
+                [tls::istio_mutual(object, block), tls::without(object, block)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
             (Code::MtlsToPlaintext | Code::MtlsToExternal, Kind::DestinationRule) => {
                 let policies =
                     tls::partners(mesh, finding).filter_map(|policy| tls::permissive(&policy.0, &policy.1));
@@ -201,6 +207,10 @@ impl<'a> Remedies<'a> {
                 self.mesh.snapshot.get(&finding.root.0).and_then(|rule| rule.body.destination_rule());
             hidden.is_some_and(|hidden| {
                 of_edges(mesh, finding, |client, edge| stands_for(mesh, client, edge, hidden))
+            })
+        } else if finding.code == Code::DeniedBecausePlaintext {
+            of_edges(mesh, finding, |client, edge| {
+                pair(client, edge).is_some_and(|pair| pair.effective == Some(Sent::IstioMutual))
             })
         } else if finding.code == Code::MissingTlsOrigination {
             let sent = |client: &Workload, edge: &Edge| pair(client, edge).and_then(|pair| pair.effective);

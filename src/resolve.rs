@@ -6,6 +6,7 @@
 
 pub mod ambient;
 pub mod answers;
+pub mod authorization;
 pub mod candidates;
 pub mod client_tls;
 pub mod clients;

@@ -27,7 +27,8 @@ impl Joined {
         let traffic = correlate::merge::traffic(&locator, &read.logs);
         let mut found = read.diagnosis.findings.clone();
         found.extend(correlate::incomplete::findings(&read.logs));
-        let (findings, seen) = correlate::findings(&locator, found, &causes, &traffic);
+        let (mut findings, seen) = correlate::findings(&locator, found, &causes);
+        correlate::contradiction::apply(&locator, &read.logs, &mut findings);
         Self { findings, causes, seen, traffic }
     }
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Read;
-use super::common::{API_VERSION, LogLines, WorkloadRef};
+use super::common::{API_VERSION, LogLines, ObjectRef, WorkloadRef};
 use crate::correlate::{self, Locator};
 use crate::logs;
+use crate::model::Origin;
 use selection::Selection;
 
 /// The answer.
@@ -191,6 +192,23 @@ pub struct Cause {
     pub evidence: Vec<LogLines>,
     /// What else it could be.
     pub alternatives: Vec<String>,
+    /// The objects that prove it, each by a field. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<CauseObject>,
+}
+
+/// An object that proves a cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CauseObject {
+    /// The object.
+    #[serde(flatten)]
+    pub object: ObjectRef,
+    /// The field that counts.
+    pub field: String,
+    /// How it counted.
+    pub counted: String,
+    /// Where it was read.
+    pub origin: Origin,
 }
 
 /// The logs in short; with a selection, the lines that it took.
@@ -326,7 +344,17 @@ pub(super) fn cause_of(locator: &Locator<'_>, cause: &correlate::Cause) -> Cause
         client: locator.workload(cause.place.client).map_or(unknown, WorkloadRef::pod),
         host: cause.place.host.as_deref().map(str::to_owned),
         port: cause.place.port,
-        evidence: cause.evidence.iter().map(LogLines::from).collect(),
+        evidence: cause.evidence.iter().chain(&cause.proof.patterns).map(LogLines::from).collect(),
         alternatives: cause.alternatives.iter().map(|label| (*label).to_owned()).collect(),
+        objects: cause.proof.objects.iter().map(object_of).collect(),
+    }
+}
+
+fn object_of(proved: &correlate::Proved) -> CauseObject {
+    CauseObject {
+        object: ObjectRef::of(&proved.object.id),
+        field: proved.field.clone(),
+        counted: proved.counted.clone(),
+        origin: proved.object.origin.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! `why`: everything about one service's pairs on one page.
 
+mod next;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -292,7 +294,7 @@ impl Page<'_> {
                  inbound cluster means the application of {}",
                 self.service.host
             )),
-            (_, Some(Label::AppClosed)) => {
+            (_, Some(Label::AppClosed)) if cause.is_some_and(|cause| cause.alternatives.is_empty()) => {
                 next.push("the application's own log, and its keep-alive timeout against that of its callers".to_owned());
             }
             (Status::Ok | Status::Warn | Status::Cond | Status::Unknown, None) if !seen => {
@@ -300,6 +302,7 @@ impl Page<'_> {
             }
             _ => {}
         }
+        next.extend(cause.map(|cause| next::left(cause, tls)).unwrap_or_default());
         next
     }
 }

@@ -18,18 +18,24 @@ use crate::model::pod::ProxyKind;
 use crate::model::{Origin, Text};
 use crate::resolve::PairTls;
 
+mod by_objects;
 mod client;
 mod denied;
 mod label;
+mod origination;
 mod pattern;
+mod proof;
 mod reset;
 mod server;
 mod sign;
+mod supports;
 
 pub use denied::Denial;
 pub use label::{Family, Label};
 use pattern::{Beside, Elsewhere};
+pub use proof::{Proof, Proved};
 use sign::Sign;
+use supports::Supports;
 
 /// A cause and the lines it explains.
 #[derive(Debug, Clone)]
@@ -50,6 +56,8 @@ pub struct Cause {
     pub server_proof: bool,
     /// The policy that a denial names.
     pub denial: Option<Denial>,
+    /// The objects that prove it, and what its lines show together.
+    pub proof: Proof,
     /// The groups it explains.
     pub groups: Vec<GroupIndex>,
     /// The last line, in microseconds since the epoch.
@@ -67,6 +75,7 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         successes: successes(&groups),
         beside: Beside::new(&groups),
         elsewhere: Elsewhere::new(&groups),
+        allowing: denied::Known::default(),
     };
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for group in groups.iter().filter(|group| asked.is_told(group)) {
@@ -80,6 +89,10 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     }
     let mut causes: Vec<_> = found.into_values().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let supports = Supports::new(&asked, &groups, &causes);
+    for cause in &mut causes {
+        cause.proof.patterns = asked.supports(&supports, cause);
+    }
     causes
 }
 
@@ -115,6 +128,7 @@ impl Cause {
         self.last = self.last.max(other.last);
         self.server_proof |= other.server_proof;
         self.groups.extend(other.groups);
+        self.proof.absorb(other.proof);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
                 Some(known) => known.absorb(&lines),
@@ -155,6 +169,7 @@ struct Asked<'a> {
     successes: FxHashMap<(crate::logs::PodOf, Option<String>), Success>,
     beside: Beside<'a>,
     elsewhere: Elsewhere<'a>,
+    allowing: denied::Known,
 }
 
 impl Asked<'_> {
@@ -166,7 +181,11 @@ impl Asked<'_> {
             group.reporter == Reporter::Client
                 && links.any(|link| self.by_index.get(&link.other).is_some_and(|other| explains(other)))
         };
-        is_failure(group) || refuses(group) || denied::is_denial(group) || by_server()
+        is_failure(group)
+            || refuses(group)
+            || denied::is_denial(group)
+            || self.without_origination(group).is_some()
+            || by_server()
     }
 
     fn causes(&self, group: &Group) -> Vec<Cause> {
@@ -194,6 +213,7 @@ impl Asked<'_> {
             alternatives: Vec::new(),
             server_proof: false,
             denial: None,
+            proof: Proof::default(),
             groups: vec![group.index],
             last: group.last,
         }

@@ -1,12 +1,11 @@
 //! The sentence of a finding that logs make.
 
-use std::sync::Arc;
-
+use super::age::{self, Age};
 use super::cause::{Cause, Family, Label};
 use super::locate::Locator;
 use crate::diagnose::Code;
-use crate::model::{Object, ObjectId};
-use crate::resolve::{Service, Workload};
+use crate::model::ObjectId;
+use crate::resolve::Workload;
 
 /// What a finding says of the causes behind it. `was_read`: the object that it names is among those that were read.
 pub(super) fn message(
@@ -35,14 +34,15 @@ pub(super) fn message(
     } else if code == Code::MtlsFailureInTraffic {
         format!(
             "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
-             does not explain: the proxies have something else, or other clients call it"
+             does not explain: the proxies have something else, or other clients call it{}",
+            against(locator, causes)
         )
     } else if code == Code::UpstreamUnreachable {
         format!("{name}: {count} requests reached nothing: {}", what(causes))
     } else if code == Code::OverflowOrLimit {
         format!("{name}: a limit refused {count} requests: {}", what(causes))
     } else if code == Code::RequestsDenied {
-        format!("{name}: {count} requests were denied: {}", what(causes))
+        format!("{name}: {count} requests were denied: {}{}", what(causes), in_force(causes))
     } else {
         let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
         let what = texts.take(1).collect::<String>();
@@ -60,6 +60,19 @@ fn what(causes: &[&Cause]) -> String {
     let main = causes.iter().max_by_key(|cause| cause.count);
     let lines = main.and_then(|main| main.evidence.last());
     lines.map(|lines| lines.text.clone()).unwrap_or_default()
+}
+
+/// The policies of which no rule matched, where that is why it was denied.
+fn in_force(causes: &[&Cause]) -> String {
+    let main = causes.iter().max_by_key(|cause| cause.count).filter(|cause| cause.denial.is_none());
+    let mut names: Vec<_> =
+        main.iter().flat_map(|main| &main.proof.objects).map(|one| one.object.id.path()).collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (in force: {one})"),
+        [first, rest @ ..] => format!(" (in force: {first} and {} more)", rest.len()),
+    }
 }
 
 /// The other end closed connections, or did not speak HTTP: which of them depends on the cause with most lines.
@@ -100,39 +113,30 @@ pub(super) fn lines_of(causes: &[&Cause]) -> u64 {
 
 /// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
 fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
-    let unknown = "the lines may be older than the objects, whose last change is not known".to_owned();
-    let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
-    let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
-    let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
-    let (Some(last), Some(service), Some(client)) = (last, service, locator.workload(cause.place.client))
-    else {
-        return unknown;
-    };
-    let objects = deciding(locator, client, service, cause);
-    let changed =
-        objects.iter().filter_map(|object| Some((object.meta.changed.or(object.meta.created)?, object)));
-    match changed.max_by_key(|(time, _)| *time) {
-        Some((time, object)) if time > last => {
-            format!(
-                "the lines are older than {}, which was last changed at {}",
-                object.id,
-                crate::model::time::format(time)
-            )
-        }
-        Some(_) => "the server's own log would tell".to_owned(),
-        None => unknown,
+    match age_of(locator, causes) {
+        Age::LinesBefore(object, time) => format!(
+            "the lines are older than {object}, which was last changed at {}",
+            crate::model::time::format(time)
+        ),
+        Age::LinesAfter(..) => "the server's own log would tell".to_owned(),
+        Age::Unknown => "the lines may be older than the objects, whose last change is not known".to_owned(),
     }
 }
 
-/// The objects that decide about a pair.
-fn deciding(locator: &Locator<'_>, client: &Workload, service: &Service, cause: &Cause) -> Vec<Arc<Object>> {
-    let Some(port) = cause.place.port else { return Vec::new() };
-    let mesh = locator.mesh();
-    let Some(pair) = mesh.pair(client, &service.host, port, cause.place.subset.as_deref()) else {
-        return Vec::new();
-    };
-    let rules = pair.choice.iter().flat_map(|choice| choice.contributors.iter());
-    let rules = rules.filter_map(|one| Some(Arc::clone(&mesh.rules.get(one.rule)?.object)));
-    let policies = pair.endpoints.iter().filter_map(|endpoint| endpoint.demand.as_ref()?.policy.clone());
-    rules.chain(policies).collect()
+/// The same where failures contradict a sound configuration.
+fn against(locator: &Locator<'_>, causes: &[&Cause]) -> String {
+    match age_of(locator, causes) {
+        Age::LinesBefore(..) => format!("; {}", age(locator, causes)),
+        Age::LinesAfter(object, time) => format!(
+            "; {object}, the newest object that decides, was last changed at {}, before them",
+            crate::model::time::format(time)
+        ),
+        Age::Unknown => String::new(),
+    }
+}
+
+fn age_of(locator: &Locator<'_>, causes: &[&Cause]) -> Age {
+    let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return Age::Unknown };
+    let pair = age::pair_of(locator, &cause.place);
+    pair.map_or(Age::Unknown, |pair| age::of(&age::deciding(locator, &pair), cause.last))
 }

@@ -56,7 +56,7 @@ pub(super) fn take(
     edges.add_direct(passed.edge.clone());
     if let Some(known) = found.iter_mut().find(same) {
         known.edges.add_direct(passed.edge.clone());
-        for lines in &cause.evidence {
+        for lines in cause.evidence.iter().chain(&cause.proof.patterns) {
             super::merge::add_lines(known, lines);
         }
     } else {
@@ -75,7 +75,7 @@ pub(super) fn take(
         if let Some((policy, demand)) = policy.filter(|(policy, _)| policy.id != object.id) {
             finding = finding.with(policy, Role::Partner, &demand.field, "server's mode");
         }
-        for lines in &cause.evidence {
+        for lines in cause.evidence.iter().chain(&cause.proof.patterns) {
             super::merge::add_lines(&mut finding, lines);
         }
         found.push(finding);

@@ -128,6 +128,8 @@ catalog! {
     SelectorRuleStopsLookup = "MS0209", "selector-rule-stops-lookup", Warning;
     /// An mTLS failure that logs prove.
     MtlsFailureInTraffic = "MS0301", "mtls-failure-in-traffic", Error;
+    /// Traffic goes well where the configuration says that it cannot.
+    ConflictTrafficFlows = "MS0302", "config-says-conflict-traffic-flows", Info;
     /// The application closes connections: not mTLS.
     UpstreamClosesConnections = "MS0303", "upstream-closes-connections", Warning;
     /// Nothing is left that requests could go to.
@@ -136,6 +138,8 @@ catalog! {
     OverflowOrLimit = "MS0305", "overflow-or-limit", Warning;
     /// A policy or an external authorizer denies requests.
     RequestsDenied = "MS0306", "requests-denied", Warning;
+    /// A policy wants an identity, and plaintext has none.
+    DeniedBecausePlaintext = "MS0307", "denied-because-plaintext", Error;
     /// A kind that decides answers was not read.
     NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.

@@ -5,6 +5,7 @@
 //! cannot be read as the kind it names is an error, and the reader makes [`unreadable`] of it.
 
 pub mod annotations;
+mod authorization;
 mod network;
 mod pods;
 mod policy;
@@ -131,6 +132,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
             | Kind::CronJob
             | Kind::DestinationRule
             | Kind::PeerAuthentication
+            | Kind::AuthorizationPolicy
             | Kind::Sidecar
             | Kind::VirtualService
             | Kind::ServiceEntry
@@ -169,6 +171,11 @@ fn from_value(
             let body = istio_body(&kind, spec, interner, &mut notes);
             let unclear = notes.iter().any(|note| note.wrong_type && decides(&kind, &note.field));
             (meta, if unclear { Body::Unreadable } else { body }, notes)
+        }
+        Kind::AuthorizationPolicy => {
+            let (meta, mut notes) = (wire::metadata(&value)?, Vec::new());
+            let body = authorization::policy(&value, interner, &mut notes);
+            (meta, body, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::CronJob => {

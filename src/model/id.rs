@@ -39,6 +39,8 @@ pub enum Kind {
     DestinationRule,
     /// `security.istio.io/PeerAuthentication`.
     PeerAuthentication,
+    /// `security.istio.io/AuthorizationPolicy`.
+    AuthorizationPolicy,
     /// `networking.istio.io/Sidecar`.
     Sidecar,
     /// `networking.istio.io/VirtualService`.
@@ -81,6 +83,7 @@ impl Kind {
             ("", "Secret") => Self::Secret,
             ("networking.istio.io", "DestinationRule") => Self::DestinationRule,
             ("security.istio.io", "PeerAuthentication") => Self::PeerAuthentication,
+            ("security.istio.io", "AuthorizationPolicy") => Self::AuthorizationPolicy,
             ("networking.istio.io", "Sidecar") => Self::Sidecar,
             ("networking.istio.io", "VirtualService") => Self::VirtualService,
             ("networking.istio.io", "ServiceEntry") => Self::ServiceEntry,
@@ -130,6 +133,7 @@ impl Kind {
             Self::Secret => "Secret",
             Self::DestinationRule => "DestinationRule",
             Self::PeerAuthentication => "PeerAuthentication",
+            Self::AuthorizationPolicy => "AuthorizationPolicy",
             Self::Sidecar => "Sidecar",
             Self::VirtualService => "VirtualService",
             Self::ServiceEntry => "ServiceEntry",

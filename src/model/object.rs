@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::authorization_policy::AuthorizationPolicy;
 use super::destination_rule::DestinationRule;
 use super::endpoints::EndpointSlice;
 use super::id::{ObjectId, Text};
@@ -69,6 +70,8 @@ pub enum Body {
     DestinationRule(Box<DestinationRule>),
     /// A peer authentication policy.
     PeerAuthentication(Box<PeerAuthentication>),
+    /// An authorization policy.
+    AuthorizationPolicy(Box<AuthorizationPolicy>),
     /// A sidecar.
     Sidecar(Box<Sidecar>),
     /// A virtual service.
@@ -105,6 +108,7 @@ body_accessors! {
     workload: Workload => Workload,
     destination_rule: DestinationRule => DestinationRule,
     peer_authentication: PeerAuthentication => PeerAuthentication,
+    authorization_policy: AuthorizationPolicy => AuthorizationPolicy,
     sidecar: Sidecar => Sidecar,
     virtual_service: VirtualService => VirtualService,
     service_entry: ServiceEntry => ServiceEntry,

@@ -142,6 +142,7 @@ impl Gaps {
             | Kind::ConfigMap
             | Kind::Secret
             | Kind::PeerAuthentication
+            | Kind::AuthorizationPolicy
             | Kind::Sidecar
             | Kind::VirtualService
             | Kind::WorkloadEntry
@@ -193,6 +194,7 @@ impl Gaps {
             | Kind::Secret
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
+            | Kind::AuthorizationPolicy
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => {}
         }

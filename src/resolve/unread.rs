@@ -65,7 +65,7 @@ fn resource(kind: &Kind) -> String {
         | Kind::ServiceEntry
         | Kind::WorkloadEntry
         | Kind::EnvoyFilter => ".networking.istio.io",
-        Kind::PeerAuthentication => ".security.istio.io",
+        Kind::PeerAuthentication | Kind::AuthorizationPolicy => ".security.istio.io",
         Kind::EndpointSlice => ".discovery.k8s.io",
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => ".apps",
         Kind::Job | Kind::CronJob => ".batch",
@@ -142,6 +142,7 @@ impl Answered<'_> {
             | Kind::Job
             | Kind::CronJob
             | Kind::Secret
+            | Kind::AuthorizationPolicy
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => false,
         }

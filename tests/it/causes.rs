@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::support::{fixture, meshscope};
 
+mod objects;
+
 /// How an answer stands to what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
@@ -57,7 +59,7 @@ fn verdict(wanted: &str, causes: &[Value]) -> Verdict {
     }
 }
 
-/// The causes of some logs of a folder, most lines first.
+/// The causes of some logs of a folder, and of the objects of its scenario where they are at hand, most lines first.
 fn causes(folder: &Path, logs: &[PathBuf]) -> Vec<Value> {
     let mut arguments = vec!["logs".to_owned(), "-o".to_owned(), "json".to_owned()];
     for log in logs {
@@ -70,7 +72,8 @@ fn causes(folder: &Path, logs: &[PathBuf]) -> Vec<Value> {
 /// Verdicts by what was read, and how many scenarios had each.
 type Table = BTreeMap<(&'static str, Verdict), Vec<String>>;
 
-/// Asks for each scenario what both logs say, and each alone; a log without a line is as none.
+/// Asks for each scenario what both logs say, and each alone, and what the objects of its setup make of both and of the
+/// client's; a log without a line is as none.
 fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, String>) -> Table {
     let mut table = Table::new();
     for (name, wanted) in labels {
@@ -79,14 +82,20 @@ fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, String>) -> Table 
         let is_filled = |log: &PathBuf| log.metadata().is_ok_and(|data| data.len() > 0);
         let [client, server] = logs.map(|log| Some(log).filter(is_filled));
         let both: Vec<_> = [&client, &server].into_iter().flatten().cloned().collect();
-        for (what, logs) in [
-            ("both", both),
-            ("client", client.into_iter().collect::<Vec<_>>()),
-            ("server", server.into_iter().collect()),
+        let objects = tempfile::tempdir().unwrap();
+        let mesh = objects.path().join("mesh.yaml");
+        std::fs::write(&mesh, objects::of(name)).unwrap();
+        for (what, mut logs, with_objects) in [
+            ("both", both.clone(), false),
+            ("client", client.iter().cloned().collect::<Vec<_>>(), false),
+            ("server", server.into_iter().collect(), false),
+            ("objects", both, true),
+            ("client, objects", client.into_iter().collect(), true),
         ] {
             if logs.is_empty() {
                 continue;
             }
+            logs.extend(with_objects.then(|| mesh.clone()));
             let causes = causes(&folder, &logs);
             let said = causes.first().map_or("nothing".to_owned(), |main| {
                 let word = |key: &str| main[key].as_str().unwrap_or_default().to_owned();
@@ -101,7 +110,7 @@ fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, String>) -> Table 
 
 fn print(table: &Table) {
     for ((what, verdict), scenarios) in table {
-        println!("{what:<7} {verdict:?}: {}", scenarios.len());
+        println!("{what:<16} {verdict:?}: {}", scenarios.len());
         if *verdict > Verdict::RightLikely {
             for line in scenarios {
                 println!("        {line}");
@@ -122,7 +131,7 @@ const WRONG: [Verdict; 3] = [Verdict::WrongPossible, Verdict::WrongLikely, Verdi
 
 /// Holds what was reached: how many are right and sure at least, how many right and possible with others named, and how
 /// many leave a log in which nothing failed. Nothing may be told that is not so.
-fn reached(table: &Table, wanted: [(&str, usize, usize, usize); 3]) {
+fn reached(table: &Table, wanted: [(&str, usize, usize, usize); 5]) {
     for (what, sure, possible, nothing) in wanted {
         assert_eq!(count(table, what, &WRONG), 0, "{what}: nothing is told that is not so");
         let right = count(table, what, &SURE);
@@ -143,7 +152,16 @@ fn a_few_lines_of_each_scenario_tell_its_cause() {
     let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
     let table = table(&root, ".log", &labels);
     print(&table);
-    reached(&table, [("both", 29, 8, 0), ("client", 21, 13, 3), ("server", 14, 7, 4)]);
+    reached(
+        &table,
+        [
+            ("both", 29, 8, 0),
+            ("client", 21, 13, 3),
+            ("server", 14, 7, 4),
+            ("objects", 37, 2, 0),
+            ("client, objects", 29, 7, 3),
+        ],
+    );
 }
 
 #[test]
@@ -162,7 +180,16 @@ fn the_cause_of_each_recorded_scenario_is_found() {
     let labels = labels.into_iter().filter(|(_, cause)| !cause.contains("mixed")).collect();
     let table = table(&root, ".istio-text.log", &labels);
     print(&table);
-    reached(&table, [("both", 54, 9, 0), ("client", 31, 27, 4), ("server", 31, 8, 4)]);
+    reached(
+        &table,
+        [
+            ("both", 54, 9, 0),
+            ("client", 31, 27, 4),
+            ("server", 31, 8, 4),
+            ("objects", 58, 5, 0),
+            ("client, objects", 44, 14, 4),
+        ],
+    );
 }
 
 /// A caller can send any `x-forwarded-for`, and then its address stands where the proxy's own is sought.

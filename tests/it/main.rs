@@ -17,6 +17,7 @@ mod ci_formats;
 mod flags;
 mod incremental;
 mod interception;
+mod joined;
 mod layers;
 mod legacy_format;
 mod limits;

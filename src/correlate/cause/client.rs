@@ -39,7 +39,12 @@ impl Asked<'_> {
             }
         }
         // A group that only the server's lines made worth telling is not told by itself.
-        if left > 0 && (super::is_failure(group) || super::refuses(group) || denied::is_denial(group)) {
+        if left > 0
+            && (super::is_failure(group)
+                || super::refuses(group)
+                || denied::is_denial(group)
+                || self.without_origination(group).is_some())
+        {
             causes.push(self.alone_at_client(&part_of(group, left)));
         }
         causes
@@ -47,6 +52,9 @@ impl Asked<'_> {
 
     fn alone_at_client(&self, group: &Group) -> Cause {
         if let Some(cause) = self.denied(group) {
+            return cause;
+        }
+        if let Some(cause) = self.denied_always(group).or_else(|| self.without_origination(group)) {
             return cause;
         }
         if is_reset(group) {
@@ -66,6 +74,11 @@ impl Asked<'_> {
                 cause.alternatives = pattern::OTHER_DEATHS.to_vec();
                 cause
             }
+            Some(sign)
+                if sign.label == Label::NonIstioTlsToPermissive && self.refused_always(group).is_some() =>
+            {
+                self.refused_always(group).unwrap_or_else(|| self.by_sign(group, sign))
+            }
             Some(sign) if sign.label == Label::NonIstioTlsToPermissive && self.is_refused_by_name(group) => {
                 let mut cause = self.by_sign(group, sign);
                 cause.confidence = Confidence::Likely;
@@ -81,6 +94,9 @@ impl Asked<'_> {
     /// `UF` without a reason: a server that closes on the greeting, or nobody at the address.
     fn no_connection(&self, group: &Group) -> Cause {
         let text = at_side(group);
+        if let Some(cause) = self.refused_always(group) {
+            return cause;
+        }
         let pair = self.pair(&self.locator.locate(group));
         if pair.is_some_and(|pair| pair.status == Status::Conflict && is_sent(&pair, Sent::IstioMutual)) {
             let mut cause = self.base(group, Label::MtlsToPlaintext, Confidence::Likely, &text);
@@ -130,7 +146,10 @@ impl Asked<'_> {
         let mut cause = if is_broken_off_tls(server) {
             let mut cause = self.base(group, Label::NoClientCert, Confidence::Possible, "");
             cause.alternatives = vec!["client-cert-untrusted", "client-cert-expired", "app-closed"];
-            if super::is_failure(group) {
+            if self.sends_no_certificate(group) {
+                cause.confidence = Confidence::Certain;
+                cause.alternatives.clear();
+            } else if super::is_failure(group) {
                 cause.confidence = Confidence::Likely;
             }
             cause

@@ -1,11 +1,30 @@
-//! Requests and connections that an authorization policy denied (Envoy's RBAC filters), and which policy that was.
+//! Requests and connections that an authorization policy denied (Envoy's RBAC filters), which policy that was, and whether
+//! plaintext is why (data facts 9 to 11).
 
-use super::{Asked, Cause, Label, at_side};
+use std::cell::RefCell;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::proof::Proved;
+use super::{Asked, Cause, Label, at_side, is_failure};
+use crate::correlate::passthrough::is_strict;
 use crate::diagnose::Confidence;
-use crate::logs::Group;
-use crate::model::Text;
+use crate::diagnose::finding::Role;
+use crate::logs::{Direction, Group, UpstreamCluster};
+use crate::model::authorization_policy::Action;
+use crate::model::{Kind, Object, ObjectId, Text};
+use crate::resolve::Workload;
+use crate::resolve::authorization::{self, Allowing, Asks};
 
 const MATCHED: &str = "rbac_access_denied_matched_policy[";
+
+/// The label of pods that take tunnels: what comes out of one has no server name, and an identity all the same.
+const TUNNEL: &str = "networking.istio.io/tunnel";
+
+/// At most so many policies are named where none of them allowed it.
+const NAMED: usize = 10;
 
 /// The rule that denied: `ns[NAMESPACE]-policy[NAME]-rule[NUMBER]`, as istiod names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,7 +33,13 @@ pub struct Denial {
     pub namespace: Text,
     /// Its name.
     pub name: Text,
+    /// The number of its rule.
+    pub rule: usize,
 }
+
+/// The ALLOW policies of workloads, from when they are first asked for.
+#[derive(Debug, Default)]
+pub(super) struct Known(RefCell<FxHashMap<usize, Arc<Allowing>>>);
 
 /// What stands between the brackets of a denial. HTTP says it in the details, TCP where the connection ended.
 fn matched(group: &Group) -> Option<&str> {
@@ -28,42 +53,173 @@ pub(super) fn is_denial(group: &Group) -> bool {
     matched(group).is_some()
 }
 
-/// Namespace, name and number of the rule.
-fn rule(text: &str) -> Option<(&str, &str, &str)> {
-    let (namespace, rest) = text.strip_prefix("ns[")?.split_once("]-policy[")?;
+/// The rule of a name (L1). One of an external authorizer has its provider before it, and words behind it where nobody
+/// could ask the authorizer.
+fn rule(text: &str) -> Option<Denial> {
+    let (before, rest) = text.split_once("ns[")?;
+    if !before.is_empty() && !before.starts_with("istio-ext-authz-") {
+        return None;
+    }
+    let (namespace, rest) = rest.split_once("]-policy[")?;
     let (name, rest) = rest.split_once("]-rule[")?;
-    Some((namespace, name, rest.strip_suffix(']')?))
+    let (number, _) = rest.split_once(']')?;
+    Some(Denial { namespace: namespace.into(), name: name.into(), rule: number.parse().ok()? })
 }
 
 impl Asked<'_> {
-    /// The cause of a denial. Where no policy allowed it, and it came without TLS, the missing identity may be why: that
-    /// takes the policy.
+    /// The cause of a denial.
     pub(super) fn denied(&self, group: &Group) -> Option<Cause> {
         let matched = matched(group)?;
-        if let Some((namespace, name, number)) = rule(matched) {
-            let text = format!(
-                "{}: AuthorizationPolicy {namespace}/{name}, rule {number}, denies it",
-                at_side(group)
-            );
-            let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &text);
-            cause.denial = Some(Denial { namespace: namespace.into(), name: name.into() });
-            return Some(cause);
+        if let Some(denial) = rule(matched) {
+            return Some(self.denied_by(group, denial));
         }
-        let text = |more: &str| format!("{}: no AuthorizationPolicy allows it{more}", at_side(group));
-        let mut cause = if matched != "none" {
-            self.base(group, Label::RbacDenied, Confidence::Certain, &format!("{}: denied", at_side(group)))
-        } else if group.sni_none >= group.count {
-            self.base(group, Label::RbacDeniedBecausePlaintext, Confidence::Possible, &text(", without TLS"))
-        } else if group.sni_none > 0 {
-            self.base(group, Label::RbacDenied, Confidence::Likely, &text(""))
-        } else {
-            self.base(group, Label::RbacDenied, Confidence::Certain, &text(""))
+        if matched != "none" {
+            let text = format!("{}: denied", at_side(group));
+            return Some(self.base(group, Label::RbacDenied, Confidence::Certain, &text));
+        }
+        Some(self.not_allowed(group))
+    }
+
+    /// A rule matched that denies. What was read of its policy may be newer than the line, and then says so.
+    fn denied_by(&self, group: &Group, denial: Denial) -> Cause {
+        let Denial { namespace, name, rule } = &denial;
+        let text =
+            format!("{}: AuthorizationPolicy {namespace}/{name}, rule {rule}, denies it", at_side(group));
+        let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &text);
+        let id = ObjectId::new(Kind::AuthorizationPolicy, Arc::clone(namespace), Arc::clone(name));
+        if let Some(object) = self.locator.mesh().snapshot.get(&id) {
+            cause.proof.objects.push(matched_rule(object, *rule));
+        }
+        cause.denial = Some(denial);
+        cause
+    }
+
+    /// There are ALLOW policies, and none of their rules matched. Plaintext has no identity that a rule could match, so
+    /// what they ask for tells whether it is why.
+    fn not_allowed(&self, group: &Group) -> Cause {
+        let place = self.locator.locate(group);
+        let allowing = place.reporter.map(|at| self.allowing(at));
+        let asks =
+            allowing.as_ref().map_or(Asks::Unknown, |known| known.asks(group.response_code != Some(0)));
+        let (label, confidence) =
+            if matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) || group.sni_none == 0 {
+                (Label::RbacDenied, Confidence::Certain)
+            } else if group.sni_none < group.count {
+                (Label::RbacDenied, Confidence::Likely)
+            } else {
+                (Label::RbacDeniedBecausePlaintext, self.for_want_of_identity(group, place.reporter, asks))
+            };
+        let more = if group.sni_none >= group.count { ", without TLS" } else { "" };
+        let text = format!("{}: no AuthorizationPolicy allows it{more}", at_side(group));
+        let mut cause = self.base(group, label, confidence, &text);
+        if confidence != Confidence::Certain {
+            let is_denied = label == Label::RbacDenied;
+            let other = if is_denied { Label::RbacDeniedBecausePlaintext } else { Label::RbacDenied };
+            cause.alternatives.push(other.word());
+        }
+        if let (Some(allowing), Some(server)) = (allowing, self.locator.workload(place.reporter)) {
+            let policies = allowing.policies.iter().take(NAMED);
+            cause.proof.objects.extend(policies.map(|policy| allows_others(policy, server)));
+        }
+        cause
+    }
+
+    pub(super) fn allowing(&self, at: usize) -> Arc<Allowing> {
+        let mut known = self.allowing.0.borrow_mut();
+        match known.entry(at) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(place) => {
+                let found = self.locator.workload(Some(at));
+                let found = found.map(|server| authorization::allowing(self.locator.mesh(), server));
+                Arc::clone(place.insert(Arc::new(found.unwrap_or_default())))
+            }
+        }
+    }
+
+    /// How sure it is that plaintext is why. It is proved where no rule can be met without an identity, whatever the
+    /// request; not where plaintext went through all the same, nor where no plaintext can have come so far.
+    fn for_want_of_identity(&self, group: &Group, server: Option<usize>, asks: Asks) -> Confidence {
+        let mesh = self.locator.mesh();
+        let Some(at) = server else { return Confidence::Possible };
+        let Some(server) = self.locator.workload(server) else { return Confidence::Possible };
+        let tunnels = server.labels.get(TUNNEL).is_some();
+        let strict = own_port(group).is_some_and(|port| is_strict(mesh, server, port));
+        let let_in = |other: &Group| {
+            let is_later = other.last.zip(group.first).is_none_or(|(last, first)| last >= first);
+            other.sni_none > 0 && is_later && !is_failure(other) && !is_denial(other)
         };
-        match (cause.label, cause.confidence) {
-            (Label::RbacDeniedBecausePlaintext, _) => cause.alternatives.push(Label::RbacDenied.word()),
-            (_, Confidence::Likely) => cause.alternatives.push(Label::RbacDeniedBecausePlaintext.word()),
-            _ => {}
+        if tunnels || strict || self.beside(group).any(let_in) {
+            return Confidence::Possible;
         }
-        Some(cause)
+        let is_newer = |policy: &Arc<Object>| {
+            let changed = policy.meta.changed.max(policy.meta.created);
+            changed.zip(group.first).is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
+        };
+        match asks {
+            Asks::AlwaysIdentity if !self.allowing(at).policies.iter().any(is_newer) => Confidence::Certain,
+            Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
+            Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
+        }
+    }
+}
+
+/// The port at the workload, where the cluster names it: the old names have the service's.
+fn own_port(group: &Group) -> Option<u16> {
+    let cluster = UpstreamCluster::parse(group.upstream_cluster.as_deref()?.as_bytes());
+    cluster.port.filter(|_| cluster.direction == Direction::Inbound && cluster.host.is_none())
+}
+
+/// The rule that a denial names, in the policy as it was read.
+pub(super) fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
+    let body = policy.body.authorization_policy();
+    let found = body.filter(|body| rule < body.rules.len());
+    let (field, counted) = match found.map(|body| &body.action) {
+        Some(Action::Deny) => (format!("spec.rules[{rule}]"), "the rule that denied it".to_owned()),
+        Some(Action::Custom) => {
+            (format!("spec.rules[{rule}]"), "the rule that asks an external authorizer".to_owned())
+        }
+        Some(Action::Allow | Action::Audit | Action::Other(_)) => (
+            "spec.action".to_owned(),
+            "does not deny as it was read: it was another when it denied".to_owned(),
+        ),
+        None => (
+            "spec.rules".to_owned(),
+            format!("has no rule {rule} as it was read: it was another when it denied"),
+        ),
+    };
+    Proved { object: Arc::clone(policy), role: Role::Cause, field, counted }
+}
+
+/// An ALLOW policy none of whose rules matched.
+pub(super) fn allows_others(policy: &Arc<Object>, server: &Workload) -> Proved {
+    let mut wanting = authorization::rules(policy).filter(|(_, rule)| rule.wants_identity);
+    let server = server.path();
+    let (field, counted) = if let Some((at, _)) = wanting.next() {
+        let counted = format!("in force for {server}: wants an identity, which plaintext does not have");
+        (format!("spec.rules[{at}]"), counted)
+    } else if authorization::rules(policy).next().is_none() {
+        (
+            "spec.rules".to_owned(),
+            format!("in force for {server}: an ALLOW policy without rules lets nobody in"),
+        )
+    } else {
+        ("spec.rules".to_owned(), format!("in force for {server}: no rule of it matched"))
+    };
+    Proved { object: Arc::clone(policy), role: Role::Cause, field, counted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_is_read_out_of_the_names_that_istiod_gives() {
+        let of = |text: &str| rule(text).map(|one| format!("{}/{} {}", one.namespace, one.name, one.rule));
+        assert_eq!(of("ns[a]-policy[b]-rule[10]").as_deref(), Some("a/b 10"));
+        let custom = "istio-ext-authz-opa-ns[a]-policy[b]-rule[0]-deny-due-to-bad-CUSTOM-action";
+        assert_eq!(of(custom).as_deref(), Some("a/b 0"));
+        for other in ["none", "", "ns[a]-policy[b]", "ns[a]-policy[b]-rule[x]", "x-ns[a]-policy[b]-rule[0]"] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 }

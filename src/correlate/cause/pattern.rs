@@ -6,6 +6,7 @@ use super::sign::Sign;
 use super::{Asked, Cause, Label, at_side, is_failure, is_refusal};
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group, PodName, PodOf, Reporter, SourceId};
+use crate::model::Kind;
 
 /// What else ends many connections at once, and leaves an address that refuses.
 pub(super) const OTHER_DEATHS: [&str; 2] = ["app-closed", "pod-unreachable"];
@@ -114,7 +115,7 @@ impl Asked<'_> {
     }
 
     /// Groups of the same writer about the same cluster.
-    fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
+    pub(super) fn beside<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = &'b Group> {
         let known = place(group).and_then(|place| self.beside.0.get(&place));
         known.into_iter().flatten().copied().filter(|other| other.index != group.index)
     }
@@ -158,6 +159,14 @@ impl Asked<'_> {
     /// the endpoints answered before.
     pub(super) fn no_endpoint(&self, group: &Group) -> Cause {
         let pair = self.pair(&self.locator.locate(group));
+        // Nothing is taken out where no rule says when (the mesh's default policy is in it).
+        let ejects = pair.as_ref().is_none_or(|pair| {
+            let objects = &self.locator.mesh().snapshot;
+            let patched = objects.of_kind(&Kind::EnvoyFilter).next().is_some();
+            let may =
+                patched || pair.policy.blocks.contains_key("outlierDetection") || pair.policy.passthrough;
+            may || !pair.missing.is_empty()
+        });
         let none_ready = pair.map(|pair| !pair.endpoints.iter().any(|endpoint| endpoint.ready));
         let before = |other: &&Group| is_before(other.first, group.first);
         let bad =
@@ -165,7 +174,10 @@ impl Asked<'_> {
         let failed = self.beside(group).filter(before).any(bad);
         let answered = self.beside(group).any(|other| before(&other) && !is_failure(other));
         let (label, confidence, other) = match none_ready {
-            // Pods become ready and unready faster than states are saved: likely, and no more.
+            Some(true) if !ejects => (Label::NoEndpoints, Confidence::Certain, ""),
+            // Pods become ready and unready faster than states are saved.
+            Some(false) if !ejects => (Label::NoEndpoints, Confidence::Likely, "outlier-ejected"),
+            // Outlier detection leaves no trace in the objects: likely, and no more.
             Some(true) => (Label::NoEndpoints, Confidence::Likely, "outlier-ejected"),
             _ if failed => (Label::OutlierEjected, Confidence::Likely, "no-endpoints"),
             Some(false) => (Label::OutlierEjected, Confidence::Possible, "no-endpoints"),
@@ -181,7 +193,7 @@ impl Asked<'_> {
         };
         let text = format!("{}: {says}", at_side(group));
         let mut cause = self.base(group, label, confidence, &text);
-        cause.alternatives.push(other);
+        cause.alternatives.extend(Some(other).filter(|other| !other.is_empty()));
         cause
     }
 

@@ -42,7 +42,7 @@ impl Asked<'_> {
             if strict && group.response_code == Some(503) && !self.succeeds_later(group) {
                 return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
             }
-            if let Some(cause) = self.by_time(group, &text) {
+            if let Some(cause) = self.by_time(group, &text, &all()) {
                 return cause;
             }
             let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
@@ -73,7 +73,8 @@ impl Asked<'_> {
                     cause.alternatives = vec!["stale-connection"];
                     return cause;
                 }
-                self.by_time(group, &text).unwrap_or_else(|| self.unknown(group, all()))
+                let others = self.where_they_agree(group, &pair);
+                self.by_time(group, &text, &others).unwrap_or_else(|| self.unknown(group, others))
             }
         }
     }
@@ -97,7 +98,7 @@ impl Asked<'_> {
 
     /// What the times of the lines tell: many that end at one moment before the address refuses, or single ones among
     /// others that go well.
-    fn by_time(&self, group: &Group, text: &str) -> Option<Cause> {
+    fn by_time(&self, group: &Group, text: &str, others: &[&'static str]) -> Option<Cause> {
         if self.is_burst_before_refusal(group) {
             let mut cause = self.base(group, Label::SidecarKilled, Confidence::Likely, text);
             cause.alternatives = pattern::OTHER_DEATHS.to_vec();
@@ -108,8 +109,8 @@ impl Asked<'_> {
         }
         let label = if group.response_code == Some(0) { Label::AppClosed } else { Label::StaleConnection };
         let mut cause = self.base(group, label, Confidence::Possible, text);
-        let others = all().into_iter().filter(|other| *other != label.word());
-        cause.alternatives = others.collect();
+        let others = others.iter().filter(|other| **other != label.word());
+        cause.alternatives = others.copied().collect();
         Some(cause)
     }
 }

@@ -35,7 +35,7 @@ fn a_reset_is_what_the_configuration_says_it_is() {
         // One of the endpoints takes plaintext.
         (strict(&[true, false]), two.clone(), "2 plaintext-to-strict likely or app-closed"),
         (String::new(), two.clone(), "2 plaintext-to-strict possible or app-closed"),
-        (mesh("ISTIO_MUTUAL", "STRICT", &[true]), two.clone(), "2 unknown possible or app-closed"),
+        (mesh("ISTIO_MUTUAL", "STRICT", &[true]), two.clone(), "2 unknown possible or client-cert-untrusted"),
         (mesh("SIMPLE", "STRICT", &[true]), two.clone(), "2 no-client-cert certain"),
         (mesh("DISABLE", "", &[false]), two.clone(), "2 app-closed likely or stale-connection"),
         (mesh("DISABLE", "STRICT", &[]), two, "2 unknown possible or app-closed"),
@@ -55,7 +55,7 @@ fn the_servers_refusal_proves_the_lines_it_is_joined_to_and_no_other() {
     ] {
         let (one, both) = (refusal(10, sni, "10.8.1.8"), refusal(20, sni, "10.8.1.8"));
         assert_eq!(said(&sound, &two, &(one.clone() + &both)), [format!("2 {label} certain")]);
-        let part = [format!("1 {label} certain"), "1 unknown possible or app-closed".to_owned()];
+        let part = [format!("1 {label} certain"), "1 unknown possible or client-cert-untrusted".to_owned()];
         assert_eq!(said(&sound, &two, &one), part);
         assert_eq!(said("", &two, &(one + &both)), [format!("2 {label} certain")]);
     }
@@ -216,13 +216,27 @@ fn the_time_tells_a_proxy_that_went_away_from_connections_refused_one_by_one() {
 fn no_endpoint_is_told_by_the_objects_and_ejection_by_what_came_before() {
     let none = client(30, "503 UH no_healthy_upstream", "-");
     let failed = client(10, "503 - via_upstream", "-");
-    let empty = mesh("", "", &[]);
-    assert_eq!(said(&empty, &none, ""), ["1 no-endpoints likely or outlier-ejected"]);
     let said_of =
         |mesh: &str, lines: &str| said(mesh, lines, "").into_iter().find(|line| !line.contains("app-error"));
     let ejected = Some("1 outlier-ejected likely or no-endpoints".to_owned());
     assert_eq!(said_of("", &(failed.clone() + &none)), ejected);
+    // Who may be taken out stands in the rule.
+    let ejecting = |servers: &[bool]| {
+        mesh("ISTIO_MUTUAL", "", servers)
+            .replace("trafficPolicy: {", "trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}, ")
+    };
+    assert_eq!(
+        said_of(&ejecting(&[true]), &none).as_deref(),
+        Some("1 outlier-ejected possible or no-endpoints")
+    );
+    assert_eq!(said_of(&ejecting(&[true]), &(failed.clone() + &none)), ejected);
+    assert_eq!(said(&ejecting(&[]), &none, ""), ["1 no-endpoints likely or outlier-ejected"]);
+    // Without it nobody is, whatever came before.
+    assert_eq!(said(&mesh("", "", &[]), &none, ""), ["1 no-endpoints certain"]);
     let ready = mesh("", "", &[true]);
-    assert_eq!(said_of(&ready, &none).as_deref(), Some("1 outlier-ejected possible or no-endpoints"));
-    assert_eq!(said_of(&ready, &(failed + &none)), ejected);
+    assert_eq!(said_of(&ready, &none).as_deref(), Some("1 no-endpoints likely or outlier-ejected"));
+    assert_eq!(
+        said_of(&ready, &(failed + &none)).as_deref(),
+        Some("1 no-endpoints likely or outlier-ejected")
+    );
 }

@@ -10,7 +10,7 @@ use crate::diagnose::judge::Judged;
 use crate::model::service::PortProtocol;
 use crate::model::{Object, ObjectId};
 use crate::resolve::client_tls::Sent;
-use crate::resolve::{Service, Status};
+use crate::resolve::{PairTls, Service, Status};
 
 /// Ports found so far, by the `ServiceEntry` and the place in it.
 #[derive(Debug, Default)]
@@ -28,14 +28,7 @@ impl Plain {
     /// Looks at a pair.
     pub fn add(&mut self, judged: &Judged<'_>) {
         let service = judged.service;
-        if !service.is_external
-            || judged.tls.status == Status::Unknown
-            || judged.tls.effective != Some(Sent::Plaintext)
-        {
-            return;
-        }
-        let Some(at) = service.ports().iter().position(|port| port.number == judged.tls.port) else { return };
-        let Some(target) = tls_port(service, at) else { return };
+        let Some((at, target)) = plain_at_tls_port(service, judged.tls) else { return };
         let key = (service.object.id.clone(), at);
         let found =
             self.found.entry(key).or_insert_with(|| (Arc::clone(&service.object), Edges::default(), target));
@@ -71,6 +64,15 @@ impl Plain {
         };
         self.found.into_iter().map(finding).collect()
     }
+}
+
+/// The place in the `ServiceEntry` of the port that a pair calls, and the port outside, where plain HTTP is sent to one
+/// for TLS.
+pub fn plain_at_tls_port(service: &Service, tls: &PairTls) -> Option<(usize, u16)> {
+    let plain = tls.status != Status::Unknown && tls.effective == Some(Sent::Plaintext);
+    let at = service.ports().iter().position(|port| port.number == tls.port)?;
+    let target = tls_port(service, at).filter(|_| service.is_external && plain)?;
+    Some((at, target))
 }
 
 /// The port outside that a port declared as HTTP leads to, where it is one for TLS by number or name.

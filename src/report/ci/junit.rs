@@ -122,9 +122,11 @@ fn ground(code: Code) -> Ground {
         Code::NotReadable | Code::NotUnderstood | Code::TwoOrigins => Ground::Input,
         Code::ClientWithoutProxyToStrict
         | Code::MtlsFailureInTraffic
+        | Code::ConflictTrafficFlows
         | Code::UpstreamClosesConnections
         | Code::OverflowOrLimit
         | Code::RequestsDenied
+        | Code::DeniedBecausePlaintext
         | Code::EvidenceIncomplete => Ground::Lines,
         Code::UpstreamUnreachable
         | Code::PlaintextToStrict

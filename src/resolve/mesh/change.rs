@@ -54,9 +54,12 @@ fn parts(kind: &Kind) -> &'static [Part] {
         // To which proxies routes are bound.
         Kind::OtherMesh(name) if &**name == "Gateway" => &[Part::Scopes],
         Kind::LegacyPolicy | Kind::LegacyMeshPolicy => &[Part::Legacy],
-        Kind::Secret | Kind::EnvoyFilter | Kind::BackendPolicy | Kind::OtherMesh(_) | Kind::Unrelated(_) => {
-            &[]
-        }
+        Kind::Secret
+        | Kind::AuthorizationPolicy
+        | Kind::EnvoyFilter
+        | Kind::BackendPolicy
+        | Kind::OtherMesh(_)
+        | Kind::Unrelated(_) => &[],
     }
 }
 

@@ -1,0 +1,291 @@
+//! What the objects prove where one line leaves it open: that every request of the pair must fail so, by the policies in
+//! force or by what is sent. Not where the lines are older than an object, nor where other requests went well.
+
+use std::sync::Arc;
+
+use super::denied::{allows_others, matched_rule};
+use super::{Asked, Cause, Label, at_side, is_failure};
+use crate::correlate::age;
+use crate::diagnose::Confidence;
+use crate::logs::Group;
+use crate::model::Object;
+use crate::model::peer_authentication::MtlsMode;
+use crate::resolve::authorization::Asks;
+use crate::resolve::client_tls::Sent;
+use crate::resolve::conflict::Server;
+use crate::resolve::{EndpointTls, PairTls, Status};
+
+/// What leaves `503 UC` towards a sidecar that takes what is sent. The application's own closing is `via_upstream` there
+/// (data fact 1), so it comes last; a certificate that is refused is refused always, so it is the first where nothing
+/// went well.
+const MUTUAL: [&str; 5] =
+    ["client-cert-untrusted", "client-cert-expired", "sidecar-killed", "stale-connection", "app-closed"];
+const MUTUAL_AMONG_OTHERS: [&str; 5] =
+    ["stale-connection", "sidecar-killed", "client-cert-untrusted", "client-cert-expired", "app-closed"];
+const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
+
+/// Whether an object was changed after the first of a group's lines.
+fn is_newer(object: &Object, group: &Group) -> bool {
+    let changed = age::changed(object).zip(group.first);
+    changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
+}
+
+/// Whether no endpoint takes what is sent to it.
+fn must_fail(pair: &PairTls, of: impl Fn(&EndpointTls) -> bool) -> bool {
+    let fails = |endpoint: &EndpointTls| endpoint.result == Status::Conflict && of(endpoint);
+    pair.status == Status::Conflict && pair.reachable().next().is_some() && pair.reachable().all(fails)
+}
+
+impl Asked<'_> {
+    /// Whether lines of the same proxy and cluster went well after the first of a group; without times any counts.
+    fn went_well_since(&self, group: &Group) -> bool {
+        self.beside(group).any(|other| {
+            let is_since = other.last.zip(group.first).is_none_or(|(last, first)| last >= first);
+            let is_other = other.response_code != group.response_code || group.response_code == Some(0);
+            is_since && is_other && !is_failure(other)
+        })
+    }
+
+    /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
+    fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
+        !age::deciding(self.locator, pair).iter().any(|object| is_newer(object, group))
+    }
+
+    /// `403` with nothing else: the policies of all endpoints may be such that no request of the client gets in.
+    pub(super) fn denied_always(&self, group: &Group) -> Option<Cause> {
+        let is_answer = group.response_code_details.as_deref() == Some("via_upstream");
+        if group.response_code != Some(403) || !is_answer || self.went_well_since(group) {
+            return None;
+        }
+        let pair = self.pair(&self.locator.locate(group))?;
+        if !matches!(pair.status, Status::Ok | Status::Warn) || !self.holds_for(&pair, group) {
+            return None;
+        }
+        let mut found: Option<Cause> = None;
+        for endpoint in pair.reachable() {
+            let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
+            let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent)?;
+            if policies.iter().any(|one| is_newer(&one.object, group)) {
+                return None;
+            }
+            let text = format!("{}: {says}", at_side(group));
+            let cause = found.get_or_insert_with(|| self.base(group, label, Confidence::Certain, &text));
+            if cause.label != label {
+                return None;
+            }
+            cause.proof.absorb(super::Proof { objects: policies, patterns: Vec::new() });
+        }
+        found
+    }
+
+    /// Why a server lets nobody in who sends that: the label, what is said of it, and the policies.
+    fn lets_nobody_in(&self, at: usize, sent: Sent) -> Option<(Label, &'static str, Vec<super::Proved>)> {
+        let known = self.allowing(at);
+        let server = self.locator.workload(Some(at))?;
+        if known.others_refuse {
+            return None;
+        }
+        if let Some((policy, rule)) = &known.denies_all {
+            let says = "a policy in force denies everything";
+            return Some((Label::RbacDenied, says, vec![matched_rule(policy, *rule)]));
+        }
+        let policies = || known.policies.iter().map(|policy| allows_others(policy, server)).collect();
+        match known.asks(true) {
+            Asks::LetsNobodyIn => {
+                Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
+            }
+            Asks::AlwaysIdentity if sent == Sent::Plaintext => {
+                let says = "every rule in force wants an identity, and plaintext is sent";
+                Some((Label::RbacDeniedBecausePlaintext, says, policies()))
+            }
+            Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
+        }
+    }
+
+    /// A TLS handshake that nobody gives a reason for, where all endpoints must refuse it.
+    pub(super) fn refused_always(&self, group: &Group) -> Option<Cause> {
+        // Older proxies say no more of an address that refuses.
+        let details = group.response_code_details.as_deref().unwrap_or_default();
+        let in_handshake =
+            details.contains("remote_connection_failure") && !details.contains("connect_error");
+        if !in_handshake || self.went_well_since(group) {
+            return None;
+        }
+        let pair = self.pair(&self.locator.locate(group)).filter(|pair| self.holds_for(pair, group))?;
+        let to_sidecar = |endpoint: &EndpointTls| {
+            matches!(endpoint.sent, Sent::Simple | Sent::Mutual)
+                && matches!(&endpoint.server, Server::Sidecar(mode) if *mode != MtlsMode::Strict)
+        };
+        let label = if must_fail(&pair, |endpoint| endpoint.sent == Sent::IstioMutual) {
+            Label::MtlsToPlaintext
+        } else if must_fail(&pair, to_sidecar) {
+            Label::NonIstioTlsToPermissive
+        } else {
+            return None;
+        };
+        let text = format!("{}: no endpoint ends the TLS that is sent", at_side(group));
+        let mut cause = self.base(group, label, Confidence::Certain, &text);
+        cause.proof.objects = self.decided_by(&pair);
+        Some(cause)
+    }
+
+    /// Whether TLS without a certificate of the mesh is all that is sent, to endpoints that want one.
+    pub(super) fn sends_no_certificate(&self, group: &Group) -> bool {
+        let pair = self.pair(&self.locator.locate(group)).filter(|pair| self.holds_for(pair, group));
+        pair.is_some_and(|pair| must_fail(&pair, |endpoint| endpoint.sent == Sent::Simple))
+    }
+
+    fn decided_by(&self, pair: &PairTls) -> Vec<super::Proved> {
+        let objects = age::deciding(self.locator, pair).into_iter();
+        let proved = |object: Arc<Object>| super::Proved {
+            object,
+            role: crate::diagnose::finding::Role::Partner,
+            field: String::new(),
+            counted: "decides what is sent or demanded".to_owned(),
+        };
+        objects.map(proved).collect()
+    }
+
+    /// What leaves `503 UC` where client and server agree, the most likely first. Plaintext to STRICT is not among it,
+    /// unless an object is newer than the lines.
+    pub(super) fn where_they_agree(&self, group: &Group, pair: &PairTls) -> Vec<&'static str> {
+        let mut others: Vec<&'static str> = match pair.status {
+            Status::Ok | Status::Warn => self.towards(group, pair),
+            Status::Cond | Status::Unknown | Status::Conflict => return super::reset::all(),
+        };
+        let is_older = age::deciding(self.locator, pair).iter().any(|object| {
+            let changed = age::changed(object).zip(group.last);
+            changed.is_some_and(|(changed, last)| changed.saturating_mul(1_000_000) > last)
+        });
+        if is_older {
+            others.push(Label::PlaintextToStrict.word());
+        }
+        others
+    }
+
+    fn towards(&self, group: &Group, pair: &PairTls) -> Vec<&'static str> {
+        let sidecar = |endpoint: &EndpointTls| matches!(endpoint.server, Server::Sidecar(_));
+        let all = |sent: Sent| pair.reachable().all(|endpoint| sidecar(endpoint) && endpoint.sent == sent);
+        let any = pair.reachable().next().is_some() && group.response_code != Some(0);
+        let well = self.successes.contains_key(&(group.pod.clone(), group.upstream_cluster.clone()));
+        if any && all(Sent::IstioMutual) {
+            (if well { MUTUAL_AMONG_OTHERS } else { MUTUAL }).to_vec()
+        } else if any && all(Sent::Plaintext) {
+            PLAIN.to_vec()
+        } else {
+            let others = super::reset::all().into_iter();
+            others.filter(|other| *other != Label::PlaintextToStrict.word()).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::correlate::cause::causes;
+    use crate::correlate::locate::Locator;
+    use crate::correlate::tests::{UC, client, mesh, read};
+    use crate::resolve::{Mesh, Options};
+
+    /// The main cause: label, confidence, alternatives.
+    fn said(mesh: &str, clients: &str) -> String {
+        let bundle = read(mesh, clients, "");
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let causes = causes(&Locator::new(&mesh), &bundle.logs);
+        let main = causes.first().unwrap();
+        format!("{} {} {}", main.label.word(), main.confidence.word(), main.alternatives.join(" "))
+            .trim()
+            .to_owned()
+    }
+
+    fn policy(kind: &str, name: &str, more: &str, spec: &str) -> String {
+        format!(
+            "---\napiVersion: security.istio.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop{more}}}\n\
+             spec: {spec}\n"
+        )
+    }
+
+    const DENIED: &str = "403 - via_upstream";
+    const OPEN: &str = "app-error possible rbac-denied ext-authz-denied rbac-denied-because-plaintext";
+
+    #[test]
+    fn policies_that_let_nobody_in_prove_what_the_client_alone_cannot_tell() {
+        let of = |mode: &str, policies: &str, lines: &str| {
+            said(&(mesh(mode, "", &[true]) + policies), &(client(20, DENIED, "-") + lines))
+        };
+        let a = |spec: &str| policy("AuthorizationPolicy", "a", "", spec);
+        let (nobody, everybody) = (a("{}"), a("{action: DENY, rules: [{}]}"));
+        let by_principal = "{rules: [{from: [{source: {principals: ['*']}}]}]}";
+        assert_eq!(of("ISTIO_MUTUAL", &nobody, ""), "rbac-denied certain");
+        assert_eq!(of("ISTIO_MUTUAL", &everybody, ""), "rbac-denied certain");
+        assert_eq!(of("DISABLE", &a(by_principal), ""), "rbac-denied-because-plaintext certain");
+        // Rules are not evaluated: with an identity, and with rules for some requests, it stays open.
+        assert_eq!(of("ISTIO_MUTUAL", &a(by_principal), ""), OPEN);
+        assert_eq!(of("", &a("{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}"), ""), OPEN);
+        assert_eq!(of("DISABLE", "", ""), OPEN);
+        // Others are let in besides, somebody else may refuse before, the policy is newer, or others went well since.
+        let other = policy("AuthorizationPolicy", "b", "", "{rules: [{to: [{operation: {paths: [/a]}}]}]}");
+        assert_eq!(of("", &(nobody.clone() + &other), ""), OPEN);
+        for before in [
+            policy("AuthorizationPolicy", "b", "", "{action: CUSTOM, provider: {name: a}, rules: [{}]}"),
+            policy("RequestAuthentication", "b", "", "{}"),
+        ] {
+            assert_eq!(of("", &(everybody.clone() + &before), ""), OPEN, "{before}");
+        }
+        let newer = policy("AuthorizationPolicy", "a", ", creationTimestamp: '2026-03-02T09:00:30Z'", "{}");
+        assert_eq!(of("", &newer, ""), OPEN);
+        assert_eq!(of("", &nobody, &client(30, "200 - via_upstream", "-")), OPEN);
+        assert_eq!(of("", &nobody, &client(10, "200 - via_upstream", "-")), "rbac-denied certain");
+        // A server without proxy asks nobody.
+        assert_eq!(said(&(mesh("", "", &[true, false]) + &nobody), &client(20, DENIED, "-")), OPEN);
+    }
+
+    #[test]
+    fn a_handshake_that_every_endpoint_must_refuse_is_told_from_one_that_some_do() {
+        let reset = "503 URX,UF upstream_reset_before_response_started{remote_connection_failure}";
+        let none = client(20, reset, "-");
+        let well = client(30, "200 - via_upstream", "-");
+        let of = |mode: &str, policy: &str, servers: &[bool], lines: &str| {
+            said(&mesh(mode, policy, servers), lines)
+        };
+        assert_eq!(of("ISTIO_MUTUAL", "", &[false], &none), "mtls-to-plaintext certain");
+        assert_eq!(of("ISTIO_MUTUAL", "DISABLE", &[true, true], &none), "mtls-to-plaintext certain");
+        let likely = "mtls-to-plaintext likely pod-unreachable";
+        assert_eq!(of("ISTIO_MUTUAL", "", &[true, false], &none), likely);
+        assert_eq!(of("ISTIO_MUTUAL", "", &[false], &(none.clone() + &well)), likely);
+        let open = "pod-unreachable possible mtls-to-plaintext sidecar-killed";
+        assert_eq!(of("ISTIO_MUTUAL", "STRICT", &[true], &none), open);
+        // Former proxies wrote the same of an address that refuses.
+        let former = client(20, "503 UF upstream_reset_before_response_started{connection_failure}", "-");
+        assert_eq!(of("ISTIO_MUTUAL", "", &[false], &former), likely);
+        let by_peer =
+            "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end";
+        let foreign = client(20, reset, by_peer);
+        assert_eq!(of("SIMPLE", "", &[true], &foreign), "non-istio-tls-to-permissive certain");
+        assert!(
+            of("ISTIO_MUTUAL", "STRICT", &[true], &foreign)
+                .starts_with("non-istio-tls-to-permissive possible")
+        );
+    }
+
+    #[test]
+    fn a_sound_pair_leaves_what_is_left_in_the_order_of_likelihood() {
+        let sound = mesh("ISTIO_MUTUAL", "STRICT", &[true]);
+        let all = "client-cert-untrusted client-cert-expired sidecar-killed stale-connection app-closed";
+        assert_eq!(said(&sound, &client(20, UC, "-")), format!("unknown possible {all}"));
+        // Where others go well a certificate is not the first to think of.
+        let well = client(10, "200 - via_upstream", "-");
+        let among = "stale-connection sidecar-killed client-cert-untrusted client-cert-expired app-closed";
+        assert_eq!(said(&sound, &(well + &client(20, UC, "-"))), format!("unknown possible {among}"));
+        let open = mesh("DISABLE", "PERMISSIVE", &[true]);
+        assert_eq!(
+            said(&open, &client(20, UC, "-")),
+            "unknown possible stale-connection sidecar-killed app-closed"
+        );
+        // The policy may be newer than the lines.
+        let newer = sound.replace(
+            "metadata: {name: default, namespace: shop}",
+            "metadata: {name: default, namespace: shop, creationTimestamp: '2026-03-02T09:00:30Z'}",
+        );
+        assert_eq!(said(&newer, &client(20, UC, "-")), format!("unknown possible {all} plaintext-to-strict"));
+    }
+}

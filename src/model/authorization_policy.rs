@@ -1,0 +1,46 @@
+//! `AuthorizationPolicy`: who may call a workload. Only what tells which policies are in force for a workload, and
+//! whether a rule can be met without an identity: rules are not evaluated.
+
+use super::labels::Labels;
+
+/// What a policy does with what its rules match.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// Lets it in, and keeps out what no rule of such a policy matches.
+    Allow,
+    /// Keeps it out.
+    Deny,
+    /// Marks it.
+    Audit,
+    /// Asks an external authorizer.
+    Custom,
+    /// A value this program does not know.
+    Other(String),
+}
+
+/// What a rule asks of those it matches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccessRule {
+    /// Whether nobody can meet it without an identity: each of its sources has a positive field of identities, or one
+    /// of its conditions is such a field (I1 of the rules for authorization).
+    pub wants_identity: bool,
+    /// Whether it asks for nothing, and so matches everything.
+    pub is_for_all: bool,
+    /// Whether any part of it can be told of HTTP only: then it is dropped on a TCP port (T1).
+    pub is_for_http: bool,
+}
+
+/// An `AuthorizationPolicy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationPolicy {
+    /// `selector.matchLabels`; empty selects all.
+    pub selector: Labels,
+    /// Whether it is for gateways and services that it names (`targetRef`, `targetRefs`), and no selector counts.
+    pub has_targets: bool,
+    /// `action`; absent is ALLOW.
+    pub action: Action,
+    /// Whether it is only tried (`istio.io/dry-run`), and refuses nothing (O8).
+    pub is_dry_run: bool,
+    /// Its rules; an ALLOW policy without any lets nobody in (O7).
+    pub rules: Vec<AccessRule>,
+}

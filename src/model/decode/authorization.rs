@@ -1,0 +1,150 @@
+//! `AuthorizationPolicy`, read out of its JSON as far as it is decided on. What is of another type than it should be is
+//! read as absent, which asks for less: such a rule proves nothing.
+
+use serde_json::Value;
+
+use super::policy::{labels, list, text};
+use crate::model::authorization_policy::{AccessRule, Action, AuthorizationPolicy};
+use crate::model::interner::Interner;
+use crate::model::object::{Body, Note};
+use crate::model::schema::type_word;
+
+/// Fields of a source that nobody has without mutual TLS.
+const IDENTITIES: [&str; 4] = ["principals", "namespaces", "serviceAccounts", "trustDomains"];
+
+/// The same as keys of conditions.
+const IDENTITY_KEYS: [&str; 4] =
+    ["source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain"];
+
+/// Fields of sources and operations that are HTTP's.
+const OF_HTTP: [&str; 8] = [
+    "requestPrincipals",
+    "notRequestPrincipals",
+    "hosts",
+    "notHosts",
+    "methods",
+    "notMethods",
+    "paths",
+    "notPaths",
+];
+
+const DRY_RUN: &str = "/metadata/annotations/istio.io~1dry-run";
+
+/// The policy of a whole object.
+pub(super) fn policy(object: &Value, interner: &mut Interner, notes: &mut Vec<Note>) -> Body {
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    if !spec.is_object() && !spec.is_null() {
+        let problem = format!("must be an object, is {}", type_word(spec));
+        notes.push(Note { field: "spec".to_owned(), problem, wrong_type: true });
+        return Body::Unreadable;
+    }
+    let is_there = |key: &str| {
+        spec.get(key).is_some_and(|value| !value.is_null())
+            && spec.get(key) != Some(&Value::Array(Vec::new()))
+    };
+    let dry_run = object.pointer(DRY_RUN).and_then(Value::as_str).unwrap_or_default();
+    Body::AuthorizationPolicy(Box::new(AuthorizationPolicy {
+        selector: labels(spec.pointer("/selector/matchLabels"), interner),
+        has_targets: is_there("targetRef") || is_there("targetRefs"),
+        action: match text(spec, "action") {
+            "" | "ALLOW" => Action::Allow,
+            "DENY" => Action::Deny,
+            "AUDIT" => Action::Audit,
+            "CUSTOM" => Action::Custom,
+            other => Action::Other(other.to_owned()),
+        },
+        is_dry_run: ["1", "t", "T", "true", "TRUE", "True"].contains(&dry_run),
+        rules: list(spec, "rules").iter().map(rule).collect(),
+    }))
+}
+
+/// Whether a list is there with anything in it: an empty one is as none (C4).
+fn has(value: &Value, key: &str) -> bool {
+    !list(value, key).is_empty()
+}
+
+/// Whether a part is not there, which an empty list is as well (C4).
+fn is_nothing(part: Option<&Value>) -> bool {
+    part.is_none_or(|part| part.is_null() || part.as_array().is_some_and(Vec::is_empty))
+}
+
+fn rule(rule: &Value) -> AccessRule {
+    let source = |from: &Value| from.get("source").cloned().unwrap_or_default();
+    let sources: Vec<_> = list(rule, "from").iter().map(source).collect();
+    let operations = list(rule, "to").iter().filter_map(|to| to.get("operation"));
+    let conditions = list(rule, "when");
+    let by_source =
+        !sources.is_empty() && sources.iter().all(|source| IDENTITIES.iter().any(|field| has(source, field)));
+    let by_condition = conditions
+        .iter()
+        .any(|condition| IDENTITY_KEYS.contains(&text(condition, "key")) && has(condition, "values"));
+    let mut parts = sources.iter().chain(operations);
+    AccessRule {
+        // A rule that is null arrives as an empty one.
+        is_for_all: ["from", "to", "when"].iter().all(|part| is_nothing(rule.get(part)))
+            && (rule.is_object() || rule.is_null()),
+        wants_identity: by_source || by_condition,
+        is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
+            || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(yaml: &str) -> AuthorizationPolicy {
+        let value: Value = serde_saphyr::from_str(yaml).unwrap();
+        let body = policy(&value, &mut Interner::default(), &mut Vec::new());
+        body.authorization_policy().unwrap().clone()
+    }
+
+    fn wants(rules: &str) -> Vec<bool> {
+        read(&format!("{{spec: {{rules: {rules}}}}}")).rules.iter().map(|rule| rule.wants_identity).collect()
+    }
+
+    #[test]
+    fn a_rule_wants_an_identity_where_nobody_meets_it_without() {
+        for (rules, wanted) in [
+            ("[{from: [{source: {principals: ['*']}}]}]", true),
+            ("[{from: [{source: {namespaces: [a]}}]}]", true),
+            ("[{from: [{source: {serviceAccounts: [a/b]}}]}]", true),
+            ("[{when: [{key: source.principal, values: [a]}]}]", true),
+            (
+                "[{from: [{source: {ipBlocks: [10.0.0.0/8]}}], when: [{key: source.namespace, values: [a]}]}]",
+                true,
+            ),
+            // One of the sources can be met by anybody.
+            ("[{from: [{source: {principals: [a]}}, {source: {ipBlocks: [10.0.0.0/8]}}]}]", false),
+            ("[{from: [{source: {principals: []}}]}]", false),
+            ("[{from: [{source: {notPrincipals: [a]}}]}]", false),
+            ("[{when: [{key: source.principal, notValues: [a]}]}]", false),
+            ("[{from: [{source: {requestPrincipals: ['*']}}]}]", false),
+            ("[{from: []}]", false),
+            ("[{}]", false),
+            ("[null]", false),
+            ("[{from: {source: {principals: [a]}}}]", false),
+        ] {
+            assert_eq!(wants(rules), [wanted], "{rules}");
+        }
+    }
+
+    #[test]
+    fn what_else_decides_is_read() {
+        let empty = read("{spec: {}}");
+        assert_eq!((empty.action, empty.rules.len(), empty.is_dry_run), (Action::Allow, 0, false));
+        let tried = read("{metadata: {annotations: {istio.io/dry-run: 'true'}}, spec: {action: DENY}}");
+        assert_eq!((tried.action, tried.is_dry_run), (Action::Deny, true));
+        assert!(!read("{metadata: {annotations: {istio.io/dry-run: 'yes'}}}").is_dry_run);
+        assert!(read("{spec: {targetRefs: [{kind: Service, name: a}]}}").has_targets);
+        assert!(!read("{spec: {targetRefs: []}}").has_targets);
+        let http = |rule: &str| read(&format!("{{spec: {{rules: [{rule}]}}}}")).rules.remove(0).is_for_http;
+        assert!(http("{to: [{operation: {methods: [GET]}}]}"));
+        assert!(http("{when: [{key: 'request.headers[a]', values: [b]}]}"));
+        assert!(http("{from: [{source: {requestPrincipals: [a]}}]}"));
+        let all = |rule: &str| read(&format!("{{spec: {{rules: [{rule}]}}}}")).rules.remove(0).is_for_all;
+        assert!(all("{}") && all("{from: [], to: []}") && all("null"));
+        assert!(!all("{from: [{source: {principals: [a]}}]}") && !all("{to: [{}]}") && !all("[]"));
+        assert!(!http("{to: [{operation: {ports: ['80']}}], from: [{source: {principals: [a]}}]}"));
+    }
+}

@@ -1,0 +1,211 @@
+//! Logs and objects together: which finding the lines belong to, and what the objects prove of them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, meshscope};
+
+const SERVICE: &str = "---\napiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop}\n\
+                       spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: 9080}]}\n";
+
+fn pod(namespace: &str, name: &str, address: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\n\
+         metadata: {{name: {name}, namespace: {namespace}, labels: {{app: {namespace}, security.istio.io/tlsMode: istio}}}}\n\
+         spec: {{containers: [{{name: istio-proxy, args: [proxy, sidecar]}}]}}\n\
+         status: {{phase: Running, podIP: {address}, conditions: [{{type: Ready, status: 'True'}}]}}\n"
+    )
+}
+
+/// An object of Istio's; `more` stands behind its namespace.
+fn object(kind: &str, namespace: &str, more: &str, spec: &str) -> String {
+    let group = if kind == "DestinationRule" { "networking" } else { "security" };
+    format!(
+        "---\napiVersion: {group}.istio.io/v1\nkind: {kind}\nmetadata: {{name: it, namespace: {namespace}{more}}}\n\
+         spec: {spec}\n"
+    )
+}
+
+fn rule(mode: &str) -> String {
+    object(
+        "DestinationRule",
+        "shop",
+        "",
+        &format!("{{host: cart, trafficPolicy: {{tls: {{mode: {mode}}}}}}}"),
+    )
+}
+
+/// A client, a service with one pod, and what is said of them.
+fn mesh(objects: &str) -> String {
+    pod("web", "client", "10.8.1.8") + &pod("shop", "cart", "10.8.2.0") + SERVICE + objects
+}
+
+/// A line of the client's proxy at a second: code, flags and details.
+fn client(second: u32, what: &str) -> String {
+    format!(
+        "[2026-03-02T09:00:{second:02}.000Z] \"GET / HTTP/1.1\" {what} - \"-\" 0 95 3 - \"-\" \"curl\" \"id-{second}\" \"cart\" \
+         \"10.8.2.0:9080\" outbound|80||cart.shop.svc.cluster.local 10.8.1.8:{} 10.9.0.1:80 10.8.1.8:5000 - default\n",
+        40000 + second
+    )
+}
+
+/// The line of the server's proxy for the same request, without TLS.
+fn server(second: u32, what: &str) -> String {
+    format!(
+        "[2026-03-02T09:00:{second:02}.001Z] \"GET / HTTP/1.1\" {what} - \"-\" 0 95 1 - \"-\" \"curl\" \"id-{second}\" \"cart\" \
+         \"10.8.2.0:9080\" inbound|9080|| 127.0.0.6:4000 10.8.2.0:9080 10.8.1.8:{} - default\n",
+        40000 + second
+    )
+}
+
+fn run(command: &[&str], mesh: &str, logs: &str) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesh.yaml"), mesh).unwrap();
+    std::fs::write(folder.path().join("access.log"), logs).unwrap();
+    let arguments = ["-f", "mesh.yaml", "-f", "access.log", "-o", "json"];
+    meshscope(folder.path(), &[command, &arguments].concat())
+}
+
+/// The findings of a code.
+fn findings(code: &str, mesh: &str, logs: &str) -> Vec<Value> {
+    let report = run(&["check"], mesh, logs).json();
+    report["findings"].as_array().unwrap().iter().filter(|one| one["code"] == code).cloned().collect()
+}
+
+const NOT_ALLOWED: &str = "403 - rbac_access_denied_matched_policy[none]";
+
+#[test]
+fn a_remedy_of_a_denial_for_want_of_an_identity_lets_the_client_send_mutual_tls() {
+    let by_principal = "{rules: [{from: [{source: {principals: [cluster.local/ns/web/sa/default]}}]}]}";
+    let policy = object("AuthorizationPolicy", "shop", "", by_principal);
+    let lines = client(10, "403 - via_upstream") + &server(10, NOT_ALLOWED);
+    let found = findings("MS0307", &mesh(&(rule("DISABLE") + &policy)), &lines);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["id"], "MS0307/DestinationRule/shop/it/spec.trafficPolicy.tls.mode");
+    assert_eq!((&found[0]["severity"], &found[0]["confidence"]), (&json!("error"), &json!("certain")));
+    assert_eq!(found[0]["edges"][0]["seen"], 1);
+    let patches: Vec<_> = found[0]["remedies"].as_array().unwrap().iter().map(|one| &one["patch"]).collect();
+    let wanted = json!({"spec": {"trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}});
+    assert!(patches.contains(&&wanted), "{patches:?}");
+    let causes = run(&["logs"], &mesh(&(rule("DISABLE") + &policy)), &lines).json();
+    assert_eq!(causes["causes"][0]["cause"], "rbac-denied-because-plaintext");
+    assert_eq!(causes["causes"][0]["objects"][0]["field"], "spec.rules[0]");
+    // Who has an identity is denied for another reason.
+    let tls = lines.replace("- default", "outbound_.80_._.cart.shop.svc.cluster.local default");
+    let found = findings("MS0307", &mesh(&(rule("ISTIO_MUTUAL") + &policy)), &tls);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+fn created(second: u32) -> String {
+    format!(", creationTimestamp: '2026-03-02T09:00:{second:02}Z'")
+}
+
+/// The conflict's and the contradiction's code and confidence, and the message of the latter.
+fn told(mesh: &str, logs: &str) -> (Vec<String>, String) {
+    let report = run(&["check"], mesh, logs).json();
+    let found = report["findings"].as_array().unwrap();
+    let found: Vec<_> =
+        found.iter().filter(|one| one["code"] == "MS0101" || one["code"] == "MS0302").collect();
+    let line = |one: &&Value| format!("{} {}", one["code"], one["confidence"]).replace('"', "");
+    let last = found.last().map(|one| one["message"].as_str().unwrap().to_owned());
+    (found.iter().map(line).collect(), last.unwrap_or_default())
+}
+
+const RESET: &str = "503 UC upstream_reset_before_response_started{connection_termination}";
+
+#[test]
+fn traffic_that_flows_in_spite_of_a_conflict_stands_beside_it_with_what_is_newer() {
+    let strict = |of_rule: &str, of_policy: &str| {
+        let to_plaintext = "{host: cart, trafficPolicy: {tls: {mode: DISABLE}}}";
+        mesh(
+            &(object("DestinationRule", "shop", of_rule, to_plaintext)
+                + &object("PeerAuthentication", "shop", of_policy, "{mtls: {mode: STRICT}}")),
+        )
+    };
+    let well = client(30, "200 - via_upstream");
+    let both = ["MS0101 likely", "MS0302 certain"];
+    let alone = ["MS0101 certain"];
+    let (found, message) = told(&strict("", ""), &well);
+    assert_eq!(found, both);
+    assert!(message.contains("which is older is not known"), "{message}");
+    // What fails before does not count, what fails later does.
+    assert_eq!(told(&strict("", ""), &(client(20, RESET) + &well)).0, both);
+    assert_eq!(told(&strict("", ""), &(well.clone() + &client(40, RESET))).0, alone);
+    // All objects are older than the lines, or one is newer.
+    let (found, message) = told(&strict(&created(10), &created(20)), &well);
+    assert_eq!(found, both);
+    assert!(message.contains("PeerAuthentication shop/it, the newest of the objects"), "{message}");
+    assert!(message.contains("at 2026-03-02T09:00:20Z, before them"), "{message}");
+    let (found, message) = told(&strict(&created(50), &created(20)), &well);
+    assert_eq!(found, ["MS0101 certain", "MS0302 certain"]);
+    assert!(message.contains("DestinationRule shop/it, the newest"), "{message}");
+    assert!(message.contains("tell of what was before"), "{message}");
+}
+
+#[test]
+fn what_proves_no_traffic_contradicts_no_conflict() {
+    let strict = rule("DISABLE") + &object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let alone = ["MS0101 certain"];
+    let well = client(30, "200 - via_upstream");
+    for other in [
+        // A TCP connection without flag, an answer of the client's own proxy, another port, another subset.
+        client(30, "0 - -"),
+        client(30, "404 - route_not_found"),
+        well.replace("outbound|80||", "outbound|81||"),
+        well.replace("outbound|80||", "outbound|80|v1|"),
+        // Lines without time, one of which failed.
+        (client(20, RESET) + &well)
+            .replace("[2026-03-02T09:00:20.000Z]", "[-]")
+            .replace("[2026-03-02T09:00:30.000Z]", "[-]"),
+    ] {
+        assert_eq!(told(&mesh(&strict), &other).0, alone, "{other}");
+    }
+    // One of two pods takes plaintext: who answered is not known.
+    let open = "{selector: {matchLabels: {app: two}}, mtls: {mode: PERMISSIVE}}";
+    let second = pod("shop", "second", "10.8.2.9").replace("app: shop", "app: shop, two: 'yes'");
+    let open = object("PeerAuthentication", "shop", "", open)
+        .replace("app: two", "two: 'yes'")
+        .replace("name: it", "name: two");
+    assert_eq!(told(&(mesh(&strict) + &second + &open), &well).0, alone);
+    // Nothing conflicts.
+    let sound = rule("ISTIO_MUTUAL") + &object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    assert!(told(&mesh(&sound), &well).0.is_empty());
+}
+
+#[test]
+fn a_failure_in_a_sound_configuration_says_which_object_is_newer() {
+    let sound =
+        |of_policy: &str| mesh(&(object("PeerAuthentication", "shop", of_policy, "{mtls: {mode: STRICT}}")));
+    let refused = client(30, RESET)
+        + "[2026-03-02T09:00:30.001Z] \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"-\" - - \
+           10.8.2.0:9080 10.8.1.8:40030 - -\n";
+    let message = |of_policy: &str| {
+        let found = findings("MS0301", &sound(of_policy), &refused);
+        assert_eq!((found[0]["objects"][0]["kind"].as_str(), found.len()), (Some("Service"), 1));
+        found[0]["message"].as_str().unwrap().to_owned()
+    };
+    assert!(message("").ends_with("other clients call it"), "{}", message(""));
+    assert!(message(&created(50)).contains("the lines are older than PeerAuthentication shop/it"));
+    assert!(message(&created(10)).ends_with("was last changed at 2026-03-02T09:00:10Z, before them"));
+}
+
+#[test]
+fn what_to_look_at_next_is_in_the_order_of_what_is_left() {
+    let next = |objects: &str, lines: &str| {
+        let mesh = mesh(objects);
+        let why = run(&["why", "cart.shop"], &mesh, lines).json();
+        let pairs = why["pairs"].as_array().unwrap();
+        let pair = pairs.iter().find(|pair| pair["client"]["namespace"] == "web").unwrap();
+        let next = pair["next"].as_array().unwrap();
+        next.iter().map(|one| one.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let said = next(&(rule("ISTIO_MUTUAL") + &strict), &client(10, RESET));
+    let starts = |part: &str| said.iter().position(|one| one.starts_with(part));
+    assert!(starts("plaintext-to-strict is excluded").is_some(), "{said:?}");
+    assert!(
+        starts("client-cert-untrusted: the counters ssl.fail_verify_error") < starts("sidecar-killed: "),
+        "{said:?}"
+    );
+    // What is proved leaves nothing to look at.
+    assert!(next(&(rule("DISABLE") + &strict), &client(10, RESET)).is_empty());
+}
