@@ -4,6 +4,7 @@
 //! other side, or the configuration, prove it.
 
 pub mod cause;
+pub mod counted;
 pub mod incomplete;
 pub mod locate;
 pub mod merge;

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::locate::{Located, Locator};
 use crate::diagnose::Confidence;
-use crate::diagnose::finding::LogEvidence;
+use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
     Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
     format_time,
@@ -246,6 +246,7 @@ impl Asked<'_> {
 
     fn lines(&self, group: &Group, text: &str) -> LogEvidence {
         LogEvidence {
+            by: Recorded::Lines,
             count: group.count,
             first: group.first.map(format_time),
             last: group.last.map(format_time),

@@ -7,7 +7,7 @@ use super::cause::{Cause, Family, Label, is_failure};
 use super::locate::Locator;
 use super::message::message;
 use super::passthrough;
-use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
+use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Recorded, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
 use crate::model::peer_authentication::MtlsMode;
@@ -104,7 +104,7 @@ fn code_of(label: Label) -> Option<Code> {
 }
 
 /// Adds the lines to the finding whose edge they are of. False where there is none.
-fn explained(
+pub(super) fn explained(
     locator: &Locator<'_>,
     found: &mut [Finding],
     cause: &Cause,
@@ -186,12 +186,12 @@ type About<'a> = (Option<Arc<Object>>, Vec<&'a Cause>);
 
 /// Causes that no finding of the configuration explains, by the object they are about.
 #[derive(Default)]
-struct Alone<'a> {
+pub(super) struct Alone<'a> {
     found: BTreeMap<(Code, ObjectId), About<'a>>,
 }
 
 impl<'a> Alone<'a> {
-    fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
+    pub(super) fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
         let Some(code) = code_alone(locator, cause) else { return };
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
         // Where the host is known but was not read, it is what the lines are about, and not who called it.
@@ -206,7 +206,7 @@ impl<'a> Alone<'a> {
         self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
     }
 
-    fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
+    pub(super) fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
         let alone = self.found.into_iter();
         alone
             .map(|((code, id), (object, causes))| {
@@ -254,6 +254,10 @@ fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
 /// What lines are about, where no such object was read: the service that their host names, or the host itself.
 fn not_read(cause: &Cause) -> ObjectId {
     let Some(host) = &cause.place.host else {
+        let mut counters = cause.evidence.iter().filter(|one| one.by == Recorded::Counter);
+        if let Some(sample) = counters.find_map(|one| one.samples.first()) {
+            return ObjectId::new(Kind::Unrelated("Proxy".into()), "", Arc::clone(&sample.file));
+        }
         return ObjectId::new(Kind::Unrelated("Host".into()), "", "unknown");
     };
     let mut parts = host.splitn(3, '.');

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cause::{Cause, Family, Label};
 use super::locate::Locator;
 use crate::diagnose::Code;
+use crate::diagnose::finding::Recorded;
 use crate::model::{Object, ObjectId};
 use crate::resolve::{Service, Workload};
 
@@ -101,6 +102,10 @@ pub(super) fn lines_of(causes: &[&Cause]) -> u64 {
 /// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
 fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     let unknown = "the lines may be older than the objects, whose last change is not known".to_owned();
+    let mut evidence = causes.iter().flat_map(|cause| &cause.evidence);
+    if evidence.all(|one| one.by == Recorded::Counter) {
+        return "counters have no time: they may be older than the objects".to_owned();
+    }
     let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
     let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
     let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));

@@ -1,0 +1,234 @@
+//! Istio's own counters of requests and connections, whose labels name both workloads and the response flags.
+//!
+//! They have no port. Where a proxy's cluster counts the same requests with more detail, they are evidence beside it.
+
+use rustc_hash::FxHashMap;
+
+use super::{Told, cause};
+use crate::correlate::cause::{Cause, Label};
+use crate::correlate::locate::{Located, Locator};
+use crate::counters::{Counters, Metric, Seen, Sheet, Subject, Traffic, TrafficKind};
+use crate::diagnose::Confidence::{self, Certain, Likely, Possible};
+use crate::logs::FlagSet;
+use crate::model::pod::ProxyKind;
+
+/// What leaves `UC` at a client (data fact 2).
+const CLOSED: [&str; 7] = [
+    "plaintext-to-strict",
+    "app-closed",
+    "no-client-cert",
+    "client-cert-untrusted",
+    "client-cert-expired",
+    "sidecar-killed",
+    "stale-connection",
+];
+/// What leaves `UF` at a client, without its reason.
+const NOT_CONNECTED: [&str; 11] = [
+    "pod-unreachable",
+    "mtls-to-plaintext",
+    "non-istio-tls-to-permissive",
+    "tls-version-mismatch",
+    "no-client-cert",
+    "client-cert-untrusted",
+    "client-cert-expired",
+    "server-cert-untrusted",
+    "server-cert-expired",
+    "server-san-mismatch",
+    "sidecar-killed",
+];
+/// What ztunnel counts as `CONNECT` on the client's side (data of ztunnel, *Metrics*).
+const TUNNEL: [&str; 10] = [
+    "rbac-denied",
+    "app-down",
+    "pod-unreachable",
+    "hbone-unreachable",
+    "waypoint-refused",
+    "waypoint-unreachable",
+    "server-cert-untrusted",
+    "server-cert-expired",
+    "server-san-mismatch",
+    "pod-removed",
+];
+
+/// One reading of a row: label, how sure, what it says, and what else it can be.
+type Row = (Label, Confidence, &'static str, &'static [&'static str]);
+
+/// Adds the causes that the traffic of all proxies tells.
+pub(super) fn add(locator: &Locator<'_>, counters: &Counters, causes: &mut Vec<Cause>) {
+    let workloads = by_name(locator);
+    for proxy in counters.proxies() {
+        for (subject, sheet) in proxy.sheets() {
+            let Subject::Traffic(traffic) = subject else { continue };
+            let place = place(&workloads, traffic);
+            let expected = expected(locator, &place);
+            for told in told(traffic, &sheet) {
+                let told = if told.by_server { told } else { told.expected(expected) };
+                beside(cause(proxy.period(), told, place.clone()), causes);
+            }
+        }
+    }
+}
+
+/// The first pod of each workload, with a proxy if one has.
+fn by_name<'a>(locator: &Locator<'a>) -> FxHashMap<(&'a str, &'a str), usize> {
+    let all = locator.mesh().workloads.all();
+    let mut found: FxHashMap<(&str, &str), usize> = FxHashMap::default();
+    for (at, one) in all.iter().enumerate() {
+        let known = found.entry((&*one.namespace, &*one.name)).or_insert(at);
+        if all.get(*known).is_some_and(|known| known.proxy == ProxyKind::None) && one.proxy != ProxyKind::None {
+            *known = at;
+        }
+    }
+    found
+}
+
+fn place(workloads: &FxHashMap<(&str, &str), usize>, traffic: &Traffic) -> Located {
+    let of = |name: &Option<(Box<str>, Box<str>)>| {
+        let (namespace, name) = name.as_ref()?;
+        workloads.get(&(&**namespace, &**name)).copied()
+    };
+    let host = traffic.host.as_deref().map(Into::into);
+    Located { client: of(&traffic.client), server: of(&traffic.server), host, ..Located::default() }
+}
+
+/// What must fail by the configuration, on each port of the host alike.
+fn expected(locator: &Locator<'_>, place: &Located) -> Option<Label> {
+    let service = locator.mesh().registry.by_host(place.host.as_deref()?)?;
+    let mut ports = service.ports().iter().map(|port| {
+        let at = Located { port: Some(port.number), ..place.clone() };
+        super::pair(locator, &at).as_ref().and_then(super::expected)
+    });
+    let first = ports.next()??;
+    ports.all(|other| other == Some(first)).then_some(first)
+}
+
+fn told(traffic: &Traffic, sheet: &Sheet) -> Vec<Told> {
+    let mut found = Vec::new();
+    for metric in [Metric::Requests, Metric::TcpClosed, Metric::TcpFailed] {
+        let Some(seen) = sheet.seen(metric).filter(|seen| seen.count > 0) else { continue };
+        let row = match (metric, traffic.by) {
+            (Metric::TcpFailed, by) => by_ztunnel(by, traffic),
+            (_, TrafficKind::Source) => at_client(FlagSet::parse(traffic.flags.as_bytes())),
+            (_, TrafficKind::Destination) => at_server(FlagSet::parse(traffic.flags.as_bytes())),
+        };
+        found.extend(row.map(|row| of_row(row, traffic, sheet, seen)));
+    }
+    found
+}
+
+fn of_row((label, confidence, says, others): Row, traffic: &Traffic, sheet: &Sheet, seen: &Seen) -> Told {
+    let told = Told::new(label, confidence, seen.count, sheet, seen.metric, says).or(others);
+    let by_server = traffic.by == TrafficKind::Destination;
+    Told { counter: format!("{} with flags {}", seen.metric.name(), traffic.flags), by_server, ..told }
+}
+
+/// Flags of the client's proxy. What only answers of the application are has none.
+fn at_client(flags: FlagSet) -> Option<Row> {
+    let has = |flag: &str| flags.has(flag);
+    Some(if has("UF") {
+        (Label::PodUnreachable, Possible, "connections were not made", &NOT_CONNECTED)
+    } else if has("UC") {
+        (Label::PlaintextToStrict, Possible, "the server closed connections with requests on them", &CLOSED)
+    } else if has("UH") {
+        (Label::NoEndpoints, Possible, "no endpoint was there to connect to", &["outlier-ejected"])
+    } else if has("NC") {
+        (Label::NoCluster, Certain, "the route led to a cluster that is not there", &[])
+    } else if has("NR") {
+        (Label::NoRoute, Likely, "no route was for the requests", &[])
+    } else {
+        return at_either(flags);
+    })
+}
+
+/// Flags of the server's proxy: what it met at its application.
+fn at_server(flags: FlagSet) -> Option<Row> {
+    let has = |flag: &str| flags.has(flag);
+    Some(if has("UF") {
+        (Label::AppDown, Certain, "the application took no connection", &[])
+    } else if has("UC") {
+        (Label::AppClosed, Likely, "the application closed connections with requests on them", &["stale-connection"])
+    } else if has("UPE") {
+        (Label::AppProtocolError, Certain, "the application's answers were no HTTP", &[])
+    } else {
+        return at_either(flags);
+    })
+}
+
+fn at_either(flags: FlagSet) -> Option<Row> {
+    let has = |flag: &str| flags.has(flag);
+    Some(if has("UO") {
+        (Label::Overflow, Certain, "a circuit breaker refused requests", &[])
+    } else if has("RL") {
+        (Label::RateLimited, Certain, "a rate limit refused requests", &[])
+    } else if has("UAEX") {
+        (Label::ExtAuthzDenied, Certain, "an external authorizer denied requests", &[])
+    } else if has("UPE") {
+        (Label::AppProtocolError, Possible, "the answers were no HTTP", &["mtls-to-plaintext"])
+    } else {
+        return None;
+    })
+}
+
+/// ztunnel's words for connections that failed. A denial of plaintext is STRICT's, or a policy's that wants an identity.
+fn by_ztunnel(by: TrafficKind, traffic: &Traffic) -> Option<Row> {
+    let mtls = traffic.mutual_tls == Some(true);
+    Some(match (&*traffic.flags, by) {
+        ("DENY", _) if mtls => (Label::RbacDenied, Certain, "a policy denied connections", &[]),
+        ("DENY", _) => (
+            Label::PlaintextToStrict,
+            Possible,
+            "connections without TLS were denied",
+            &["rbac-denied-because-plaintext", "rbac-denied"],
+        ),
+        ("IDENTITY_ERROR", _) => {
+            (Label::CertificateNotDelivered, Certain, "the client had no certificate", &[])
+        }
+        ("H2_HANDSHAKE_FAILURE", TrafficKind::Source) => (
+            Label::ClientCertUntrusted,
+            Possible,
+            "the server refused the client's certificate",
+            &["client-cert-expired", "no-client-cert"],
+        ),
+        ("NETWORK_POLICY", TrafficKind::Source) => {
+            (Label::Unknown, Possible, "port 15008 did not answer", &["hbone-unreachable"])
+        }
+        ("CONNECT", TrafficKind::Source) if mtls => {
+            (Label::Unknown, Possible, "connections were not made", &TUNNEL)
+        }
+        ("CONNECT", TrafficKind::Source) => {
+            (Label::PodUnreachable, Possible, "connections were not made", &["app-down"])
+        }
+        ("CONNECT", TrafficKind::Destination) => {
+            (Label::AppDown, Possible, "connections to the application failed", &["pod-removed", "pod-unreachable"])
+        }
+        _ => return None,
+    })
+}
+
+/// Adds a cause, as evidence where another counter tells the same pair's with more detail.
+fn beside(cause: Cause, causes: &mut Vec<Cause>) {
+    let can_be = |one: &Cause, label: Label| one.label == label || one.alternatives.contains(&label.word());
+    let known = causes.iter_mut().find(|known| {
+        let (own, other) = (&known.place, &cause.place);
+        let who = match (own.client, other.client) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => own.server.is_some() && own.server == other.server,
+        };
+        who && own.host.is_some()
+            && own.host == other.host
+            && (can_be(&cause, known.label) || can_be(known, cause.label))
+    });
+    match known {
+        Some(known) => {
+            let count = known.count;
+            if cause.confidence > known.confidence {
+                known.label = cause.label;
+                known.confidence = cause.confidence;
+                known.alternatives = cause.alternatives;
+            }
+            known.count = count;
+            known.evidence.extend(cause.evidence);
+        }
+        None => causes.push(cause),
+    }
+}
