@@ -182,7 +182,9 @@ impl Objects<'_> {
             let name = Arc::clone(&input.name);
             if input.content == Content::Counters {
                 counters::read(input, None, &mut bundle);
-            } else if !log::read_log(input, None, &mut bundle, watch) && watch.is_none_or(|watch| watch.goes_on()) {
+            } else if !log::read_log(input, None, &mut bundle, watch)
+                && watch.is_none_or(|watch| watch.goes_on())
+            {
                 left_out(path, name, &mut bundle)?;
             }
         }

@@ -299,7 +299,12 @@ impl Page<'_> {
         });
         let lines = counted.filter_map(|cause| Some((cause, cause.evidence.first()?)));
         let told = lines.map(|(cause, one)| {
-            format!("whose they are the counter does not say: {} × {}: {}", cause.count, one.text, cause.label.word())
+            format!(
+                "whose they are the counter does not say: {} × {}: {}",
+                cause.count,
+                one.text,
+                cause.label.word()
+            )
         });
         told.take(3).collect()
     }

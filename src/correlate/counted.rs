@@ -45,7 +45,14 @@ struct Told {
 }
 
 impl Told {
-    fn new(label: Label, confidence: Confidence, count: u64, sheet: &Sheet, metric: Metric, says: &'static str) -> Self {
+    fn new(
+        label: Label,
+        confidence: Confidence,
+        count: u64,
+        sheet: &Sheet,
+        metric: Metric,
+        says: &'static str,
+    ) -> Self {
         Self {
             label,
             confidence,
@@ -59,7 +66,8 @@ impl Told {
     }
 
     fn or(mut self, alternatives: &[&'static str]) -> Self {
-        self.alternatives = alternatives.iter().copied().filter(|other| *other != self.label.word()).collect();
+        self.alternatives =
+            alternatives.iter().copied().filter(|other| *other != self.label.word()).collect();
         self
     }
 

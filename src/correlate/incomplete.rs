@@ -48,10 +48,11 @@ pub fn counters(counters: &Counters) -> Vec<Finding> {
         finding((&end.file, "end"), message, 1, "a line that is cut off", vec![end.clone()])
     });
     let left = counters.without_room();
-    let message = format!("counters: {left} samples of more series than are kept, and they count for no pair");
+    let message =
+        format!("counters: {left} samples of more series than are kept, and they count for no pair");
     let all = "all".into();
-    let full =
-        (left > 0).then(|| finding((&all, "series"), message, left, "samples that are counted only", Vec::new()));
+    let full = (left > 0)
+        .then(|| finding((&all, "series"), message, left, "samples that are counted only", Vec::new()));
     cut.chain(full).collect()
 }
 

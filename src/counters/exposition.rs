@@ -99,7 +99,8 @@ fn quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
 
 fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
-    name.bytes().next().is_some_and(|first| plain(first) && !first.is_ascii_digit()) && name.bytes().all(plain)
+    name.bytes().next().is_some_and(|first| plain(first) && !first.is_ascii_digit())
+        && name.bytes().all(plain)
 }
 
 fn number(text: &str) -> Option<f64> {
@@ -112,12 +113,22 @@ pub fn tells(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
-            let kinds =
-                ["counter", "gauge", "histogram", "summary", "untyped", "unknown", "info", "stateset", "gaugehistogram"];
+            let kinds = [
+                "counter",
+                "gauge",
+                "histogram",
+                "summary",
+                "untyped",
+                "unknown",
+                "info",
+                "stateset",
+                "gaugehistogram",
+            ];
             is_name(name) && kinds.contains(&kind)
         }
         (Some(first), ..) => {
-            let of_proxy = first.starts_with("istio_") || first.starts_with("envoy_") || first.starts_with("pilot_");
+            let of_proxy =
+                first.starts_with("istio_") || first.starts_with("envoy_") || first.starts_with("pilot_");
             of_proxy && line.contains('{') && parse(line).is_some()
         }
         _ => false,

@@ -208,7 +208,8 @@ impl Counters {
             (None, Some(pod)) => Writer::Pod(Arc::clone(&pod.namespace), Arc::clone(&pod.name)),
             (None, None) => Writer::File(self.files.last().cloned().unwrap_or_default()),
         };
-        let known = self.proxies.get_mut(&writer).and_then(|readings| readings.series.get_mut(&series.subject));
+        let known =
+            self.proxies.get_mut(&writer).and_then(|readings| readings.series.get_mut(&series.subject));
         let is_known = known.is_some_and(|metrics| metrics.contains_key(&series.metric));
         if !is_known && self.kept >= MOST_SERIES {
             self.without_room += 1;
@@ -335,7 +336,11 @@ impl Sheet {
     #[cfg(test)]
     pub(crate) fn of(counts: &[(Metric, u64)]) -> Self {
         let origin = Origin { file: "stats.txt".into(), line: 1 };
-        let seen = counts.iter().map(|(metric, count)| Seen { metric: *metric, count: *count, origin: origin.clone() });
+        let seen = counts.iter().map(|(metric, count)| Seen {
+            metric: *metric,
+            count: *count,
+            origin: origin.clone(),
+        });
         Self(seen.collect())
     }
 }

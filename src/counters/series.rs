@@ -46,6 +46,7 @@ metrics! {
     EjectionsEnforced = "outlier_detection.ejections_enforced_total";
     NoFilterChainMatch = "no_filter_chain_match";
     DownstreamCxTotal = "downstream_cx_total";
+    DownstreamCxSslTotal = "downstream_cx_ssl_total";
     DownstreamCxProtocolError = "downstream_cx_protocol_error";
     RbacDenied = "rbac.denied";
     ExtAuthzDenied = "ext_authz.denied";
@@ -114,6 +115,13 @@ const OF_LISTENER: [Metric; 6] = [
     Metric::NoFilterChainMatch,
 ];
 
+const OF_HTTP: [Metric; 4] = [
+    Metric::RbacDenied,
+    Metric::DownstreamCxProtocolError,
+    Metric::DownstreamCxTotal,
+    Metric::DownstreamCxSslTotal,
+];
+
 impl Series {
     /// The counter of a name in Envoy's plain text.
     pub fn of_stat(name: &str) -> Option<Self> {
@@ -134,7 +142,9 @@ impl Series {
                 "tls_inspector.tls_found" => (Subject::Proxy, Metric::TlsFound),
                 "tls_inspector.tls_not_found" => (Subject::Proxy, Metric::TlsNotFound),
                 "tcp.rbac.denied" => (Subject::TcpPolicies, Metric::RbacDenied),
-                _ if name.ends_with("http_local_rate_limit.enforced") => (Subject::Proxy, Metric::RateLimited),
+                _ if name.ends_with("http_local_rate_limit.enforced") => {
+                    (Subject::Proxy, Metric::RateLimited)
+                }
                 _ => return None,
             }
         };
@@ -162,7 +172,8 @@ impl Series {
 
 /// The part before one of the metrics. What Envoy counts once more (`internal`, `canary`, `zone`) is no one's.
 fn split<'a, 'b>(name: &'a str, metrics: impl IntoIterator<Item = &'b Metric>) -> Option<(&'a str, Metric)> {
-    let mut found = metrics.into_iter().filter_map(|metric| Some((name.strip_suffix(metric.name())?, *metric)));
+    let mut found =
+        metrics.into_iter().filter_map(|metric| Some((name.strip_suffix(metric.name())?, *metric)));
     let (subject, metric) = found.find(|(subject, _)| subject.ends_with('.'))?;
     let subject = subject.strip_suffix('.')?;
     let subject = subject.strip_suffix(';').unwrap_or(subject);
@@ -184,8 +195,7 @@ fn of_http(rest: &str) -> Option<(Subject, Metric)> {
         let own = name == "denied" || name.strip_suffix(".denied").is_some_and(|name| !name.is_empty());
         return own.then(|| (Subject::Http(end(prefix)), Metric::ExtAuthzDenied));
     }
-    let metrics = [Metric::RbacDenied, Metric::DownstreamCxProtocolError];
-    let (prefix, metric) = split(rest, &metrics)?;
+    let (prefix, metric) = split(rest, &OF_HTTP)?;
     Some((Subject::Http(prefix.into()), metric))
 }
 
@@ -196,7 +206,8 @@ fn of_envoy(sample: &Sample<'_>) -> Option<(Subject, Metric)> {
     let cluster = || tag("cluster_name", "envoy_cluster_name");
     let http = || tag("http_conn_manager_prefix", "envoy_http_conn_manager_prefix");
     let is_denied = sample.label("authz_enforce_result") == Some("denied");
-    let named = |name: &str, metrics: &[Metric]| metrics.iter().copied().find(|one| is_written(name, one.name()));
+    let named =
+        |name: &str, metrics: &[Metric]| metrics.iter().copied().find(|one| is_written(name, one.name()));
     Some(match name {
         "cluster_upstream_rq" if sample.label("response_code") == Some("503") => {
             (Subject::Cluster(cluster()?), Metric::Rq503)
@@ -209,14 +220,16 @@ fn of_envoy(sample: &Sample<'_>) -> Option<(Subject, Metric)> {
         _ if name.ends_with("http_local_rate_limit_enforced") => (Subject::Proxy, Metric::RateLimited),
         _ => {
             if let Some(name) = name.strip_prefix("cluster_") {
-                let metric = named(name, &OF_CLUSTER).or_else(|| named(name, &[Metric::EjectionsEnforced]))?;
+                let metric =
+                    named(name, &OF_CLUSTER).or_else(|| named(name, &[Metric::EjectionsEnforced]))?;
                 (Subject::Cluster(cluster()?), metric)
             } else if let Some(name) = name.strip_prefix("listener_") {
-                let metric = named(name, &OF_LISTENER).or_else(|| named(name, &[Metric::DownstreamCxTotal]))?;
+                let metric =
+                    named(name, &OF_LISTENER).or_else(|| named(name, &[Metric::DownstreamCxTotal]))?;
                 (Subject::Listener(tag("listener_address", "envoy_listener_address")?), metric)
             } else if let Some(name) = name.strip_prefix("http_") {
                 let denied = name.starts_with("ext_authz_") && name.ends_with("_denied");
-                let own = || named(name, &[Metric::RbacDenied, Metric::DownstreamCxProtocolError]);
+                let own = || named(name, &OF_HTTP);
                 let metric = if denied { Metric::ExtAuthzDenied } else { own()? };
                 (Subject::Http(http()?), metric)
             } else {

@@ -21,7 +21,8 @@ pub fn parse(line: &str) -> Option<(&str, Value)> {
             (name, if other { Value::Other } else { return None })
         }
     };
-    let is_name = !name.is_empty() && !name.contains(|one: char| one.is_whitespace() || one == '"' || one == '{');
+    let is_name =
+        !name.is_empty() && !name.contains(|one: char| one.is_whitespace() || one == '"' || one == '{');
     is_name.then_some((name, value))
 }
 
@@ -47,6 +48,7 @@ const SCOPES: [&str; 14] = [
 pub fn tells(line: &str) -> bool {
     let Some((name, Value::Number(_))) = parse(line) else { return false };
     let scoped = SCOPES.iter().any(|scope| name.starts_with(scope));
-    scoped && (name.matches('.').count() > 1 || name.starts_with("tls_inspector.") || name.starts_with("tcp."))
+    scoped
+        && (name.matches('.').count() > 1 || name.starts_with("tls_inspector.") || name.starts_with("tcp."))
         || name.starts_with("cluster_manager.") && name.ends_with("_clusters")
 }

@@ -22,7 +22,10 @@ fn lines_of_envoy_are_read_with_and_without_the_mark_of_tags() {
         told("listener.0.0.0.0_15006.no_filter_chain_match: 50"),
         "Listener(\"0.0.0.0_15006\") no_filter_chain_match 50"
     );
-    assert_eq!(told("http.inbound_0.0.0.0_9080;.rbac.denied: 4"), "Http(\"inbound_0.0.0.0_9080\") rbac.denied 4");
+    assert_eq!(
+        told("http.inbound_0.0.0.0_9080;.rbac.denied: 4"),
+        "Http(\"inbound_0.0.0.0_9080\") rbac.denied 4"
+    );
     assert_eq!(
         told("http.inbound_0.0.0.0_9080;.ext_authz.my-authz.denied: 4"),
         "Http(\"inbound_0.0.0.0_9080\") ext_authz.denied 4"
@@ -58,7 +61,18 @@ fn what_is_no_failure_is_not_kept() {
     for line in ["", "  ", "# EOF", "# HELP a b", "#TYPE"] {
         assert_eq!(told(line), "Comment", "{line}");
     }
-    for line in ["hello world again", "a: b", "x{y=\"z\" 1", "x{y=\"z} 1", "x{y=z} 1", "x{} ", "9x 1", "x 1 2 3", "x{y=\"z\"", "key: 12 pods"] {
+    for line in [
+        "hello world again",
+        "a: b",
+        "x{y=\"z\" 1",
+        "x{y=\"z} 1",
+        "x{y=z} 1",
+        "x{} ",
+        "9x 1",
+        "x 1 2 3",
+        "x{y=\"z\"",
+        "key: 12 pods",
+    ] {
         assert_eq!(told(line), "Unreadable", "{line}");
     }
 }
@@ -68,15 +82,25 @@ fn samples_of_prometheus_are_read_by_its_format() {
     let wanted = format!("Cluster({CLUSTER:?}) ssl.connection_error 120");
     for line in [
         format!("envoy_cluster_ssl_connection_error{{cluster_name=\"{CLUSTER}\"}} 120"),
-        format!("envoy_cluster_ssl_connection_error{{envoy_cluster_name=\"{CLUSTER}\",}} 1.2e+02 1395066363000"),
-        format!("envoy_cluster_ssl_connection_error {{ cluster_name = \"{CLUSTER}\" , a=\"b\\\"c\\\\\\n\" }} 120.0"),
-        format!("envoy_cluster_ssl_connection_error{{cluster_name=\"{CLUSTER}\"}} 120 # {{trace_id=\"a\"}} 1 1.5"),
+        format!(
+            "envoy_cluster_ssl_connection_error{{envoy_cluster_name=\"{CLUSTER}\",}} 1.2e+02 1395066363000"
+        ),
+        format!(
+            "envoy_cluster_ssl_connection_error {{ cluster_name = \"{CLUSTER}\" , a=\"b\\\"c\\\\\\n\" }} 120.0"
+        ),
+        format!(
+            "envoy_cluster_ssl_connection_error{{cluster_name=\"{CLUSTER}\"}} 120 # {{trace_id=\"a\"}} 1 1.5"
+        ),
     ] {
         assert_eq!(told(&line), wanted, "{line}");
     }
-    let denied = "envoy_http_rbac{authz_enforce_result=\"denied\",http_conn_manager_prefix=\"inbound_0.0.0.0_80\"} 4";
+    let denied =
+        "envoy_http_rbac{authz_enforce_result=\"denied\",http_conn_manager_prefix=\"inbound_0.0.0.0_80\"} 4";
     assert_eq!(told(denied), "Http(\"inbound_0.0.0.0_80\") rbac.denied 4");
-    assert_eq!(told("envoy_tcp{authz_enforce_result=\"denied\",tcp_prefix=\"rbac\"} 4"), "TcpPolicies rbac.denied 4");
+    assert_eq!(
+        told("envoy_tcp{authz_enforce_result=\"denied\",tcp_prefix=\"rbac\"} 4"),
+        "TcpPolicies rbac.denied 4"
+    );
     let escaped = "envoy_cluster_ssl_handshake{cluster_name=\"a\\\\b\\\"c\"} 1";
     assert_eq!(told(escaped), "Cluster(\"a\\\\b\\\"c\") ssl.handshake 1");
 }
@@ -155,7 +179,9 @@ fn readings(texts: &[&str]) -> (Period, Vec<u64>) {
 #[test]
 fn what_grew_between_two_readings_counts() {
     let text = |handshakes: u64, errors: u64| {
-        format!("cluster.{CLUSTER};.ssl.handshake: {handshakes}\ncluster.{CLUSTER};.ssl.connection_error: {errors}\n")
+        format!(
+            "cluster.{CLUSTER};.ssl.handshake: {handshakes}\ncluster.{CLUSTER};.ssl.connection_error: {errors}\n"
+        )
     };
     let (first, same, more) = (text(100, 5), text(100, 5), text(130, 9));
     assert_eq!(readings(&[&first]), (Period::SinceStart, vec![100, 5]));

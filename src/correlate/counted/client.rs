@@ -34,7 +34,8 @@ pub(super) fn told(asked: &Asked<'_>, sheet: &Sheet, pair: Option<&PairTls>) -> 
             told.push(one.expected(expected));
         }
     };
-    let new = |label, confidence, count, metric, says| Told::new(label, confidence, count, sheet, metric, says);
+    let new =
+        |label, confidence, count, metric, says| Told::new(label, confidence, count, sheet, metric, says);
 
     let san = count(Metric::FailVerifySan);
     let says = "the server's certificate was of another identity than the client expects";
@@ -90,7 +91,8 @@ pub(super) fn told(asked: &Asked<'_>, sheet: &Sheet, pair: Option<&PairTls>) -> 
     add(new(Label::Overflow, Certain, overflow, Metric::RqPendingOverflow, says));
     let says = "the answers were no HTTP";
     let garbage = count(Metric::CxProtocolError);
-    add(new(Label::AppProtocolError, Possible, garbage, Metric::CxProtocolError, says).or(&["mtls-to-plaintext"]));
+    add(new(Label::AppProtocolError, Possible, garbage, Metric::CxProtocolError, says)
+        .or(&["mtls-to-plaintext"]));
     for metric in [Metric::RqTimeout, Metric::RqPerTryTimeout] {
         add(new(Label::Timeout, Certain, count(metric), metric, "requests took longer than they may"));
     }

@@ -19,7 +19,8 @@ fn label(word: &str) -> Option<Label> {
 
 /// Joins what clients count with what the servers behind their hosts do.
 pub(super) fn both_sides(locator: &Locator<'_>, causes: Vec<Cause>) -> Vec<Cause> {
-    let (mut servers, mut joined): (Vec<_>, Vec<_>) = causes.into_iter().partition(|cause| cause.server_proof);
+    let (mut servers, mut joined): (Vec<_>, Vec<_>) =
+        causes.into_iter().partition(|cause| cause.server_proof);
     let mut left: Vec<u64> = servers.iter().map(|cause| cause.count).collect();
     for client in &mut joined {
         for (server, left) in servers.iter().zip(&mut left) {
@@ -48,9 +49,9 @@ fn is_pair(locator: &Locator<'_>, client: &Cause, server: &Cause) -> bool {
         return known == host && server.place.port == client.place.port;
     }
     let service = locator.mesh().registry.by_host(host);
-    let mut behind = service.into_iter().flat_map(|service| {
-        client.place.port.into_iter().flat_map(|port| service.endpoints(port).iter())
-    });
+    let mut behind = service
+        .into_iter()
+        .flat_map(|service| client.place.port.into_iter().flat_map(|port| service.endpoints(port).iter()));
     server.place.server.is_some() && behind.any(|endpoint| endpoint.workload == server.place.server)
 }
 
@@ -119,7 +120,8 @@ fn takes(lines: &mut Cause, counter: &Cause) -> bool {
         }
         return true;
     }
-    let is_open = lines.confidence == Confidence::Possible && lines.alternatives.contains(&counter.label.word());
+    let is_open =
+        lines.confidence == Confidence::Possible && lines.alternatives.contains(&counter.label.word());
     if is_open && counter.confidence > Confidence::Possible {
         lines.label = counter.label;
         lines.confidence = Confidence::Likely;

@@ -3,7 +3,7 @@
 use super::{Asked, Told, is_gateway};
 use crate::correlate::cause::{Cause, Denial, Label};
 use crate::correlate::locate::Located;
-use crate::counters::{Metric, Sheet, Subject};
+use crate::counters::{Metric, Period, Sheet, Subject};
 use crate::diagnose::Confidence::{self, Certain, Likely, Possible};
 
 /// The listener that takes what comes in, on all ports.
@@ -29,7 +29,7 @@ pub(super) fn at_cluster(asked: &Asked<'_>, sheet: &Sheet) -> Vec<Told> {
     let unmade = count(Metric::CxConnectFail);
     if !asked.is_rare(unmade, count(Metric::CxTotal)) {
         let says = "the application took no connection";
-        add(Label::AppDown, Certain, unmade, Metric::CxConnectFail, says, &[]);
+        add(Label::AppDown, Likely, unmade, Metric::CxConnectFail, says, &[]);
     }
     let says = "the application's answers were no HTTP";
     add(Label::AppProtocolError, Certain, count(Metric::CxProtocolError), Metric::CxProtocolError, says, &[]);
@@ -42,13 +42,16 @@ impl Asked<'_> {
     /// What the HTTP filters of a port tell.
     pub(super) fn http(&self, prefix: &str, sheet: &Sheet, causes: &mut Vec<Cause>) {
         let Some(port) = self.inbound_port(prefix) else { return };
-        let mut told = vec![self.denied(sheet, sheet.count(Metric::RbacDenied))];
+        let connections = sheet.count(Metric::DownstreamCxTotal);
+        let all_tls = connections > 0 && connections == sheet.count(Metric::DownstreamCxSslTotal);
+        let mut told = vec![self.denied(sheet, all_tls)];
         let says = "an external authorizer denied requests";
         let denied = sheet.count(Metric::ExtAuthzDenied);
         told.push(Told::new(Label::ExtAuthzDenied, Certain, denied, sheet, Metric::ExtAuthzDenied, says));
         let says = "what came in was no HTTP that the proxy takes";
         let broken = sheet.count(Metric::DownstreamCxProtocolError);
-        let one = Told::new(Label::BadRequest, Possible, broken, sheet, Metric::DownstreamCxProtocolError, says);
+        let one =
+            Told::new(Label::BadRequest, Possible, broken, sheet, Metric::DownstreamCxProtocolError, says);
         told.push(one.or(&["mtls-to-plaintext"]));
         self.add(told, &self.place(Some(port)), causes);
     }
@@ -78,7 +81,7 @@ impl Asked<'_> {
     pub(super) fn whole(&self, subject: &Subject, sheet: &Sheet, causes: &mut Vec<Cause>) {
         let place = self.place(None);
         if *subject == Subject::TcpPolicies {
-            self.add(vec![self.denied(sheet, sheet.count(Metric::RbacDenied))], &place, causes);
+            self.add(vec![self.denied(sheet, false)], &place, causes);
             return;
         }
         let says = "a local rate limit refused requests";
@@ -87,14 +90,21 @@ impl Asked<'_> {
         self.add(vec![told], &place, causes);
     }
 
-    /// Denials by policies. Without an identity a caller can be denied for that alone, so where plaintext came in, or
-    /// nobody counted it, they stay open.
-    fn denied(&self, sheet: &Sheet, count: u64) -> Told {
+    /// Denials by policies. Without an identity a caller can be denied for that alone, so where plaintext may have come
+    /// in they stay open. `all_tls`: every connection of the port had TLS, those from before a first reading aside.
+    fn denied(&self, sheet: &Sheet, all_tls: bool) -> Told {
         let says = "policies denied requests or connections";
-        let tls = self.inspector.count(Metric::TlsFound) > 0 && self.inspector.count(Metric::TlsNotFound) == 0;
-        let confidence = if tls { Certain } else { Possible };
+        let since_start = self.proxy.period() == Period::SinceStart;
+        let inspected =
+            self.inspector.count(Metric::TlsFound) > 0 && self.inspector.count(Metric::TlsNotFound) == 0;
+        let confidence = match (all_tls, inspected) {
+            (true, _) if since_start => Certain,
+            (true, _) | (_, true) => Likely,
+            (false, false) => Possible,
+        };
+        let count = sheet.count(Metric::RbacDenied);
         let told = Told::new(Label::RbacDenied, confidence, count, sheet, Metric::RbacDenied, says);
-        if tls { told } else { told.or(&["rbac-denied-because-plaintext"]) }
+        if confidence == Certain { told } else { told.or(&["rbac-denied-because-plaintext"]) }
     }
 
     /// What the inbound listeners tell: refusals before there was a request.
@@ -132,7 +142,8 @@ impl Asked<'_> {
         let (count, every) = (sheet.count(metric), all.count(metric));
         let (found, not_found) =
             (self.inspector.count(Metric::TlsFound), self.inspector.count(Metric::TlsNotFound));
-        let ended = [Metric::Handshake, Metric::FailVerifyNoCert, Metric::FailVerifyError, Metric::FailVerifySan];
+        let ended =
+            [Metric::Handshake, Metric::FailVerifyNoCert, Metric::FailVerifyError, Metric::FailVerifySan];
         let ended: u64 = ended.iter().map(|metric| all.count(*metric)).sum();
         if not_found >= every && found <= ended {
             let says = "connections without TLS, of which the port takes none";
@@ -201,4 +212,3 @@ fn certificates(sheet: &Sheet) -> Vec<Told> {
         broken.or(&["server-cert-expired", "server-san-mismatch", "tls-version-mismatch"]),
     ]
 }
-

@@ -75,7 +75,8 @@ fn by_name<'a>(locator: &Locator<'a>) -> FxHashMap<(&'a str, &'a str), usize> {
     let mut found: FxHashMap<(&str, &str), usize> = FxHashMap::default();
     for (at, one) in all.iter().enumerate() {
         let known = found.entry((&*one.namespace, &*one.name)).or_insert(at);
-        if all.get(*known).is_some_and(|known| known.proxy == ProxyKind::None) && one.proxy != ProxyKind::None {
+        if all.get(*known).is_some_and(|known| known.proxy == ProxyKind::None) && one.proxy != ProxyKind::None
+        {
             *known = at;
         }
     }
@@ -144,9 +145,14 @@ fn at_client(flags: FlagSet) -> Option<Row> {
 fn at_server(flags: FlagSet) -> Option<Row> {
     let has = |flag: &str| flags.has(flag);
     Some(if has("UF") {
-        (Label::AppDown, Certain, "the application took no connection", &[])
+        (Label::AppDown, Likely, "the application took no connection", &[])
     } else if has("UC") {
-        (Label::AppClosed, Likely, "the application closed connections with requests on them", &["stale-connection"])
+        (
+            Label::AppClosed,
+            Likely,
+            "the application closed connections with requests on them",
+            &["stale-connection"],
+        )
     } else if has("UPE") {
         (Label::AppProtocolError, Certain, "the application's answers were no HTTP", &[])
     } else {
@@ -198,9 +204,12 @@ fn by_ztunnel(by: TrafficKind, traffic: &Traffic) -> Option<Row> {
         ("CONNECT", TrafficKind::Source) => {
             (Label::PodUnreachable, Possible, "connections were not made", &["app-down"])
         }
-        ("CONNECT", TrafficKind::Destination) => {
-            (Label::AppDown, Possible, "connections to the application failed", &["pod-removed", "pod-unreachable"])
-        }
+        ("CONNECT", TrafficKind::Destination) => (
+            Label::AppDown,
+            Possible,
+            "connections to the application failed",
+            &["pod-removed", "pod-unreachable"],
+        ),
         _ => return None,
     })
 }
