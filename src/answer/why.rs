@@ -331,7 +331,9 @@ impl Page<'_> {
             }
             _ => {}
         }
-        next.extend(self.counted_at_server(tls.port));
+        if cause.is_none() {
+            next.extend(self.counted_at_server(tls.port));
+        }
         next
     }
 }

@@ -150,7 +150,11 @@ pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
         if let Evidence::Log(known) = known
             && known.text == lines.text
         {
-            return known.absorb(lines);
+            // A counter that is evidence of two causes counts the same once.
+            if lines.by == Recorded::Lines || known.samples != lines.samples {
+                known.absorb(lines);
+            }
+            return;
         }
     }
     finding.evidence.push(Evidence::Log(lines.clone()));
@@ -222,8 +226,13 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
         return Some(Code::ClientWithoutProxyToStrict);
     }
     let proved = match cause.label.family() {
-        // Lines alone, against a sound configuration, make no finding about modes.
-        Family::Mode => cause.server_proof && cause.confidence == Confidence::Certain,
+        // Lines alone, against a sound configuration, make no finding about modes. The counter of a server proves the
+        // refusal; that it was this client's is likely.
+        Family::Mode => {
+            let by_counters = cause.evidence.iter().any(|one| one.by == Recorded::Counter);
+            let enough = if by_counters { Confidence::Likely } else { Confidence::Certain };
+            cause.server_proof && cause.confidence >= enough
+        }
         Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {
             cause.confidence > Confidence::Possible
         }

@@ -44,12 +44,32 @@ pub(super) fn message(
         format!("{name}: a limit refused {count} requests: {}", what(causes))
     } else if code == Code::RequestsDenied {
         format!("{name}: {count} requests were denied: {}", what(causes))
+    } else if by_counters(causes) {
+        undecided(name, was_read, causes)
     } else {
         let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
         let what = texts.take(1).collect::<String>();
         let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
         format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
     }
+}
+
+fn by_counters(causes: &[&Cause]) -> bool {
+    causes.iter().flat_map(|cause| &cause.evidence).all(|one| one.by == Recorded::Counter)
+}
+
+/// What counters leave open: all that it can be.
+fn undecided(name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
+    let mut words: Vec<_> = Vec::new();
+    for cause in causes {
+        let own = Some(cause.label).filter(|label| *label != Label::Unknown).map(Label::word);
+        let all = own.into_iter().chain(cause.alternatives.iter().copied());
+        let new: Vec<_> = all.filter(|word| !words.contains(word)).collect();
+        words.extend(new);
+    }
+    let not_read = if was_read { "" } else { "; no such object was read" };
+    let words = if words.len() == 1 { words.concat() } else { format!("one of {}", words.join(", ")) };
+    format!("{name}: {} × {}: {words}, by counters alone{not_read}", lines_of(causes), what(causes))
 }
 
 fn of_certificates(causes: &[&Cause]) -> bool {
@@ -96,16 +116,17 @@ fn closed(name: &ObjectId, causes: &[&Cause]) -> String {
 pub(super) fn lines_of(causes: &[&Cause]) -> u64 {
     let clients: u64 =
         causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
+    if by_counters(causes) {
+        // Both sides count the same, and a server's counter is of all its clients.
+        let servers = causes.iter().filter(|cause| cause.place.client.is_none()).map(|cause| cause.count);
+        return clients.max(servers.sum());
+    }
     if clients > 0 { clients } else { causes.iter().map(|cause| cause.count).sum() }
 }
 
 /// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
 fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     let unknown = "the lines may be older than the objects, whose last change is not known".to_owned();
-    let mut evidence = causes.iter().flat_map(|cause| &cause.evidence);
-    if evidence.all(|one| one.by == Recorded::Counter) {
-        return "counters have no time: they may be older than the objects".to_owned();
-    }
     let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return unknown };
     let last = cause.last.map(|micros| micros.div_euclid(1_000_000));
     let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::correlate::cause::Cause;
 use crate::correlate::locate::Locator;
-use crate::correlate::merge::{Alone, explained};
+use crate::correlate::merge::{Alone, add_lines, explained};
 use crate::diagnose::Finding;
 use crate::diagnose::finding::Evidence;
 
@@ -24,8 +24,11 @@ pub fn findings(locator: &Locator<'_>, found: &mut Vec<Finding>, causes: &[Cause
             Some(known) => {
                 known.confidence = known.confidence.max(finding.confidence);
                 known.edges.absorb(finding.edges);
-                let evidence = finding.evidence.into_iter();
-                known.evidence.extend(evidence.filter(|one| matches!(one, Evidence::Log(_))));
+                for one in &finding.evidence {
+                    if let Evidence::Log(lines) = one {
+                        add_lines(known, lines);
+                    }
+                }
             }
             None => {
                 finding.root.1 = "counters".to_owned();

@@ -10,6 +10,7 @@ use crate::correlate::locate::{Located, Locator};
 use crate::counters::{Counters, Metric, Seen, Sheet, Subject, Traffic, TrafficKind};
 use crate::diagnose::Confidence::{self, Certain, Likely, Possible};
 use crate::logs::FlagSet;
+use crate::model::Text;
 use crate::model::pod::ProxyKind;
 
 /// What leaves `UC` at a client (data fact 2).
@@ -56,17 +57,50 @@ type Row = (Label, Confidence, &'static str, &'static [&'static str]);
 /// Adds the causes that the traffic of all proxies tells.
 pub(super) fn add(locator: &Locator<'_>, counters: &Counters, causes: &mut Vec<Cause>) {
     let workloads = by_name(locator);
+    let mut told: Vec<(&Traffic, Cause)> = Vec::new();
     for proxy in counters.proxies() {
         for (subject, sheet) in proxy.sheets() {
             let Subject::Traffic(traffic) = subject else { continue };
-            let place = place(&workloads, traffic);
+            let place = place(locator, &workloads, traffic);
             let expected = expected(locator, &place);
-            for told in told(traffic, &sheet) {
-                let told = if told.by_server { told } else { told.expected(expected) };
-                beside(cause(proxy.period(), told, place.clone()), causes);
+            for one in self::told(traffic, &sheet) {
+                let one = if one.by_server { one } else { one.expected(expected) };
+                told.push((traffic, cause(proxy.period(), one, place.clone())));
             }
         }
     }
+    for cause in both_ends(told) {
+        beside(cause, causes);
+    }
+}
+
+/// One cause where both ends count the same failure: the labels name the same workloads, and the server's end says what
+/// the client's leaves open.
+fn both_ends(told: Vec<(&Traffic, Cause)>) -> Vec<Cause> {
+    let (clients, mut servers): (Vec<_>, Vec<_>) =
+        told.into_iter().partition(|(traffic, _)| traffic.by == TrafficKind::Source);
+    let mut by_ends: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+    for (at, (traffic, _)) in servers.iter().enumerate() {
+        by_ends.entry((&traffic.client, &traffic.host)).or_default().push(at);
+    }
+    let mut causes = Vec::new();
+    for (traffic, client) in clients {
+        let ends = by_ends.get(&(&traffic.client, &traffic.host)).filter(|_| traffic.client.is_some());
+        let at = ends.into_iter().flatten().copied().find(|at| {
+            servers.get(*at).is_some_and(|(other, server)| {
+                (traffic.server.is_none() || traffic.server == other.server)
+                    && client.confidence == Possible
+                    && server.count >= client.count
+                    && (client.label == server.label || client.alternatives.contains(&server.label.word()))
+            })
+        });
+        match at.and_then(|at| servers.get_mut(at)) {
+            Some((_, server)) => server.evidence.extend(client.evidence),
+            None => causes.push(client),
+        }
+    }
+    causes.extend(servers.into_iter().map(|(_, server)| server));
+    causes
 }
 
 /// The first pod of each workload, with a proxy if one has.
@@ -83,13 +117,19 @@ fn by_name<'a>(locator: &Locator<'a>) -> FxHashMap<(&'a str, &'a str), usize> {
     found
 }
 
-fn place(workloads: &FxHashMap<(&str, &str), usize>, traffic: &Traffic) -> Located {
+fn place(locator: &Locator<'_>, workloads: &FxHashMap<(&str, &str), usize>, traffic: &Traffic) -> Located {
     let of = |name: &Option<(Box<str>, Box<str>)>| {
         let (namespace, name) = name.as_ref()?;
         workloads.get(&(&**namespace, &**name)).copied()
     };
-    let host = traffic.host.as_deref().map(Into::into);
-    Located { client: of(&traffic.client), server: of(&traffic.server), host, ..Located::default() }
+    let host: Option<Text> = traffic.host.as_deref().map(Into::into);
+    // The labels have no port, but a service may have one only.
+    let service = host.as_deref().and_then(|host| locator.mesh().registry.by_host(host));
+    let port = service.and_then(|service| match service.ports() {
+        [only] => Some(only.number),
+        _ => None,
+    });
+    Located { port, client: of(&traffic.client), server: of(&traffic.server), host, ..Located::default() }
 }
 
 /// What must fail by the configuration, on each port of the host alike.
@@ -236,6 +276,7 @@ fn beside(cause: Cause, causes: &mut Vec<Cause>) {
                 known.alternatives = cause.alternatives;
             }
             known.count = count;
+            known.server_proof |= cause.server_proof;
             known.evidence.extend(cause.evidence);
         }
         None => causes.push(cause),
