@@ -68,14 +68,17 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         beside: Beside::new(&groups),
         elsewhere: Elsewhere::new(&groups),
     };
+    merged(groups.iter().filter(|group| asked.is_told(group)).flat_map(|group| asked.causes(group)))
+}
+
+/// One cause for all that are alike, most events first.
+pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
-    for group in groups.iter().filter(|group| asked.is_told(group)) {
-        for cause in asked.causes(group) {
-            let key = key_of(&cause);
-            match found.get_mut(&key) {
-                Some(known) => known.absorb(cause),
-                None => drop(found.insert(key, cause)),
-            }
+    for cause in causes {
+        let key = key_of(&cause);
+        match found.get_mut(&key) {
+            Some(known) => known.absorb(cause),
+            None => drop(found.insert(key, cause)),
         }
     }
     let mut causes: Vec<_> = found.into_values().collect();

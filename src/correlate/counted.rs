@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cause::{Cause, Label};
+use super::cause::{Cause, Label, merged};
 use super::locate::{Located, Locator};
 use crate::counters::{Counters, Metric, Period, Proxy, Sheet, Subject, Writer};
 use crate::diagnose::Confidence;
@@ -106,10 +106,9 @@ pub fn causes(locator: &Locator<'_>, counters: &Counters) -> Vec<Cause> {
         }
         asked.listeners(&mut causes);
     }
-    let mut causes = join::both_sides(locator, causes);
+    let mut causes = join::both_sides(locator, merged(causes.into_iter()));
     traffic::add(locator, counters, &mut causes);
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
-    causes
+    merged(causes.into_iter())
 }
 
 /// One proxy, and what is known of it.

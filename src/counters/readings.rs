@@ -331,16 +331,4 @@ impl Sheet {
             }
         }
     }
-
-    /// A sheet for examples.
-    #[cfg(test)]
-    pub(crate) fn of(counts: &[(Metric, u64)]) -> Self {
-        let origin = Origin { file: "stats.txt".into(), line: 1 };
-        let seen = counts.iter().map(|(metric, count)| Seen {
-            metric: *metric,
-            count: *count,
-            origin: origin.clone(),
-        });
-        Self(seen.collect())
-    }
 }

@@ -12,14 +12,13 @@ pub enum Value {
 /// The name and the value. A name has no spaces; those of Istio's tags have `;`, `=` and `|`.
 pub fn parse(line: &str) -> Option<(&str, Value)> {
     let (name, value) = line.rsplit_once(": ").or_else(|| line.strip_suffix(':').map(|name| (name, "")))?;
-    let (name, value) = match value.parse() {
-        Ok(number) => (name, Value::Number(number)),
+    let (name, value) = if let Ok(number) = value.parse() {
+        (name, Value::Number(number))
+    } else {
         // A text may have the mark in it, so the first one ends the name.
-        Err(_) => {
-            let (name, value) = line.split_once(": ")?;
-            let other = value.starts_with('"') || value.starts_with("P0(") || value == "No recorded values";
-            (name, if other { Value::Other } else { return None })
-        }
+        let (name, value) = line.split_once(": ")?;
+        let other = value.starts_with('"') || value.starts_with("P0(") || value == "No recorded values";
+        (name, if other { Value::Other } else { return None })
     };
     let is_name =
         !name.is_empty() && !name.contains(|one: char| one.is_whitespace() || one == '"' || one == '{');

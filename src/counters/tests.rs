@@ -9,7 +9,7 @@ const CLUSTER: &str = "outbound|9080||cart.shop.svc.cluster.local";
 fn told(line: &str) -> String {
     match parse_line(line.as_bytes()) {
         Line::Counter(series, value) => format!("{:?} {} {value}", series.subject, series.metric.name()),
-        other => format!("{other:?}"),
+        other @ (Line::Comment | Line::Other | Line::Unreadable) => format!("{other:?}"),
     }
 }
 
@@ -227,4 +227,31 @@ fn samples_that_differ_in_what_is_not_kept_are_added_and_those_of_other_pods_are
     let pod = |name: &str| Writer::Pod("web".into(), name.into());
     assert_eq!(told, [(pod("one"), Period::SinceStart, 7), (pod("two"), Period::SinceStart, 5)]);
     assert_eq!((counters.samples(), counters.lines_other()), (3, 0));
+}
+
+proptest::proptest! {
+    /// Whatever stands in a file, it is read and counted, once a line.
+    #[test]
+    fn any_bytes_are_lines_of_some_kind(text: Vec<u8>, cut: bool) {
+        let mut counters = Counters::default();
+        counters.begin("a.txt".into(), None);
+        let lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
+        for (line, number) in lines.iter().zip(1..) {
+            counters.line(number, line);
+        }
+        counters.end(cut);
+        proptest::prop_assert!(counters.samples() + counters.lines_other() <= lines.len() as u64);
+        let _ = tells(&text);
+    }
+
+    /// A label is read as it was written, whatever is in it.
+    #[test]
+    fn labels_survive_their_escapes(value: String, count in 0..9_000_000_000_u64) {
+        proptest::prop_assume!(!value.is_empty());
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let line = format!("envoy_cluster_ssl_handshake{{cluster_name=\"{escaped}\"}} {count}");
+        let sample = exposition::parse(&line).unwrap();
+        proptest::prop_assert_eq!(sample.label("cluster_name"), Some(&*value));
+        proptest::prop_assert_eq!(sample.count(), Some(count));
+    }
 }

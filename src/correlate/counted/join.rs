@@ -3,9 +3,14 @@
 //! Two counters are joined by what they can be about and how much they count, never by time. So what is joined is
 //! *likely*, and where the server counts less than the client, another server may have to do with it: nothing is joined.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use crate::correlate::cause::{Cause, Label};
 use crate::correlate::locate::Locator;
 use crate::diagnose::Confidence;
+use crate::model::Text;
 
 /// What a cause can be, by its words.
 fn candidates(cause: &Cause) -> impl Iterator<Item = &'static str> + Clone {
@@ -22,9 +27,13 @@ pub(super) fn both_sides(locator: &Locator<'_>, causes: Vec<Cause>) -> Vec<Cause
     let (mut servers, mut joined): (Vec<_>, Vec<_>) =
         causes.into_iter().partition(|cause| cause.server_proof);
     let mut left: Vec<u64> = servers.iter().map(|cause| cause.count).collect();
+    let behind = Behind::new(&servers);
     for client in &mut joined {
-        for (server, left) in servers.iter().zip(&mut left) {
-            if *left >= client.count && is_pair(locator, client, server) && join(client, server) {
+        for at in behind.of(locator, client) {
+            if let (Some(server), Some(left)) = (servers.get(at), left.get_mut(at))
+                && *left >= client.count
+                && join(client, server)
+            {
                 *left -= client.count;
                 break;
             }
@@ -43,20 +52,36 @@ pub(super) fn both_sides(locator: &Locator<'_>, causes: Vec<Cause>) -> Vec<Cause
     joined
 }
 
-/// Whether a server's proxy is behind what a client called: by the service of the port, or, where the server does not
-/// tell its port, by the endpoints of the service.
-fn is_pair(locator: &Locator<'_>, client: &Cause, server: &Cause) -> bool {
-    let Some(host) = &client.place.host else { return false };
-    if let Some(known) = &server.place.host
-        && server.place.port.is_some()
-    {
-        return known == host && server.place.port == client.place.port;
+/// Causes at servers by what leads to them: the service of their port, or, where they do not tell their port, their pod.
+#[derive(Default)]
+struct Behind {
+    service: FxHashMap<(Text, u16), Vec<usize>>,
+    pod: FxHashMap<usize, Vec<usize>>,
+}
+
+impl Behind {
+    fn new(servers: &[Cause]) -> Self {
+        let mut behind = Self::default();
+        for (at, cause) in servers.iter().enumerate() {
+            match (&cause.place.host, cause.place.port, cause.place.server) {
+                (Some(host), Some(port), _) => {
+                    behind.service.entry((Arc::clone(host), port)).or_default().push(at);
+                }
+                (_, _, Some(server)) => behind.pod.entry(server).or_default().push(at),
+                (_, _, None) => {}
+            }
+        }
+        behind
     }
-    let service = locator.mesh().registry.by_host(host);
-    let mut behind = service
-        .into_iter()
-        .flat_map(|service| client.place.port.into_iter().flat_map(|port| service.endpoints(port).iter()));
-    server.place.server.is_some() && behind.any(|endpoint| endpoint.workload == server.place.server)
+
+    fn of(&self, locator: &Locator<'_>, client: &Cause) -> Vec<usize> {
+        let (Some(host), Some(port)) = (&client.place.host, client.place.port) else { return Vec::new() };
+        let by_service = self.service.get(&(Arc::clone(host), port)).into_iter().flatten();
+        let service = locator.mesh().registry.by_host(host).filter(|_| !self.pod.is_empty());
+        let pods = service.into_iter().flat_map(|service| service.endpoints(port).iter());
+        let by_pod = pods.filter_map(|endpoint| self.pod.get(&endpoint.workload?)).flatten();
+        by_service.chain(by_pod).copied().collect()
+    }
 }
 
 /// Takes what the server says up, if both can be about the same.
@@ -90,10 +115,27 @@ fn join(client: &mut Cause, server: &Cause) -> bool {
 /// Joins counters to the causes that log lines tell of the same place, and gives back those that stand alone. Lines count
 /// for themselves: a counter says what lines leave open, or is evidence beside them.
 pub fn absorb(logs: &mut [Cause], counted: Vec<Cause>) -> Vec<Cause> {
+    let (mut clients, mut servers) = (Places::default(), Places::default());
+    for (at, lines) in logs.iter().enumerate() {
+        if let Some(client) = lines.place.client {
+            clients.entry(client).or_default().push(at);
+        }
+        if let Some(server) = lines.place.server {
+            servers.entry(server).or_default().push(at);
+        }
+    }
     let mut alone = Vec::new();
     for counter in counted {
-        let mut same = logs.iter_mut().filter(|lines| is_same_place(lines, &counter));
-        match same.find_map(|lines| takes(lines, &counter).then_some(lines)) {
+        // The server's counter does not say who called.
+        let at = match (counter.place.client, counter.place.server) {
+            (Some(client), _) => clients.get(&client),
+            (None, Some(server)) => servers.get(&server),
+            (None, None) => None,
+        };
+        let known = at.into_iter().flatten().copied().find(|at| {
+            logs.get_mut(*at).is_some_and(|lines| is_same_target(lines, &counter) && takes(lines, &counter))
+        });
+        match known.and_then(|at| logs.get_mut(at)) {
             Some(lines) => lines.evidence.extend(counter.evidence),
             None => alone.push(counter),
         }
@@ -101,19 +143,18 @@ pub fn absorb(logs: &mut [Cause], counted: Vec<Cause>) -> Vec<Cause> {
     alone
 }
 
-fn is_same_place(lines: &Cause, counter: &Cause) -> bool {
+/// Causes by one end.
+type Places = FxHashMap<usize, Vec<usize>>;
+
+/// Whether nothing that is known of both targets differs.
+fn is_same_target(lines: &Cause, counter: &Cause) -> bool {
+    fn same<T: PartialEq>(own: Option<&T>, other: Option<&T>) -> bool {
+        own.zip(other).is_none_or(|(own, other)| own == other)
+    }
     let (a, b) = (&lines.place, &counter.place);
-    let either = |own: bool, other: bool, same: bool| !own || !other || same;
-    let who = match (a.client, b.client) {
-        (Some(own), Some(other)) => own == other,
-        (None, None) => a.server.is_some() && a.server == b.server,
-        // The server's counter does not say who called.
-        (Some(_), None) => b.server.is_some() && a.server == b.server,
-        (None, Some(_)) => false,
-    };
-    who && either(a.host.is_some(), b.host.is_some(), a.host == b.host)
-        && either(a.port.is_some(), b.port.is_some(), a.port == b.port)
-        && either(a.subset.is_some(), b.subset.is_some(), a.subset == b.subset)
+    same(a.host.as_ref(), b.host.as_ref())
+        && same(a.port.as_ref(), b.port.as_ref())
+        && same(a.subset.as_ref(), b.subset.as_ref())
 }
 
 /// Whether both are about the same. What lines leave open a counter can make likely.

@@ -9,6 +9,13 @@ use crate::diagnose::Confidence::{self, Certain, Likely, Possible};
 /// The listener that takes what comes in, on all ports.
 const INBOUND: u16 = 15006;
 
+/// What an inbound listener takes.
+#[derive(Debug, Clone, Copy)]
+enum Inbound {
+    AllPorts,
+    Port(u16),
+}
+
 /// What the cluster of the application behind a server's proxy tells.
 pub(super) fn at_cluster(asked: &Asked<'_>, sheet: &Sheet) -> Vec<Told> {
     let count = |metric| sheet.count(metric);
@@ -41,7 +48,7 @@ pub(super) fn at_cluster(asked: &Asked<'_>, sheet: &Sheet) -> Vec<Told> {
 impl Asked<'_> {
     /// What the HTTP filters of a port tell.
     pub(super) fn http(&self, prefix: &str, sheet: &Sheet, causes: &mut Vec<Cause>) {
-        let Some(port) = self.inbound_port(prefix) else { return };
+        let Some(port) = inbound_port(prefix) else { return };
         let connections = sheet.count(Metric::DownstreamCxTotal);
         let all_tls = connections > 0 && connections == sheet.count(Metric::DownstreamCxSslTotal);
         let mut told = vec![self.denied(sheet, all_tls)];
@@ -65,7 +72,7 @@ impl Asked<'_> {
         sheet: &Sheet,
         causes: &mut Vec<Cause>,
     ) {
-        let Some(port) = self.inbound_port(prefix) else { return };
+        let Some(port) = inbound_port(prefix) else { return };
         let says = "requests matched a rule that denies";
         let count = sheet.count(Metric::RbacDenied);
         let mut told = Told::new(Label::RbacDenied, Certain, count, sheet, Metric::RbacDenied, says);
@@ -129,8 +136,12 @@ impl Asked<'_> {
         for (_, sheet) in &inbound {
             all.absorb(sheet.clone());
         }
-        for (port, sheet) in inbound {
+        for (inbound, sheet) in inbound {
             let told = [self.unmatched(&all, &sheet)].into_iter().chain(certificates(&sheet)).collect();
+            let port = match inbound {
+                Inbound::AllPorts => None,
+                Inbound::Port(port) => Some(port),
+            };
             self.add(told, &self.place(port), causes);
         }
     }
@@ -159,23 +170,18 @@ impl Asked<'_> {
         }
     }
 
-    /// The port of a listener that takes what comes in; `None` inside where it takes all ports.
-    fn inbound_listener(&self, address: &str) -> Option<Option<u16>> {
+    /// What a listener takes of what comes in.
+    fn inbound_listener(&self, address: &str) -> Option<Inbound> {
         let (address, port) = address.rsplit_once('_')?;
         let port = port.parse().ok()?;
         if port == INBOUND {
-            return Some(None);
+            return Some(Inbound::AllPorts);
         }
         let own = match self.own() {
             Some(own) => own.address().is_some_and(|own| own == address),
             None => self.inbound.contains(&port) && address != "0.0.0.0",
         };
-        own.then_some(Some(port))
-    }
-
-    /// The port of an HTTP connection manager for what comes in: `inbound_0.0.0.0_9080`.
-    fn inbound_port(&self, prefix: &str) -> Option<u16> {
-        prefix.strip_prefix("inbound")?.rsplit_once('_')?.1.parse().ok()
+        own.then_some(Inbound::Port(port))
     }
 
     /// The place of a port of this proxy.
@@ -190,6 +196,11 @@ impl Asked<'_> {
         let told = told.into_iter().filter(|told| told.count > 0);
         causes.extend(told.map(|told| self.cause(Told { by_server: true, ..told }, place.clone())));
     }
+}
+
+/// The port of an HTTP connection manager for what comes in: `inbound_0.0.0.0_9080`.
+fn inbound_port(prefix: &str) -> Option<u16> {
+    prefix.strip_prefix("inbound")?.rsplit_once('_')?.1.parse().ok()
 }
 
 /// Handshakes in which a certificate was refused, by either side.

@@ -2,6 +2,8 @@
 //!
 //! They have no port. Where a proxy's cluster counts the same requests with more detail, they are evidence beside it.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::{Told, cause};
@@ -51,6 +53,9 @@ const TUNNEL: [&str; 10] = [
     "pod-removed",
 ];
 
+/// So many causes of a pair are looked at.
+const MOST_BESIDE: usize = 64;
+
 /// One reading of a row: label, how sure, what it says, and what else it can be.
 type Row = (Label, Confidence, &'static str, &'static [&'static str]);
 
@@ -69,8 +74,15 @@ pub(super) fn add(locator: &Locator<'_>, counters: &Counters, causes: &mut Vec<C
             }
         }
     }
+    let mut known: FxHashMap<_, Vec<usize>> = FxHashMap::default();
+    for (at, cause) in causes.iter().enumerate() {
+        for key in ends(cause) {
+            known.entry(key).or_default().push(at);
+        }
+    }
     for cause in both_ends(told) {
-        beside(cause, causes);
+        let known = ends(&cause).into_iter().filter_map(|key| known.get(&key)).flatten().copied();
+        beside(cause, known.take(MOST_BESIDE).collect(), causes);
     }
 }
 
@@ -86,7 +98,7 @@ fn both_ends(told: Vec<(&Traffic, Cause)>) -> Vec<Cause> {
     let mut causes = Vec::new();
     for (traffic, client) in clients {
         let ends = by_ends.get(&(&traffic.client, &traffic.host)).filter(|_| traffic.client.is_some());
-        let at = ends.into_iter().flatten().copied().find(|at| {
+        let at = ends.into_iter().flatten().take(MOST_BESIDE).copied().find(|at| {
             servers.get(*at).is_some_and(|(other, server)| {
                 (traffic.server.is_none() || traffic.server == other.server)
                     && client.confidence == Possible
@@ -254,28 +266,28 @@ fn by_ztunnel(by: TrafficKind, traffic: &Traffic) -> Option<Row> {
     })
 }
 
-/// Adds a cause, as evidence where another counter tells the same pair's with more detail.
-fn beside(cause: Cause, causes: &mut Vec<Cause>) {
+/// By which a cause is found: an end of the connection, and the host.
+fn ends(cause: &Cause) -> Vec<(TrafficKind, usize, Text)> {
+    let place = &cause.place;
+    let Some(host) = &place.host else { return Vec::new() };
+    let client = place.client.map(|at| (TrafficKind::Source, at, Arc::clone(host)));
+    let server = place.server.filter(|_| place.client.is_none());
+    client.into_iter().chain(server.map(|at| (TrafficKind::Destination, at, Arc::clone(host)))).collect()
+}
+
+/// Adds a cause, as evidence where another counter tells the same pair's with more detail: one of those.
+fn beside(cause: Cause, of_pair: Vec<usize>, causes: &mut Vec<Cause>) {
     let can_be = |one: &Cause, label: Label| one.label == label || one.alternatives.contains(&label.word());
-    let known = causes.iter_mut().find(|known| {
-        let (own, other) = (&known.place, &cause.place);
-        let who = match (own.client, other.client) {
-            (Some(own), Some(other)) => own == other,
-            (None, _) | (_, None) => own.server.is_some() && own.server == other.server,
-        };
-        who && own.host.is_some()
-            && own.host == other.host
-            && (can_be(&cause, known.label) || can_be(known, cause.label))
+    let at = of_pair.into_iter().find(|at| {
+        causes.get(*at).is_some_and(|known| can_be(&cause, known.label) || can_be(known, cause.label))
     });
-    match known {
+    match at.and_then(|at| causes.get_mut(at)) {
         Some(known) => {
-            let count = known.count;
             if cause.confidence > known.confidence {
                 known.label = cause.label;
                 known.confidence = cause.confidence;
                 known.alternatives = cause.alternatives;
             }
-            known.count = count;
             known.server_proof |= cause.server_proof;
             known.evidence.extend(cause.evidence);
         }
