@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::series::{Metric, Series, Subject};
+use super::series::{Form, Metric, Series, Subject};
 use super::{Line, parse_line};
 use crate::logs::PodName;
 use crate::model::{Origin, Text};
@@ -60,16 +60,17 @@ struct Counted {
 struct Readings {
     number: u32,
     restarted: bool,
+    shows_tls: bool,
     series: BTreeMap<Subject, BTreeMap<Metric, Counted>>,
 }
 
 /// The counters of all proxies that were read.
 #[derive(Debug, Clone, Default)]
 pub struct Counters {
-    proxies: BTreeMap<Writer, Readings>,
+    proxies: BTreeMap<(Writer, Form), Readings>,
     files: Vec<Text>,
     /// Whose samples the present reading has.
-    touched: BTreeSet<Writer>,
+    touched: BTreeSet<(Writer, Form)>,
     /// The samples of the present reading, to tell where the next one begins within the same file.
     present: FxHashSet<u64>,
     hasher: RandomState,
@@ -208,28 +209,35 @@ impl Counters {
             (None, Some(pod)) => Writer::Pod(Arc::clone(&pod.namespace), Arc::clone(&pod.name)),
             (None, None) => Writer::File(self.files.last().cloned().unwrap_or_default()),
         };
-        let known =
-            self.proxies.get_mut(&writer).and_then(|readings| readings.series.get_mut(&series.subject));
-        let is_known = known.is_some_and(|metrics| metrics.contains_key(&series.metric));
-        if !is_known && self.kept >= MOST_SERIES {
+        let key = (writer, series.form);
+        let known = self.proxies.get(&key);
+        let metrics = known.and_then(|readings| readings.series.get(&series.subject));
+        let is_known = metrics.is_some_and(|metrics| metrics.contains_key(&series.metric));
+        let is_new = u8::from(known.is_none()) + u8::from(!is_known && value > 0);
+        if is_new > 0 && self.kept >= MOST_SERIES {
             self.without_room += 1;
             return;
         }
-        self.kept += usize::from(!is_known);
-        let readings = self.proxies.entry(writer.clone()).or_default();
-        let counted =
-            readings.series.entry(series.subject.clone()).or_default().entry(series.metric).or_default();
+        self.kept += usize::from(is_new);
+        let readings = self.proxies.entry(key.clone()).or_default();
+        self.touched.insert(key);
+        readings.shows_tls |= series.metric.is_tls();
+        // What never counted and what is not there are the same.
+        if !is_known && value == 0 {
+            return;
+        }
+        let metrics = readings.series.entry(series.subject.clone()).or_default();
+        let counted = metrics.entry(series.metric).or_default();
         // Samples that differ in a label that is not kept are one counter.
         counted.now = Some(counted.now.unwrap_or(0).saturating_add(value));
         counted.place = (file, number);
-        self.touched.insert(writer);
     }
 
     /// Takes the present reading up into what was read before.
     fn commit(&mut self) {
         self.present.clear();
-        for writer in std::mem::take(&mut self.touched) {
-            if let Some(readings) = self.proxies.get_mut(&writer) {
+        for key in std::mem::take(&mut self.touched) {
+            if let Some(readings) = self.proxies.get_mut(&key) {
                 readings.commit();
             }
         }
@@ -239,9 +247,19 @@ impl Counters {
         Origin { file: self.files.get(file).cloned().unwrap_or_default(), line }
     }
 
-    /// All proxies, by whose they are.
+    /// All proxies, by whose they are. One of which both texts were read is told twice: by the text that was read more
+    /// often, and by the other as far as it has something else.
     pub fn proxies(&self) -> impl Iterator<Item = Proxy<'_>> {
-        self.proxies.iter().map(|(writer, readings)| Proxy { counters: self, writer, readings })
+        self.proxies.iter().map(|((writer, form), readings)| {
+            let other = match form {
+                Form::Statistics => Form::Prometheus,
+                Form::Prometheus => Form::Statistics,
+            };
+            let other = self.proxies.get(&(writer.clone(), other)).filter(|other| {
+                other.number > readings.number || other.number == readings.number && *form == Form::Prometheus
+            });
+            Proxy { counters: self, writer, readings, told_before: other }
+        })
     }
 }
 
@@ -271,6 +289,8 @@ pub struct Proxy<'a> {
     /// Whose they are.
     pub writer: &'a Writer,
     readings: &'a Readings,
+    /// What the other text of the same proxy tells already.
+    told_before: Option<&'a Readings>,
 }
 
 impl<'a> Proxy<'a> {
@@ -285,8 +305,9 @@ impl<'a> Proxy<'a> {
 
     /// The counters of each subject.
     pub fn sheets(&self) -> impl Iterator<Item = (&'a Subject, Sheet)> + use<'a> {
-        let (counters, readings) = (self.counters, self.readings);
-        readings.series.iter().map(move |(subject, metrics)| {
+        let (counters, readings, before) = (self.counters, self.readings, self.told_before);
+        let new = move |subject: &Subject| before.is_none_or(|before| !before.series.contains_key(subject));
+        readings.series.iter().filter(move |(subject, _)| new(subject)).map(move |(subject, metrics)| {
             let seen = metrics.iter().map(|(metric, counted)| Seen {
                 metric: *metric,
                 count: if readings.number > 1 { counted.grown } else { counted.earlier.unwrap_or(0) },
@@ -298,7 +319,7 @@ impl<'a> Proxy<'a> {
 
     /// Whether the proxy shows any counter of TLS: most do not (data fact 21), and then a missing one says nothing.
     pub fn shows_tls(&self) -> bool {
-        self.readings.series.values().any(|metrics| metrics.keys().any(|metric| metric.is_tls()))
+        self.readings.shows_tls
     }
 }
 
@@ -310,11 +331,6 @@ impl Sheet {
     /// How much a counter counts; 0 where it is not there, as proxies leave out what they never used.
     pub fn count(&self, metric: Metric) -> u64 {
         self.seen(metric).map_or(0, |seen| seen.count)
-    }
-
-    /// Whether a counter is there, whatever it counts.
-    pub fn has(&self, metric: Metric) -> bool {
-        self.seen(metric).is_some()
     }
 
     /// The counter, and where it stands.

@@ -21,8 +21,6 @@ macro_rules! metrics {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
-
-            const ALL: &[Self] = &[$(Self::$variant),*];
         }
     };
 }
@@ -77,9 +75,20 @@ pub enum Subject {
     Traffic(Box<Traffic>),
 }
 
+/// The text that a sample stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Envoy's plain statistics.
+    Statistics,
+    /// The Prometheus text format.
+    Prometheus,
+}
+
 /// A counter of somebody.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
+    /// In which text: one of each, taken at the same time, are no two readings.
+    pub form: Form,
     /// Whose.
     pub subject: Subject,
     /// Which.
@@ -162,11 +171,11 @@ impl Series {
         let own = |names: [&str; 2]| names.into_iter().find_map(|name| sample.label(name));
         let pod = own(["namespace", "kubernetes_namespace"]).zip(own(["pod", "kubernetes_pod_name"]));
         let pod = pod.map(|(namespace, pod)| (namespace.into(), pod.into()));
-        Some(Self { subject, metric, pod })
+        Some(Self { form: Form::Prometheus, subject, metric, pod })
     }
 
     fn of(subject: Subject, metric: Metric) -> Self {
-        Self { subject, metric, pod: None }
+        Self { form: Form::Statistics, subject, metric, pod: None }
     }
 }
 
@@ -254,6 +263,6 @@ impl Metric {
 
     /// Whether it is one of TLS, which proxies show only where somebody asked for it (data fact 21).
     pub fn is_tls(self) -> bool {
-        Self::ALL.contains(&self) && self.name().starts_with("ssl.")
+        self.name().starts_with("ssl.")
     }
 }

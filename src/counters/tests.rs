@@ -203,6 +203,44 @@ fn what_grew_between_two_readings_counts() {
 }
 
 #[test]
+fn both_texts_of_a_proxy_are_one_reading() {
+    let stats = format!(
+        "cluster.{CLUSTER};.ssl.connection_error: 9\nlistener.0.0.0.0_15006.no_filter_chain_match: 2\n"
+    );
+    let text = format!(
+        "envoy_cluster_ssl_connection_error{{cluster_name=\"{CLUSTER}\"}} 9\nenvoy_tls_inspector_tls_found 3\n"
+    );
+    for texts in [[&stats, &text], [&text, &stats]] {
+        let mut counters = Counters::default();
+        for (at, text) in texts.iter().enumerate() {
+            let pod = PodName { namespace: "web".into(), name: "client".into() };
+            counters.begin(format!("{at}.txt").into(), Some(pod));
+            for (line, number) in text.lines().zip(1..) {
+                counters.line(number, line.as_bytes());
+            }
+            counters.end(false);
+        }
+        let proxies: Vec<_> = counters.proxies().collect();
+        assert!(proxies.iter().all(|proxy| proxy.period() == Period::SinceStart));
+        let sum = |metric: Metric| -> u64 {
+            proxies.iter().flat_map(Proxy::sheets).map(|(_, sheet)| sheet.count(metric)).sum()
+        };
+        let told = [Metric::ConnectionError, Metric::NoFilterChainMatch, Metric::TlsFound].map(sum);
+        assert_eq!(told, [9, 2, 3]);
+    }
+}
+
+#[test]
+fn counters_that_never_counted_take_no_room() {
+    let mut counters = Counters::default();
+    counters.begin("a.txt".into(), None);
+    counters.line(1, format!("cluster.{CLUSTER};.ssl.handshake: 0").as_bytes());
+    counters.end(false);
+    let proxy = counters.proxies().next().unwrap();
+    assert_eq!((proxy.sheets().count(), proxy.shows_tls(), counters.samples()), (0, true, 1));
+}
+
+#[test]
 fn samples_that_differ_in_what_is_not_kept_are_added_and_those_of_other_pods_are_not() {
     let line = |pod: &str, revision: &str, count: u64| {
         format!(

@@ -7,7 +7,7 @@ use super::series::Metric;
 /// Who counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TrafficKind {
-    /// The client's proxy (`source`), or the waypoint.
+    /// The client's proxy (`source`).
     Source,
     /// The server's (`destination`).
     Destination,
@@ -127,8 +127,9 @@ fn next_key(text: &str, key: &str) -> Option<usize> {
 fn traffic<'a>(metric: Metric, label: impl Fn(&str) -> Option<&'a str>) -> Option<Traffic> {
     let known = |key: &str| label(key).filter(|value| !value.is_empty() && *value != "unknown");
     let by = match label("reporter")? {
-        "source" | "waypoint" => TrafficKind::Source,
+        "source" => TrafficKind::Source,
         "destination" => TrafficKind::Destination,
+        // A waypoint has a connection of its own to the server, whose two ends the labels do not name.
         _ => return None,
     };
     let workload = |name: &str, namespace: &str| Some((known(namespace)?.into(), known(name)?.into()));
