@@ -225,12 +225,14 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
     if cause.label == Label::PlaintextToStrict && is_without_proxy(locator, cause) {
         return Some(Code::ClientWithoutProxyToStrict);
     }
+    let counted = cause.evidence.iter().any(|one| one.by == Recorded::Counter);
     let proved = match cause.label.family() {
-        // Lines alone, against a sound configuration, make no finding about modes. The counter of a server proves the
-        // refusal; that it was this client's is likely.
+        // A server's counter does not say whose connections it refused: anybody can send it plaintext, and ask for TLS.
+        Family::Mode | Family::Certificate if counted && cause.place.client.is_none() => false,
+        // Lines alone, against a sound configuration, make no finding about modes. Where a counter is part of the proof it
+        // is likely at most.
         Family::Mode => {
-            let by_counters = cause.evidence.iter().any(|one| one.by == Recorded::Counter);
-            let enough = if by_counters { Confidence::Likely } else { Confidence::Certain };
+            let enough = if counted { Confidence::Likely } else { Confidence::Certain };
             cause.server_proof && cause.confidence >= enough
         }
         Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {

@@ -69,7 +69,9 @@ fn undecided(name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
     }
     let not_read = if was_read { "" } else { "; no such object was read" };
     let words = if words.len() == 1 { words.concat() } else { format!("one of {}", words.join(", ")) };
-    format!("{name}: {} × {}: {words}, by counters alone{not_read}", lines_of(causes), what(causes))
+    let nobodys = causes.iter().all(|cause| cause.server_proof && cause.place.client.is_none());
+    let whose = if nobodys { "; whose they were, the server does not count" } else { "" };
+    format!("{name}: {} × {}: {words}, by counters alone{whose}{not_read}", lines_of(causes), what(causes))
 }
 
 fn of_certificates(causes: &[&Cause]) -> bool {

@@ -39,13 +39,9 @@ pub(super) fn both_sides(locator: &Locator<'_>, causes: Vec<Cause>) -> Vec<Cause
             }
         }
     }
-    // What a server proves by itself stays proved: whose connections they were is all that is likely.
     let mut left = left.into_iter();
     servers.retain_mut(|cause| {
-        let left = left.next().unwrap_or(cause.count);
-        if cause.confidence < Confidence::Certain {
-            cause.count = left;
-        }
+        cause.count = left.next().unwrap_or(cause.count);
         cause.count > 0
     });
     joined.extend(servers);

@@ -146,8 +146,9 @@ impl Asked<'_> {
         }
     }
 
-    /// Connections for which there was no filter chain. The inspector counts for all listeners together: it proves
-    /// plaintext where it found none at as many connections and all TLS that it found is accounted for.
+    /// Connections for which there was no filter chain. The inspector counts for all listeners together: it tells that
+    /// they were plaintext where it found no TLS at as many and all TLS that it found is accounted for. As with lines of
+    /// callers that nobody knows, that is likely, and not certain, to be trouble of the mesh.
     fn unmatched(&self, all: &Sheet, sheet: &Sheet) -> Told {
         let metric = Metric::NoFilterChainMatch;
         let (count, every) = (sheet.count(metric), all.count(metric));
@@ -158,7 +159,7 @@ impl Asked<'_> {
         let ended: u64 = ended.iter().map(|metric| all.count(*metric)).sum();
         if not_found >= every && found <= ended {
             let says = "connections without TLS, of which the port takes none";
-            Told::new(Label::PlaintextToStrict, Certain, count, sheet, metric, says)
+            Told::new(Label::PlaintextToStrict, Likely, count, sheet, metric, says)
         } else if found >= every && not_found == 0 {
             let says = "connections with TLS for which the port has no filter chain";
             let one = Told::new(Label::NonIstioTlsToPermissive, Likely, count, sheet, metric, says);
@@ -209,9 +210,9 @@ fn certificates(sheet: &Sheet) -> Vec<Told> {
         Told::new(label, confidence, sheet.count(metric), sheet, metric, says)
     };
     let says = "clients of TLS sent no certificate";
-    let none = new(Label::NoClientCert, Certain, Metric::FailVerifyNoCert, says);
+    let none = new(Label::NoClientCert, Likely, Metric::FailVerifyNoCert, says);
     let says = "clients' certificates were of another trust domain";
-    let san = new(Label::ClientCertUntrusted, Certain, Metric::FailVerifySan, says);
+    let san = new(Label::ClientCertUntrusted, Likely, Metric::FailVerifySan, says);
     let says = "clients' certificates were not accepted";
     let error = new(Label::ClientCertUntrusted, Possible, Metric::FailVerifyError, says);
     let says = "TLS handshakes failed at the client's end, or over the version";
