@@ -90,23 +90,26 @@ impl Told {
 
 /// The causes that counters tell, most events first. Both sides of a pair are one cause.
 pub fn causes(locator: &Locator<'_>, counters: &Counters) -> Vec<Cause> {
-    let mut causes = Vec::new();
+    // What grew between readings is not compared with what another proxy counts since it started.
+    let (mut since_start, mut between) = (Vec::new(), Vec::new());
     for proxy in counters.proxies() {
+        let causes = if proxy.period() == Period::SinceStart { &mut since_start } else { &mut between };
         let asked = Asked::new(locator, &proxy);
         for (subject, sheet) in proxy.sheets() {
             match subject {
-                Subject::Cluster(name) => asked.cluster(name, &sheet, &mut causes),
-                Subject::Http(prefix) => asked.http(prefix, &sheet, &mut causes),
+                Subject::Cluster(name) => asked.cluster(name, &sheet, causes),
+                Subject::Http(prefix) => asked.http(prefix, &sheet, causes),
                 Subject::Policy(prefix, namespace, name) => {
-                    asked.policy(prefix, (namespace, name), &sheet, &mut causes);
+                    asked.policy(prefix, (namespace, name), &sheet, causes);
                 }
                 Subject::Listener(_) | Subject::Traffic(_) => {}
-                Subject::Proxy | Subject::TcpPolicies => asked.whole(subject, &sheet, &mut causes),
+                Subject::Proxy | Subject::TcpPolicies => asked.whole(subject, &sheet, causes),
             }
         }
-        asked.listeners(&mut causes);
+        asked.listeners(causes);
     }
-    let mut causes = join::both_sides(locator, merged(causes.into_iter()));
+    let mut causes = join::both_sides(locator, merged(since_start.into_iter()));
+    causes.extend(join::both_sides(locator, merged(between.into_iter())));
     traffic::add(locator, counters, &mut causes);
     merged(causes.into_iter())
 }
