@@ -4,7 +4,7 @@
 //! once: what one counter tells is taken out of what the next one would (data's table *Counters*). What only the
 //! configuration expects is said to be *likely*, and what several causes leave alike names them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Label, merged};
 use super::locate::{Located, Locator};
@@ -121,6 +121,8 @@ struct Asked<'a> {
     workload: Option<usize>,
     /// The ports of its inbound clusters.
     inbound: BTreeSet<u16>,
+    /// What rules of policies denied, by the prefix of the filter that counts it again as a whole.
+    by_rules: BTreeMap<&'a str, u64>,
     /// What it inspected of all connections, for which no listener is named.
     inspector: Sheet,
 }
@@ -133,6 +135,7 @@ impl<'a> Asked<'a> {
         };
         let mut inbound = BTreeSet::new();
         let mut inspector = Sheet::default();
+        let mut by_rules: BTreeMap<_, u64> = BTreeMap::new();
         for (subject, sheet) in proxy.sheets() {
             match subject {
                 Subject::Cluster(name) => {
@@ -140,14 +143,13 @@ impl<'a> Asked<'a> {
                     inbound.extend(cluster.port.filter(|_| cluster.direction == Direction::Inbound));
                 }
                 Subject::Proxy => inspector = sheet,
-                Subject::Listener(_)
-                | Subject::Http(_)
-                | Subject::Policy(..)
-                | Subject::TcpPolicies
-                | Subject::Traffic(_) => {}
+                Subject::Policy(prefix, ..) => {
+                    *by_rules.entry(&**prefix).or_default() += sheet.count(Metric::RbacDenied);
+                }
+                Subject::Listener(_) | Subject::Http(_) | Subject::TcpPolicies | Subject::Traffic(_) => {}
             }
         }
-        Self { locator, proxy, workload, inbound, inspector }
+        Self { locator, proxy, workload, inbound, by_rules, inspector }
     }
 
     fn own(&self) -> Option<&'a Workload> {

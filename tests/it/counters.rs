@@ -276,8 +276,11 @@ fn each_kind_of_trouble_at_the_server_has_its_finding() {
     );
     // An outbound listener is no server's, and what a gateway refuses comes from outside.
     assert_eq!(of("listener.0.0.0.0_9080.no_filter_chain_match: 4\n"), "");
-    let denied = "http.inbound_0.0.0.0_9080;.rbac.policy.ns[shop]-policy[deny-admin]-rule[1].denied: 16\n";
+    let denied = "http.inbound_0.0.0.0_9080;.rbac.policy.ns[shop]-policy[deny-admin]-rule[1].denied: 16\n\
+                  http.inbound_0.0.0.0_9080;.rbac.denied: 18\n";
     let report = ran(&sound, &[("shop/cart-0.txt", denied)], &["check", "-o", "json"]).json();
+    let message = report["findings"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("Service shop/cart: 18 requests were denied"), "each once: {message}");
     let objects = report["findings"][0]["objects"].as_array().unwrap();
     assert!(
         objects.iter().any(|object| object["name"] == "deny-admin" && object["role"] == "cause"),

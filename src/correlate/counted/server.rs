@@ -51,7 +51,8 @@ impl Asked<'_> {
         let Some(port) = inbound_port(prefix) else { return };
         let connections = sheet.count(Metric::DownstreamCxTotal);
         let all_tls = connections > 0 && connections == sheet.count(Metric::DownstreamCxSslTotal);
-        let mut told = vec![self.denied(sheet, all_tls)];
+        let by_rules = self.by_rules.get(prefix).copied().unwrap_or(0);
+        let mut told = vec![self.denied(sheet, by_rules, all_tls)];
         let says = "an external authorizer denied requests";
         let denied = sheet.count(Metric::ExtAuthzDenied);
         told.push(Told::new(Label::ExtAuthzDenied, Certain, denied, sheet, Metric::ExtAuthzDenied, says));
@@ -88,7 +89,7 @@ impl Asked<'_> {
     pub(super) fn whole(&self, subject: &Subject, sheet: &Sheet, causes: &mut Vec<Cause>) {
         let place = self.place(None);
         if *subject == Subject::TcpPolicies {
-            self.add(vec![self.denied(sheet, false)], &place, causes);
+            self.add(vec![self.denied(sheet, 0, false)], &place, causes);
             return;
         }
         let says = "a local rate limit refused requests";
@@ -98,8 +99,8 @@ impl Asked<'_> {
     }
 
     /// Denials by policies. Without an identity a caller can be denied for that alone, so where plaintext may have come
-    /// in they stay open. `all_tls`: every connection of the port had TLS, those from before a first reading aside.
-    fn denied(&self, sheet: &Sheet, all_tls: bool) -> Told {
+    /// in they stay open. What rules denied is told with their policies. `all_tls`: every connection of the port had TLS, those from before a first reading aside.
+    fn denied(&self, sheet: &Sheet, by_rules: u64, all_tls: bool) -> Told {
         let says = "policies denied requests or connections";
         let since_start = self.proxy.period() == Period::SinceStart;
         let inspected =
@@ -109,7 +110,7 @@ impl Asked<'_> {
             (true, _) | (_, true) => Likely,
             (false, false) => Possible,
         };
-        let count = sheet.count(Metric::RbacDenied);
+        let count = sheet.count(Metric::RbacDenied).saturating_sub(by_rules);
         let told = Told::new(Label::RbacDenied, confidence, count, sheet, Metric::RbacDenied, says);
         if confidence == Certain { told } else { told.or(&["rbac-denied-because-plaintext"]) }
     }
