@@ -1,4 +1,4 @@
-//! A saved state: Kubernetes objects and access logs out of files, folders and standard input.
+//! A saved state: Kubernetes objects, access logs and counters out of files, folders and standard input.
 //!
 //! Every input is recognised by what is in it. Objects are read item by item straight into the types that are kept,
 //! logs line by line into counts, so neither a list of fifty thousand pods nor a log of any size stands in memory.
@@ -7,6 +7,7 @@
 mod batch;
 mod beside;
 mod blocks;
+mod counters;
 mod error;
 mod input;
 mod item;
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
+use crate::counters::Counters;
 use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
@@ -37,6 +39,8 @@ pub struct Bundle {
     pub snapshot: Snapshot,
     /// The access logs, folded into counts.
     pub logs: Aggregate,
+    /// The counters of proxies.
+    pub counters: Counters,
     /// What could not be read, in the order it was met.
     pub problems: Vec<Problem>,
     /// Files in which nothing was recognised.
@@ -84,7 +88,7 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
         for input in found {
             match input.content {
                 Content::Objects => any |= read_objects(input, &mut reader, &mut bundle),
-                Content::Log | Content::Unknown => logs.push((path, input)),
+                Content::Log | Content::Counters | Content::Unknown => logs.push((path, input)),
                 Content::Binary => bundle.problems.push(input.problem("is a binary file: it was not read")),
                 Content::Unmarked(encoding) => {
                     let text = format!(
@@ -170,11 +174,19 @@ impl Objects<'_> {
         bundle.logs.set_watch(watch.cloned());
         for (path, pod) in &request.logs {
             let input = input::log_file(path)?;
-            log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+            if input.content == Content::Counters {
+                counters::read(input, Some(pod.clone()), &mut bundle);
+            } else {
+                log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+            }
         }
         for (path, input) in logs {
             let name = Arc::clone(&input.name);
-            if !log::read_log(input, None, &mut bundle, watch) && watch.is_none_or(|watch| watch.goes_on()) {
+            if input.content == Content::Counters {
+                counters::read(input, None, &mut bundle);
+            } else if !log::read_log(input, None, &mut bundle, watch)
+                && watch.is_none_or(|watch| watch.goes_on())
+            {
                 left_out(path, name, &mut bundle)?;
             }
         }

@@ -46,7 +46,8 @@ Try it: `meshscope demo` shows a small broken mesh with traffic; nothing else is
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 struct Common {
-    /// Kubernetes objects (YAML, JSON, lists) and access logs: files, folders, or - for standard input. Repeatable
+    /// Kubernetes objects (YAML, JSON, lists), access logs, counters of proxies: files, folders, or - for standard
+    /// input. Repeatable
     #[arg(short = 'f', long = "filename", value_name = "PATH", global = true)]
     filename: Vec<String>,
     /// An access log whose pod cannot be told otherwise. Repeatable

@@ -6,6 +6,7 @@
 mod age;
 pub mod cause;
 pub mod contradiction;
+pub mod counted;
 mod denials;
 pub mod incomplete;
 pub mod locate;

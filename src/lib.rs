@@ -5,6 +5,7 @@ pub mod app;
 pub mod bundle;
 pub mod cli;
 pub mod correlate;
+pub mod counters;
 pub mod demo;
 pub mod diagnose;
 pub mod logs;

@@ -65,6 +65,8 @@ pub struct Scanned {
     pub pairs: u64,
     /// Access-log lines that were read.
     pub log_lines: u64,
+    /// Samples of proxies' counters that were read.
+    pub counters: u64,
 }
 
 /// Findings by severity.
@@ -161,7 +163,7 @@ pub struct EdgeRef {
 pub enum EvidenceRef {
     /// A field.
     Field(FieldEvidence),
-    /// Log lines.
+    /// Log lines, or a counter.
     Log(LogLines),
 }
 
@@ -210,6 +212,7 @@ fn report(read: &Read, findings: Vec<Finding>) -> CheckReport {
             objects: read.mesh.snapshot.counts(),
             pairs: read.diagnosis.pairs,
             log_lines: read.logs.lines().read,
+            counters: read.counters.samples(),
         },
         summary: Summary {
             error: count("error"),

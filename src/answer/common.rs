@@ -113,10 +113,10 @@ pub struct Clients {
     pub namespaces: BTreeSet<Text>,
 }
 
-/// Log lines as evidence.
+/// Log lines as evidence, or what a counter counted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LogLines {
-    /// Always `log`.
+    /// `log` or `counter`.
     pub kind: &'static str,
     /// How many lines.
     pub count: u64,
@@ -133,7 +133,7 @@ pub struct LogLines {
 impl From<&LogEvidence> for LogLines {
     fn from(lines: &LogEvidence) -> Self {
         Self {
-            kind: "log",
+            kind: lines.by.word(),
             count: lines.count,
             first: lines.first.clone(),
             last: lines.last.clone(),

@@ -13,6 +13,8 @@ pub struct Joined {
     pub findings: Vec<Finding>,
     /// The causes of what failed, most lines first.
     pub causes: Vec<Cause>,
+    /// The causes that only counters tell.
+    pub counted: Vec<Cause>,
     /// How many failing lines each edge of a finding has.
     pub seen: BTreeMap<Edge, u64>,
     /// Lines by pair.
@@ -23,12 +25,16 @@ impl Joined {
     /// Joins what was read.
     pub fn new(read: &Read) -> Self {
         let locator = Locator::new(&read.mesh);
-        let causes = correlate::causes(&locator, &read.logs);
+        let mut causes = correlate::causes(&locator, &read.logs);
+        let counted = correlate::counted::causes(&locator, &read.counters);
+        let counted = correlate::counted::absorb(&mut causes, counted);
         let traffic = correlate::merge::traffic(&locator, &read.logs);
         let mut found = read.diagnosis.findings.clone();
         found.extend(correlate::incomplete::findings(&read.logs));
+        found.extend(correlate::incomplete::counters(&read.counters));
         let (mut findings, seen) = correlate::findings(&locator, found, &causes);
+        correlate::counted::findings(&locator, &mut findings, &counted);
         correlate::contradiction::apply(&locator, &read.logs, &mut findings);
-        Self { findings, causes, seen, traffic }
+        Self { findings, causes, counted, seen, traffic }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::counters::Counters;
 use crate::diagnose::Diagnosis;
 use crate::diagnose::judge::Unread;
 use crate::logs::Aggregate;
@@ -17,6 +18,8 @@ pub struct Read {
     pub diagnosis: Arc<Diagnosis>,
     /// The logs.
     pub logs: Arc<Aggregate>,
+    /// The counters of proxies.
+    pub counters: Arc<Counters>,
 }
 
 impl Read {
@@ -24,6 +27,13 @@ impl Read {
     pub fn new(snapshot: &Snapshot, logs: Aggregate, unread: &[Unread], options: &Options) -> Self {
         let mesh = Mesh::new(snapshot, options);
         let diagnosis = Arc::new(crate::diagnose::diagnose(&mesh, unread));
-        Self { mesh, diagnosis, logs: Arc::new(logs) }
+        Self { mesh, diagnosis, logs: Arc::new(logs), counters: Arc::default() }
+    }
+
+    /// Adds the counters that were read.
+    #[must_use]
+    pub fn with_counters(mut self, counters: Counters) -> Self {
+        self.counters = Arc::new(counters);
+        self
     }
 }

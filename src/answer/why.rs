@@ -191,7 +191,16 @@ impl Page<'_> {
         classes
     }
 
+    /// Whether lines of the pair were read, or counters.
     fn is_seen(&self, client: &Workload) -> bool {
+        let counted = self.joined.counted.iter().any(|cause| {
+            let own = self.locator.workload(cause.place.client);
+            own.is_some_and(|own| own.namespace == client.namespace && own.name == client.name)
+                && cause.place.host.as_deref() == Some(&self.service.host)
+        });
+        if counted {
+            return true;
+        }
         let mut traffic = self.joined.traffic.keys();
         traffic.any(|(namespace, name, host, _)| {
             *namespace == client.namespace && *name == client.name && *host == self.service.host
@@ -259,14 +268,15 @@ impl Page<'_> {
     }
 
     fn cause(&self, client: &Workload, tls: &PairTls) -> Option<&correlate::Cause> {
-        self.joined.causes.iter().find(|cause| {
+        let mut causes = self.joined.causes.iter().chain(&self.joined.counted);
+        causes.find(|cause| {
             let same = self
                 .locator
                 .workload(cause.place.client)
                 .is_some_and(|one| one.namespace == client.namespace && one.name == client.name);
             same && cause.place.host.as_deref() == Some(&self.service.host)
                 && cause.place.port.is_none_or(|port| port == tls.port)
-                && cause.place.subset == tls.subset
+                && (cause.place.subset == tls.subset || cause.place.port.is_none())
         })
     }
 
@@ -278,6 +288,27 @@ impl Page<'_> {
             })
         };
         self.joined.findings.iter().filter(holds).map(crate::diagnose::Finding::id).collect()
+    }
+
+    /// What the server's proxies count without saying of whom.
+    fn counted_at_server(&self, port: u16) -> Vec<String> {
+        let counted = self.joined.counted.iter().filter(|cause| {
+            let place = &cause.place;
+            place.client.is_none()
+                && cause.server_proof
+                && place.host.as_deref() == Some(&self.service.host)
+                && place.port.is_none_or(|own| own == port)
+        });
+        let lines = counted.filter_map(|cause| Some((cause, cause.evidence.first()?)));
+        let told = lines.map(|(cause, one)| {
+            format!(
+                "whose they are the counter does not say: {} × {}: {}",
+                cause.count,
+                one.text,
+                cause.label.word()
+            )
+        });
+        told.take(3).collect()
     }
 
     /// What to look at, where something is open.
@@ -303,6 +334,9 @@ impl Page<'_> {
             _ => {}
         }
         next.extend(cause.map(|cause| next::left(cause, tls)).unwrap_or_default());
+        if cause.is_none() {
+            next.extend(self.counted_at_server(tls.port));
+        }
         next
     }
 }

@@ -34,7 +34,7 @@ impl Error {
 
     fn detail(problems: &[String]) -> String {
         if problems.is_empty() {
-            return ": no Kubernetes object and no line of an access log".to_owned();
+            return ": no Kubernetes object, no line of an access log and no counter".to_owned();
         }
         let shown: Vec<_> = problems.iter().take(5).map(String::as_str).collect();
         format!(":\n  {}", shown.join("\n  "))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, Problem, open};
+use crate::counters;
 use crate::logs::{PodName, is_access_line, parse_ztunnel};
 use crate::model::Origin;
 
@@ -67,6 +68,8 @@ impl fmt::Display for Path {
 pub(super) enum Content {
     Objects,
     Log,
+    /// Counters of a proxy.
+    Counters,
     Binary,
     /// Text in an encoding that a byte order mark would tell, without one: its name.
     Unmarked(&'static str),
@@ -111,10 +114,12 @@ pub(super) fn inputs(path: &Path, bundle: &mut Bundle) -> Result<Vec<Input>, Err
         .map_err(|source| Error::Open { path: path.to_string(), source })
 }
 
-/// The input that a log file is, whatever it looks like.
+/// The input that a log file is, whatever it looks like, unless it has the counters of that pod.
 pub(super) fn log_file(path: &std::path::Path) -> Result<Input, Error> {
     let mut input = file(path)?;
-    input.content = Content::Log;
+    if input.content != Content::Counters {
+        input.content = Content::Log;
+    }
     Ok(input)
 }
 
@@ -199,6 +204,9 @@ fn wide_encoding(beginning: &[u8]) -> Option<&'static str> {
 fn content_of(beginning: &[u8]) -> Content {
     if memchr::memchr(0, beginning).is_some() {
         return wide_encoding(beginning).map_or(Content::Binary, Content::Unmarked);
+    }
+    if counters::tells(beginning) {
+        return Content::Counters;
     }
     for line in beginning.split(|byte| *byte == b'\n').take(200) {
         let line = line.trim_ascii_end();

@@ -117,7 +117,7 @@ impl Read for Watched {
 ///
 /// Any two folders look like a namespace and a pod, so a reading counts only if the objects know such a pod; where no
 /// pod was read at all, if the name looks like one that a controller gave.
-fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
+pub(super) fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
     let any_pod = snapshot.of_kind(&Kind::Pod).next().is_some();
     candidates(Path::new(file))
         .into_iter()

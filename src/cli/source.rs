@@ -57,11 +57,15 @@ pub(super) fn messages(bundle: &Bundle) -> Vec<String> {
     let problem =
         |problem: &Problem| format!("{}:{}: {}", problem.origin.file, problem.origin.line, problem.text);
     let mut texts: Vec<_> = bundle.problems.iter().map(problem).collect();
+    let lines = |count: u64| if count == 1 { "1 line is".to_owned() } else { format!("{count} lines are") };
+    texts.extend(bundle.counters.unreadable().iter().map(|(first, count)| {
+        format!("{}:{}: {} neither a counter nor a comment", first.file, first.line, lines(*count))
+    }));
     if !bundle.left_out.is_empty() {
         let names: Vec<_> = bundle.left_out.iter().take(5).map(|name| &**name).collect();
         let more = bundle.left_out.len() - names.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        texts.push(format!("neither objects nor access logs: {}{more}", names.join(", ")));
+        texts.push(format!("neither objects nor access logs nor counters: {}{more}", names.join(", ")));
     }
     texts
 }
@@ -85,7 +89,7 @@ pub(super) fn prepare(common: &Common, settings: &Settings, bundle: Bundle) -> R
         .filter(|problem| !known(&problem.origin, &problem.text))
         .map(|problem| (problem.origin.clone(), problem.text.clone()))
         .collect();
-    Read::new(&bundle.snapshot, bundle.logs, &unread, &options)
+    Read::new(&bundle.snapshot, bundle.logs, &unread, &options).with_counters(bundle.counters)
 }
 
 pub(super) fn bundle(common: &Common) -> anyhow::Result<Bundle> {

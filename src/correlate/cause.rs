@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::locate::{Located, Locator};
 use crate::diagnose::Confidence;
-use crate::diagnose::finding::LogEvidence;
+use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
     Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
     format_time,
@@ -77,22 +77,27 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         elsewhere: Elsewhere::new(&groups),
         allowing: denied::Known::default(),
     };
-    let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
-    for group in groups.iter().filter(|group| asked.is_told(group)) {
-        for cause in asked.causes(group) {
-            let key = key_of(&cause);
-            match found.get_mut(&key) {
-                Some(known) => known.absorb(cause),
-                None => drop(found.insert(key, cause)),
-            }
-        }
-    }
-    let mut causes: Vec<_> = found.into_values().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    let told = groups.iter().filter(|group| asked.is_told(group));
+    let mut causes = merged(told.flat_map(|group| asked.causes(group)));
     let supports = Supports::new(&asked, &groups, &causes);
     for cause in &mut causes {
         cause.proof.patterns = asked.supports(&supports, cause);
     }
+    causes
+}
+
+/// One cause for all that are alike, most events first.
+pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
+    let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
+    for cause in causes {
+        let key = key_of(&cause);
+        match found.get_mut(&key) {
+            Some(known) => known.absorb(cause),
+            None => drop(found.insert(key, cause)),
+        }
+    }
+    let mut causes: Vec<_> = found.into_values().collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
     causes
 }
 
@@ -266,6 +271,7 @@ impl Asked<'_> {
 
     fn lines(&self, group: &Group, text: &str) -> LogEvidence {
         LogEvidence {
+            by: Recorded::Lines,
             count: group.count,
             first: group.first.map(format_time),
             last: group.last.map(format_time),

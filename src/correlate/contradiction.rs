@@ -11,7 +11,7 @@ use super::age::{self, Age};
 use super::cause::is_failure;
 use super::locate::{Located, Locator};
 use super::merge::add_lines;
-use crate::diagnose::finding::{Edge, Evidence, Finding, LogEvidence};
+use crate::diagnose::finding::{Edge, Evidence, Finding, LogEvidence, Recorded};
 use crate::diagnose::{Code, Confidence};
 use crate::logs::{Aggregate, Group, Reporter, format_time};
 use crate::model::time;
@@ -110,6 +110,7 @@ fn flows(
             flow.place = place;
             flow.last_well = flow.last_well.max(group.last);
             flow.well.absorb(&LogEvidence {
+                by: Recorded::Lines,
                 count: group.count,
                 first: group.first.map(format_time),
                 last: group.last.map(format_time),

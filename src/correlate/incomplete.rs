@@ -1,6 +1,7 @@
 //! MS0903 where the logs themselves are not whole: a file that ends within a line, a layout that is not read, more kinds
 //! of lines than are kept.
 
+use crate::counters::Counters;
 use crate::diagnose::finding::{Edges, Evidence, Finding, LogEvidence};
 use crate::diagnose::{Code, Confidence};
 use crate::logs::Aggregate;
@@ -35,6 +36,24 @@ pub fn findings(logs: &Aggregate) -> Vec<Finding> {
     let full = (left > 0)
         .then(|| finding((&all, "groups"), message, left, "lines that are counted only", Vec::new()));
     cut.chain(unread).chain(full).collect()
+}
+
+/// The same of counters: files that end within a line, and series for which there was no room.
+pub fn counters(counters: &Counters) -> Vec<Finding> {
+    let cut = counters.cut().iter().map(|end| {
+        let message = format!(
+            "counters {}: end within line {}: what came after is not there, and that line is not counted",
+            end.file, end.line
+        );
+        finding((&end.file, "end"), message, 1, "a line that is cut off", vec![end.clone()])
+    });
+    let left = counters.without_room();
+    let message =
+        format!("counters: {left} samples of more series than are kept, and they count for no pair");
+    let all = "all".into();
+    let full = (left > 0)
+        .then(|| finding((&all, "series"), message, left, "samples that are counted only", Vec::new()));
+    cut.chain(full).collect()
 }
 
 fn lines_are(count: u64) -> String {

@@ -96,6 +96,31 @@ impl<'a> Locator<'a> {
         located
     }
 
+    /// The place of a port of a server's own, where its proxy counted; the port is not always told.
+    pub(super) fn at_server(&self, server: usize, own_port: Option<u16>) -> Located {
+        let mut located = Located { reporter: Some(server), server: Some(server), ..Located::default() };
+        self.refused(own_port, &mut located);
+        located
+    }
+
+    /// The place of an upstream cluster of a proxy.
+    pub(super) fn at_cluster(&self, reporter: Option<usize>, cluster: UpstreamCluster<'_>) -> Located {
+        let text = |bytes: Option<&[u8]>| bytes.map(|bytes| Text::from(String::from_utf8_lossy(bytes)));
+        let (host, port, subset) = (text(cluster.host), cluster.port, text(cluster.subset));
+        let mut located = Located { reporter, host, port, ..Located::default() };
+        if cluster.direction == Direction::Outbound {
+            located.client = reporter;
+            located.subset = subset;
+        } else {
+            located.server = reporter;
+            if let Some((service, port)) = self.service_of(reporter, &located) {
+                located.host = Some(Arc::clone(&service.host));
+                located.port = Some(port);
+            }
+        }
+        located
+    }
+
     /// A connection that the server refused: the service behind its port, or the only one that it has.
     fn refused(&self, own_port: Option<u16>, located: &mut Located) {
         let Some(server) = located.server else { return };

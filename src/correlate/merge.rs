@@ -10,7 +10,7 @@ use super::denials;
 use super::locate::Locator;
 use super::message::message;
 use super::passthrough;
-use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
+use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Recorded, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::Aggregate;
 use crate::model::peer_authentication::MtlsMode;
@@ -110,7 +110,7 @@ fn code_of(label: Label) -> Option<Code> {
 }
 
 /// Adds the lines to the finding whose edge they are of. False where there is none.
-fn explained(
+pub(super) fn explained(
     locator: &Locator<'_>,
     found: &mut [Finding],
     cause: &Cause,
@@ -156,7 +156,11 @@ pub(super) fn add_lines(finding: &mut Finding, lines: &LogEvidence) {
         if let Evidence::Log(known) = known
             && known.text == lines.text
         {
-            return known.absorb(lines);
+            // A counter that is evidence of two causes counts the same once.
+            if lines.by == Recorded::Lines || known.samples != lines.samples {
+                known.absorb(lines);
+            }
+            return;
         }
     }
     finding.evidence.push(Evidence::Log(lines.clone()));
@@ -167,12 +171,12 @@ type About<'a> = (Option<Arc<Object>>, Vec<&'a Cause>);
 
 /// Causes that no finding of the configuration explains, by the object they are about.
 #[derive(Default)]
-struct Alone<'a> {
+pub(super) struct Alone<'a> {
     found: BTreeMap<(Code, ObjectId), About<'a>>,
 }
 
 impl<'a> Alone<'a> {
-    fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
+    pub(super) fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
         let Some(code) = code_alone(locator, cause) else { return };
         let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
         // Where the host is known but was not read, it is what the lines are about, and not who called it.
@@ -187,7 +191,7 @@ impl<'a> Alone<'a> {
         self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
     }
 
-    fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
+    pub(super) fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
         let alone = self.found.into_iter();
         alone
             .map(|((code, id), (object, causes))| {
@@ -202,9 +206,16 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
     if cause.label == Label::PlaintextToStrict && is_without_proxy(locator, cause) {
         return Some(Code::ClientWithoutProxyToStrict);
     }
+    let counted = cause.evidence.iter().any(|one| one.by == Recorded::Counter);
     let proved = match cause.label.family() {
-        // Lines alone, against a sound configuration, make no finding about modes.
-        Family::Mode => cause.server_proof && cause.confidence == Confidence::Certain,
+        // A server's counter does not say whose connections it refused: anybody can send it plaintext, and ask for TLS.
+        Family::Mode | Family::Certificate if counted && cause.place.client.is_none() => false,
+        // Lines alone, against a sound configuration, make no finding about modes. Where a counter is part of the proof it
+        // is likely at most.
+        Family::Mode => {
+            let enough = if counted { Confidence::Likely } else { Confidence::Certain };
+            cause.server_proof && cause.confidence >= enough
+        }
         Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {
             cause.confidence > Confidence::Possible
         }
@@ -235,6 +246,10 @@ fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
 /// What lines are about, where no such object was read: the service that their host names, or the host itself.
 fn not_read(cause: &Cause) -> ObjectId {
     let Some(host) = &cause.place.host else {
+        let mut counters = cause.evidence.iter().filter(|one| one.by == Recorded::Counter);
+        if let Some(sample) = counters.find_map(|one| one.samples.first()) {
+            return ObjectId::new(Kind::Unrelated("Proxy".into()), "", Arc::clone(&sample.file));
+        }
         return ObjectId::new(Kind::Unrelated("Host".into()), "", "unknown");
     };
     let mut parts = host.splitn(3, '.');

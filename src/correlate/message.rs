@@ -4,6 +4,7 @@ use super::age::{self, Age};
 use super::cause::{Cause, Family, Label};
 use super::locate::Locator;
 use crate::diagnose::Code;
+use crate::diagnose::finding::Recorded;
 use crate::model::ObjectId;
 use crate::resolve::Workload;
 
@@ -43,12 +44,34 @@ pub(super) fn message(
         format!("{name}: a limit refused {count} requests: {}", what(causes))
     } else if code == Code::RequestsDenied {
         format!("{name}: {count} requests were denied: {}{}", what(causes), in_force(causes))
+    } else if by_counters(causes) {
+        undecided(name, was_read, causes)
     } else {
         let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
         let what = texts.take(1).collect::<String>();
         let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
         format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
     }
+}
+
+fn by_counters(causes: &[&Cause]) -> bool {
+    causes.iter().flat_map(|cause| &cause.evidence).all(|one| one.by == Recorded::Counter)
+}
+
+/// What counters leave open: all that it can be.
+fn undecided(name: &ObjectId, was_read: bool, causes: &[&Cause]) -> String {
+    let mut words: Vec<_> = Vec::new();
+    for cause in causes {
+        let own = Some(cause.label).filter(|label| *label != Label::Unknown).map(Label::word);
+        let all = own.into_iter().chain(cause.alternatives.iter().copied());
+        let new: Vec<_> = all.filter(|word| !words.contains(word)).collect();
+        words.extend(new);
+    }
+    let not_read = if was_read { "" } else { "; no such object was read" };
+    let words = if words.len() == 1 { words.concat() } else { format!("one of {}", words.join(", ")) };
+    let nobodys = causes.iter().all(|cause| cause.server_proof && cause.place.client.is_none());
+    let whose = if nobodys { "; whose they were, the server does not count" } else { "" };
+    format!("{name}: {} × {}: {words}, by counters alone{whose}{not_read}", lines_of(causes), what(causes))
 }
 
 fn of_certificates(causes: &[&Cause]) -> bool {
@@ -108,6 +131,11 @@ fn closed(name: &ObjectId, causes: &[&Cause]) -> String {
 pub(super) fn lines_of(causes: &[&Cause]) -> u64 {
     let clients: u64 =
         causes.iter().filter(|cause| cause.place.client.is_some()).map(|cause| cause.count).sum();
+    if by_counters(causes) {
+        // Both sides count the same, and a server's counter is of all its clients.
+        let servers = causes.iter().filter(|cause| cause.place.client.is_none()).map(|cause| cause.count);
+        return clients.max(servers.sum());
+    }
     if clients > 0 { clients } else { causes.iter().map(|cause| cause.count).sum() }
 }
 

@@ -324,9 +324,31 @@ impl Evidence {
     }
 }
 
-/// Log lines as evidence.
+/// What recorded a piece of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recorded {
+    /// Lines of a log.
+    #[default]
+    Lines,
+    /// A counter of a proxy.
+    Counter,
+}
+
+impl Recorded {
+    /// The word for it in every answer.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Lines => "log",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// Log lines as evidence, or what a counter of a proxy counted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct LogEvidence {
+    /// What recorded it.
+    pub by: Recorded,
     /// How many.
     pub count: u64,
     /// The first, RFC 3339; `None` for lines without time.

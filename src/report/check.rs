@@ -73,11 +73,17 @@ impl CheckReport {
         let scanned = &self.scanned;
         let objects: Vec<_> = scanned.objects.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         let version = &self.istio_version;
+        let counters = if scanned.counters > 0 {
+            format!(", {}", plural(scanned.counters, "counter"))
+        } else {
+            String::new()
+        };
         format!(
-            "looked at {}, {}, {}; rules of Istio {} ({})",
+            "looked at {}, {}, {}{}; rules of Istio {} ({})",
             if objects.is_empty() { "no objects".to_owned() } else { objects.join(", ") },
             plural(scanned.pairs, "pair"),
             plural(scanned.log_lines, "log line"),
+            counters,
             version.value,
             version.from
         )
@@ -121,7 +127,7 @@ pub(super) fn write_finding(
                 writeln!(out, "  proof    {}", style.paint(&field_line(field), Tone::Plain))?;
             }
             EvidenceRef::Log(lines) => {
-                writeln!(out, "  log      {}", style.paint(&log_line(lines), Tone::Plain))?;
+                writeln!(out, "  {:8} {}", lines.kind, style.paint(&log_line(lines), Tone::Plain))?;
             }
         }
     }

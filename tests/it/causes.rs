@@ -17,7 +17,7 @@ mod objects;
 
 /// How an answer stands to what is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+pub(crate) enum Verdict {
     RightCertain,
     RightLikely,
     /// The label, or one of its alternatives.
@@ -34,7 +34,7 @@ const SOUND: [&str; 2] = ["ok", "ok-plaintext"];
 const HARMLESS: [&str; 5] = ["app-error", "timeout", "caller-gave-up", "bad-request", "unknown-host"];
 
 /// The verdict on the main cause, which has the most lines.
-fn verdict(wanted: &str, causes: &[Value]) -> Verdict {
+pub(crate) fn verdict(wanted: &str, causes: &[Value]) -> Verdict {
     let word = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     if SOUND.contains(&wanted) {
         let harmful = causes.iter().find(|cause| !HARMLESS.contains(&&*word(cause, "cause")));
@@ -70,7 +70,7 @@ fn causes(folder: &Path, logs: &[PathBuf]) -> Vec<Value> {
 }
 
 /// Verdicts by what was read, and how many scenarios had each.
-type Table = BTreeMap<(&'static str, Verdict), Vec<String>>;
+pub(crate) type Table = BTreeMap<(&'static str, Verdict), Vec<String>>;
 
 /// Asks for each scenario what both logs say, and each alone, and what the objects of its setup make of both and of the
 /// client's; a log without a line is as none.
@@ -108,7 +108,7 @@ fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, String>) -> Table 
     table
 }
 
-fn print(table: &Table) {
+pub(crate) fn print(table: &Table) {
     for ((what, verdict), scenarios) in table {
         println!("{what:<16} {verdict:?}: {}", scenarios.len());
         if *verdict > Verdict::RightLikely {
@@ -131,7 +131,7 @@ const WRONG: [Verdict; 3] = [Verdict::WrongPossible, Verdict::WrongLikely, Verdi
 
 /// Holds what was reached: how many are right and sure at least, how many right and possible with others named, and how
 /// many leave a log in which nothing failed. Nothing may be told that is not so.
-fn reached(table: &Table, wanted: [(&str, usize, usize, usize); 5]) {
+pub(crate) fn reached<const N: usize>(table: &Table, wanted: [(&str, usize, usize, usize); N]) {
     for (what, sure, possible, nothing) in wanted {
         assert_eq!(count(table, what, &WRONG), 0, "{what}: nothing is told that is not so");
         let right = count(table, what, &SURE);
@@ -142,7 +142,7 @@ fn reached(table: &Table, wanted: [(&str, usize, usize, usize); 5]) {
     }
 }
 
-fn labels(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn labels(text: &str) -> BTreeMap<String, String> {
     serde_json::from_str(text).unwrap()
 }
 

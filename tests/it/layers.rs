@@ -19,20 +19,22 @@ enum May {
     UseAll,
 }
 
-const PURE: [&str; 8] = ["model", "resolve", "diagnose", "logs", "correlate", "remedy", "answer", "text"];
+const PURE: [&str; 9] =
+    ["model", "resolve", "diagnose", "logs", "counters", "correlate", "remedy", "answer", "text"];
 
 /// The table *Layers*, row by row.
-const LAYERS: [(&str, May); 16] = [
+const LAYERS: [(&str, May); 17] = [
     ("model", May::Use(&[])),
     ("text", May::Use(&[])),
     ("resolve", May::Use(&["model"])),
     ("diagnose", May::Use(&["resolve", "model"])),
     ("logs", May::Use(&["model"])),
-    ("correlate", May::Use(&["logs", "diagnose", "resolve", "model"])),
+    ("counters", May::Use(&["logs", "model"])),
+    ("correlate", May::Use(&["logs", "counters", "diagnose", "resolve", "model"])),
     ("remedy", May::Use(&["diagnose", "resolve", "model", "text"])),
-    ("answer", May::Use(&["correlate", "remedy", "logs", "diagnose", "resolve", "model"])),
+    ("answer", May::Use(&["correlate", "remedy", "logs", "counters", "diagnose", "resolve", "model"])),
     ("report", May::Use(&["answer", "correlate", "logs", "diagnose", "resolve", "model", "text"])),
-    ("bundle", May::Use(&["logs", "model"])),
+    ("bundle", May::Use(&["logs", "counters", "model"])),
     ("demo", May::Use(&["bundle", "resolve", "logs", "model", "text"])),
     ("app", May::Use(&PURE)),
     (

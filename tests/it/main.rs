@@ -14,6 +14,7 @@ mod bad_input;
 mod cases;
 mod causes;
 mod ci_formats;
+mod counters;
 mod flags;
 mod incremental;
 mod interception;

@@ -134,7 +134,7 @@ fn check() {
     .findings[].remedies[].survives: answer by
     .istioVersion: from value
     .leftOut: baseline ignored otherNamespaces
-    .scanned: logLines objects pairs
+    .scanned: counters logLines objects pairs
     .summary: error info unknown warning
     ");
 }

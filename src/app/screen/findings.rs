@@ -77,8 +77,8 @@ fn untold(report: &CheckReport) -> Vec<(Tone, String)> {
 /// Log lines that show a finding.
 pub fn log_lines(finding: &Finding) -> u64 {
     let counts = finding.evidence.iter().map(|one| match one {
-        EvidenceRef::Log(lines) => lines.count,
-        EvidenceRef::Field(_) => 0,
+        EvidenceRef::Log(lines) if lines.kind == "log" => lines.count,
+        EvidenceRef::Log(_) | EvidenceRef::Field(_) => 0,
     });
     counts.max().unwrap_or(0)
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::correlate::locate::Located;
 use crate::diagnose::Confidence;
-use crate::diagnose::finding::LogEvidence;
+use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{FlagSet, Group, JoinKind, Link, format_time};
 use crate::model::destination_rule::TlsMode;
 use crate::resolve::Status;
@@ -176,6 +176,7 @@ impl Asked<'_> {
 
     fn joined(&self, link: &Link, text: String) -> LogEvidence {
         LogEvidence {
+            by: Recorded::Lines,
             count: link.joined.count,
             first: link.joined.first.map(format_time),
             last: link.joined.last.map(format_time),

@@ -33,8 +33,8 @@ pub struct Denial {
     pub namespace: Text,
     /// Its name.
     pub name: Text,
-    /// The number of its rule.
-    pub rule: usize,
+    /// The number of its rule, where that is told.
+    pub rule: Option<usize>,
 }
 
 /// The ALLOW policies of workloads, from when they are first asked for.
@@ -63,7 +63,7 @@ fn rule(text: &str) -> Option<Denial> {
     let (namespace, rest) = rest.split_once("]-policy[")?;
     let (name, rest) = rest.split_once("]-rule[")?;
     let (number, _) = rest.split_once(']')?;
-    Some(Denial { namespace: namespace.into(), name: name.into(), rule: number.parse().ok()? })
+    Some(Denial { namespace: namespace.into(), name: name.into(), rule: Some(number.parse().ok()?) })
 }
 
 impl Asked<'_> {
@@ -83,11 +83,11 @@ impl Asked<'_> {
     /// A rule matched that denies. What was read of its policy may be newer than the line, and then says so.
     fn denied_by(&self, group: &Group, denial: Denial) -> Cause {
         let Denial { namespace, name, rule } = &denial;
-        let text =
-            format!("{}: AuthorizationPolicy {namespace}/{name}, rule {rule}, denies it", at_side(group));
+        let which = rule.map_or_else(String::new, |rule| format!(", rule {rule},"));
+        let text = format!("{}: AuthorizationPolicy {namespace}/{name}{which} denies it", at_side(group));
         let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &text);
         let id = ObjectId::new(Kind::AuthorizationPolicy, Arc::clone(namespace), Arc::clone(name));
-        if let Some(object) = self.locator.mesh().snapshot.get(&id) {
+        if let (Some(object), Some(rule)) = (self.locator.mesh().snapshot.get(&id), rule) {
             cause.proof.objects.push(matched_rule(object, *rule));
         }
         cause.denial = Some(denial);
@@ -214,7 +214,9 @@ mod tests {
 
     #[test]
     fn the_rule_is_read_out_of_the_names_that_istiod_gives() {
-        let of = |text: &str| rule(text).map(|one| format!("{}/{} {}", one.namespace, one.name, one.rule));
+        let of = |text: &str| {
+            rule(text).and_then(|one| Some(format!("{}/{} {}", one.namespace, one.name, one.rule?)))
+        };
         assert_eq!(of("ns[a]-policy[b]-rule[10]").as_deref(), Some("a/b 10"));
         let custom = "istio-ext-authz-opa-ns[a]-policy[b]-rule[0]-deny-due-to-bad-CUSTOM-action";
         assert_eq!(of(custom).as_deref(), Some("a/b 0"));

@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Asked, Cause, Family, Label, is_failure};
 use crate::correlate::age;
 use crate::correlate::locate::Located;
-use crate::diagnose::finding::LogEvidence;
+use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Group, GroupIndex, PodOf, Reporter, format_time};
 use crate::model::{Object, Text, time};
 use crate::resolve::Workload;
@@ -152,6 +152,7 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn says(&self, text: String) -> LogEvidence {
         LogEvidence {
+            by: Recorded::Lines,
             count: self.count,
             first: self.first.map(format_time),
             last: self.last.map(format_time),

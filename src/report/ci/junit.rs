@@ -162,7 +162,9 @@ fn ground(code: Code) -> Ground {
 fn no_ground(code: Code, report: &CheckReport) -> Option<String> {
     match ground(code) {
         Ground::Input => None,
-        Ground::Lines if report.scanned.log_lines == 0 => Some("no log line was read".to_owned()),
+        Ground::Lines if report.scanned.log_lines == 0 && report.scanned.counters == 0 => {
+            Some("no log line was read".to_owned())
+        }
         Ground::Lines | Ground::Pairs if report.scanned.pairs == 0 => Some("no pair was judged".to_owned()),
         Ground::Lines | Ground::Pairs => untold(report),
     }

@@ -135,7 +135,7 @@ fn evidence(evidence: &EvidenceRef) -> String {
             let parts = [object, field.field.clone(), field_value(field)].map(|part| code(&part));
             format!("{}: {}", parts.join(" "), prose(&field.counted))
         }
-        EvidenceRef::Log(lines) => format!("log {}", prose(&log_line(lines))),
+        EvidenceRef::Log(lines) => format!("{} {}", lines.kind, prose(&log_line(lines))),
     }
 }
 

@@ -226,7 +226,7 @@ fn related(finding: &Finding, ci: &ForCi<'_>) -> Vec<Value> {
     });
     let logs = finding.evidence.iter().filter_map(|evidence| match evidence {
         EvidenceRef::Log(lines) => {
-            Some((lines.samples.first()?, format!("log: {} × {}", lines.count, lines.text), None))
+            Some((lines.samples.first()?, format!("{}: {} × {}", lines.kind, lines.count, lines.text), None))
         }
         EvidenceRef::Field(_) => None,
     });
