@@ -4,12 +4,15 @@
 //! logs line by line into counts, so neither a list of fifty thousand pods nor a log of any size stands in memory.
 //! One broken document among good ones costs that document only, and is said.
 
+mod archive;
+mod archived;
 mod batch;
 mod error;
 mod input;
 mod item;
 mod json;
 mod log;
+mod packed;
 mod yaml;
 
 use std::fs::File;
@@ -19,6 +22,7 @@ use std::sync::Arc;
 use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
+use archive::Archive;
 pub use error::Error;
 use input::{Content, Input};
 pub use input::{Path, Request};
@@ -64,7 +68,13 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
 pub struct Objects<'a> {
     request: &'a Request,
     bundle: Bundle,
-    logs: Vec<(&'a Path, Input)>,
+    logs: Vec<(&'a Path, Waiting)>,
+}
+
+/// What may be a log, or have some.
+enum Waiting {
+    One(Input<'static>),
+    Many(Archive),
 }
 
 /// Reads the objects that the request names. A format string may be given for the text lines that are of no other.
@@ -82,13 +92,19 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
         for input in found {
             match input.content {
                 Content::Objects => any |= read_objects(input, &mut reader, &mut bundle),
-                Content::Log | Content::Unknown => logs.push((path, input)),
-                Content::Binary => bundle.problems.push(input.problem("is a binary file: it was not read")),
-                Content::Unmarked(encoding) => {
-                    let text = format!(
-                        "is {encoding}, and it was not read: iconv -f {encoding} -t UTF-8 makes it readable"
-                    );
-                    bundle.problems.push(input.problem(&text));
+                Content::Log | Content::Unknown => logs.push((path, Waiting::One(input))),
+                Content::Archive(_) => match input.archive() {
+                    Ok(mut archive) => {
+                        any |= archived::read_first(&mut archive, &mut reader, &mut bundle);
+                        if archive.has_logs() {
+                            logs.push((path, Waiting::Many(archive)));
+                        }
+                    }
+                    Err(problem) => bundle.problems.push(problem),
+                },
+                Content::Binary | Content::Unmarked(_) | Content::Foreign(..) => {
+                    let text = input.refusal();
+                    bundle.problems.extend(text.map(|text| input.problem(&text)));
                 }
             }
         }
@@ -118,19 +134,30 @@ fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
 
 /// Looks through the inputs that may be logs, and reads those that turn out to be objects.
 fn only_logs<'a>(
-    inputs: Vec<(&'a Path, Input)>,
+    inputs: Vec<(&'a Path, Waiting)>,
     formats: &Formats,
     reader: &mut ItemReader,
     bundle: &mut Bundle,
-) -> Result<Vec<(&'a Path, Input)>, Error> {
+) -> Result<Vec<(&'a Path, Waiting)>, Error> {
     let mut logs = Vec::new();
-    for (path, input) in inputs {
+    for (path, waiting) in inputs {
+        let input = match waiting {
+            Waiting::One(input) => input,
+            Waiting::Many(mut archive) => {
+                let name = Arc::clone(&archive.name);
+                if !archived::tell_unknown(&mut archive, formats, reader, bundle) {
+                    left_out(path, name, bundle)?;
+                }
+                logs.push((path, Waiting::Many(archive)));
+                continue;
+            }
+        };
         let name = Arc::clone(&input.name);
         // What cannot be looked at twice (a pipe) is taken for a log.
         let again = if input.content == Content::Unknown { input.again() } else { None };
         let read = match again.map_or(Whole::Log, |again| log::look_through(again, formats)) {
             Whole::Log => {
-                logs.push((path, input));
+                logs.push((path, Waiting::One(input)));
                 true
             }
             Whole::Objects => read_objects(input, reader, bundle),
@@ -168,11 +195,30 @@ impl Objects<'_> {
         bundle.logs.set_watch(watch.cloned());
         for (path, pod) in &request.logs {
             let input = input::log_file(path)?;
-            log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+            if !matches!(input.content, Content::Archive(_)) {
+                log::read_log(input, Some(pod.clone()), &mut bundle, watch);
+                continue;
+            }
+            match input.archive() {
+                Ok(mut archive) => {
+                    archived::take_all_for_logs(&mut archive, &mut bundle);
+                    archived::read_logs(&archive, Some(pod), &mut bundle, watch);
+                }
+                Err(problem) => bundle.problems.push(problem),
+            }
         }
-        for (path, input) in logs {
-            let name = Arc::clone(&input.name);
-            if !log::read_log(input, None, &mut bundle, watch) && watch.is_none_or(|watch| watch.goes_on()) {
+        for (path, waiting) in logs {
+            let (name, any) = match waiting {
+                Waiting::One(input) => {
+                    (Arc::clone(&input.name), log::read_log(input, None, &mut bundle, watch))
+                }
+                Waiting::Many(archive) => {
+                    // What is no log in it was said when it was looked through.
+                    archived::read_logs(&archive, None, &mut bundle, watch);
+                    continue;
+                }
+            };
+            if !any && watch.is_none_or(|watch| watch.goes_on()) {
                 left_out(path, name, &mut bundle)?;
             }
         }
@@ -182,10 +228,11 @@ impl Objects<'_> {
 }
 
 /// Whether anything was read as an object.
-fn read_objects(input: Input, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
+fn read_objects(input: Input<'_>, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
     let before = reader.objects_read();
     reader.begin(Arc::clone(&input.name));
-    let text = BufReader::with_capacity(BLOCK, input.text);
+    let left = if input.packed || input.name.contains('!') { packed::MOST_OBJECTS } else { u64::MAX };
+    let text = BufReader::with_capacity(BLOCK, packed::Bounded { text: input.text, left });
     let read = if input.starts_like_json {
         json::read(text, reader, bundle)
     } else {

@@ -21,7 +21,7 @@ pub(super) enum Whole {
 }
 
 /// Looks through a text whose beginning did not tell what it is.
-pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
+pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
         log = log
@@ -44,7 +44,7 @@ pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
 
 /// Folds a log into the bundle. False when not one line is an access-log line, in whatever layout.
 pub(super) fn read_log(
-    input: Input,
+    input: Input<'_>,
     pod: Option<PodName>,
     bundle: &mut Bundle,
     watch: Option<&Arc<dyn Watch>>,
@@ -56,7 +56,9 @@ pub(super) fn read_log(
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let mut before_last = before;
     let text = Watched { text: input.text, watch: watch.cloned() };
+    let mut last = 0;
     let read = lines(text, |number, line| {
+        last = number;
         before_last = logs.lines().parsed;
         logs.add_line(source, number, line);
     });
@@ -68,20 +70,21 @@ pub(super) fn read_log(
         Ok(Some(number)) if any && parsed == before_last => logs.add_cut(source, number),
         Ok(_) => {}
         Err(error) => {
-            let origin = Origin { file, line: 1 };
-            bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
+            let origin = Origin { file, line: last.max(1) };
+            let text = format!("cannot be read any further: {error}");
+            bundle.problems.push(Problem { origin, text });
         }
     }
     any || other
 }
 
 /// A text that ends as soon as nobody wants more of it.
-struct Watched {
-    text: Box<dyn Read + Send>,
+struct Watched<'t> {
+    text: Box<dyn Read + Send + 't>,
     watch: Option<Arc<dyn Watch>>,
 }
 
-impl Read for Watched {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.watch.as_ref().is_some_and(|watch| !watch.goes_on()) {
             return Ok(0);
@@ -143,8 +146,10 @@ pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> st
 /// pod was read at all, if the name looks like one that a controller gave.
 fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
     let any_pod = snapshot.of_kind(&Kind::Pod).next().is_some();
-    candidates(Path::new(file))
-        .into_iter()
+    // In an archive the path in it names a pod sooner than the archive's own.
+    let within = file.rsplit_once('!').map(|(_, within)| candidates(Path::new(within)));
+    let mut candidates = within.into_iter().flatten().chain(candidates(Path::new(file)));
+    candidates
         .find(|(namespace, pod, sure)| {
             if any_pod {
                 snapshot.get(&ObjectId::new(Kind::Pod, namespace.as_str(), pod.as_str())).is_some()
@@ -168,6 +173,7 @@ fn candidates(path: &Path) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
     let Some(file) = at(1) else { return found };
     let stem = file.split(".log").next().unwrap_or(file);
+    let stem = [".gz", ".zst"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(stem);
     let mut add = |namespace: &str, pod: &str, sure| {
         if !namespace.is_empty() && !pod.is_empty() {
             found.push((namespace.to_owned(), pod.to_owned(), sure));

@@ -10,6 +10,7 @@
 
 mod ambient;
 mod answer_key;
+mod archives;
 mod bad_input;
 mod cases;
 mod causes;
