@@ -8,9 +8,12 @@ mod archive;
 mod archived;
 mod batch;
 mod error;
+mod follow;
+mod followed;
 mod input;
 mod item;
 mod json;
+mod lines;
 mod log;
 mod packed;
 mod yaml;
@@ -24,6 +27,8 @@ use crate::model::{Kind, Origin, Snapshot};
 
 use archive::Archive;
 pub use error::Error;
+pub use follow::{Looked, Tails};
+pub use followed::{Followed, Stream};
 use input::{Content, Input};
 pub use input::{Path, Request};
 use item::ItemReader;
@@ -69,6 +74,7 @@ pub struct Objects<'a> {
     request: &'a Request,
     bundle: Bundle,
     logs: Vec<(&'a Path, Waiting)>,
+    formats: Formats,
 }
 
 /// What may be a log, or have some.
@@ -83,6 +89,23 @@ enum Waiting {
 ///
 /// As [`read`].
 pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+    read_request(request, log_format, false)
+}
+
+/// The same where logs are to be followed: a file or a folder that is named may have no line yet.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn objects_to_follow(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+    read_request(request, log_format, true)
+}
+
+fn read_request(
+    request: &Request,
+    log_format: Option<LogFormat>,
+    to_follow: bool,
+) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -109,7 +132,8 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
             }
         }
         let waits_for_logs = logs.iter().any(|(of, _)| std::ptr::eq(*of, path));
-        if !any && !waits_for_logs {
+        let may_come = to_follow && path.names_a_folder();
+        if !any && !waits_for_logs && !may_come {
             return Err(Error::nothing_read(path, &bundle.problems));
         }
     }
@@ -120,8 +144,8 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
     }
     let formats = formats(&bundle.snapshot, log_format);
     bundle.logs.use_formats(formats.clone());
-    let logs = only_logs(logs, &formats, &mut reader, &mut bundle)?;
-    Ok(Objects { request, bundle, logs })
+    let logs = only_logs(logs, &formats, &mut reader, &mut bundle, to_follow)?;
+    Ok(Objects { request, bundle, logs, formats })
 }
 
 /// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
@@ -138,6 +162,7 @@ fn only_logs<'a>(
     formats: &Formats,
     reader: &mut ItemReader,
     bundle: &mut Bundle,
+    to_follow: bool,
 ) -> Result<Vec<(&'a Path, Waiting)>, Error> {
     let mut logs = Vec::new();
     for (path, waiting) in inputs {
@@ -161,6 +186,13 @@ fn only_logs<'a>(
                 true
             }
             Whole::Objects => read_objects(input, reader, bundle),
+            // One that was named will be a log; those of a folder are looked at again.
+            Whole::Neither if to_follow && input.own_path().is_some() => {
+                if !path.names_a_folder() {
+                    logs.push((path, Waiting::One(input)));
+                }
+                true
+            }
             Whole::Neither => false,
         };
         if !read {
@@ -191,21 +223,10 @@ impl Objects<'_> {
     ///
     /// As [`read`].
     pub fn logs(self, watch: Option<&Arc<dyn Watch>>) -> Result<Bundle, Error> {
-        let Self { request, mut bundle, logs } = self;
+        let Self { request, mut bundle, logs, formats: _ } = self;
         bundle.logs.set_watch(watch.cloned());
         for (path, pod) in &request.logs {
-            let input = input::log_file(path)?;
-            if !matches!(input.content, Content::Archive(_)) {
-                log::read_log(input, Some(pod.clone()), &mut bundle, watch);
-                continue;
-            }
-            match input.archive() {
-                Ok(mut archive) => {
-                    archived::take_all_for_logs(&mut archive, &mut bundle);
-                    archived::read_logs(&archive, Some(pod), &mut bundle, watch);
-                }
-                Err(problem) => bundle.problems.push(problem),
-            }
+            read_log_of(input::log_file(path)?, pod, &mut bundle, watch);
         }
         for (path, waiting) in logs {
             let (name, any) = match waiting {
@@ -224,6 +245,21 @@ impl Objects<'_> {
         }
         bundle.logs.set_watch(None);
         Ok(bundle)
+    }
+}
+
+/// Reads a log of a pod, or all that are in an archive.
+fn read_log_of(input: Input<'static>, pod: &PodName, bundle: &mut Bundle, watch: Option<&Arc<dyn Watch>>) {
+    if !matches!(input.content, Content::Archive(_)) {
+        log::read_log(input, Some(pod.clone()), bundle, watch);
+        return;
+    }
+    match input.archive() {
+        Ok(mut archive) => {
+            archived::take_all_for_logs(&mut archive, bundle);
+            archived::read_logs(&archive, Some(pod), bundle, watch);
+        }
+        Err(problem) => bundle.problems.push(problem),
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) struct Input<'t> {
     pub(super) name: Arc<str>,
     pub(super) content: Content,
     pub(super) starts_like_json: bool,
-    /// Whether it was unpacked from one text.
+    /// Whether its text is another one than the file's bytes.
     pub(super) packed: bool,
     pub(super) text: Box<dyn Read + Send + 't>,
     path: Option<PathBuf>,
@@ -117,6 +117,13 @@ impl Input<'_> {
                 "is {encoding}, and it was not read: iconv -f {encoding} -t UTF-8 makes it readable"
             )),
         }
+    }
+}
+
+impl Input<'_> {
+    /// The path of the file whose bytes it is, as they are.
+    pub(super) fn own_path(&self) -> Option<&PathBuf> {
+        self.path.as_ref().filter(|_| !self.packed)
     }
 }
 
@@ -174,7 +181,7 @@ pub(super) fn log_file(path: &std::path::Path) -> Result<Input<'static>, Error> 
     Ok(input)
 }
 
-fn file(path: &std::path::Path) -> Result<Input<'static>, Error> {
+pub(super) fn file(path: &std::path::Path) -> Result<Input<'static>, Error> {
     let shown = path.strip_prefix(".").unwrap_or(path);
     let name = shown.to_string_lossy().into();
     let text = open(path)?;
@@ -222,6 +229,24 @@ fn walk(
     Ok(())
 }
 
+/// The files below a folder that can be listed, and are not hidden.
+pub(super) fn walk_paths(folder: &std::path::Path, seen: &mut HashSet<PathBuf>, found: &mut Vec<PathBuf>) {
+    let is_new = folder.canonicalize().is_ok_and(|path| seen.insert(path));
+    let Some(entries) = std::fs::read_dir(folder).ok().filter(|_| is_new) else { return };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
+        if path.is_dir() {
+            walk_paths(&path, seen, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
 /// Looks at the beginning of a text, and unpacks it.
 pub(super) fn look<'t>(name: Arc<str>, text: Box<dyn Read + Send + 't>) -> std::io::Result<Input<'t>> {
     look_into(name, text, beginning_of, 0)
@@ -255,7 +280,7 @@ fn look_into<'t>(
     // PowerShell writes files so; the mark is lost on the way, and what follows is read like any other text.
     if is_utf_16(&beginning) {
         let text = encoding_rs_io::DecodeReaderBytes::new(Cursor::new(beginning).chain(text));
-        return look_into(name, Box::new(text), begin, unpacked);
+        return look_into(name, Box::new(text), begin, unpacked).map(|input| Input { packed: true, ..input });
     }
     if beginning.starts_with(&[0xef, 0xbb, 0xbf]) {
         beginning.drain(..3);

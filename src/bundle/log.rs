@@ -1,5 +1,6 @@
 //! Log files: lines out of blocks, and the pod that a path names.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::logs::{Formats, PodName, SourceName, Watch, is_access_line, is_of_oth
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
-const LONGEST: usize = 4 * 1024 * 1024;
+pub(super) const LONGEST: usize = 4 * 1024 * 1024;
 
 /// What a text turns out to be when all of it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,24 +140,46 @@ pub(super) fn lines(mut text: impl Read, mut each: impl FnMut(u64, &[u8])) -> st
     }
 }
 
+/// Who knows which pods there are.
+pub(super) trait KnowsPods {
+    /// Whether there is such a pod; `None` where no pod was read at all.
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool>;
+}
+
+impl KnowsPods for Snapshot {
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool> {
+        self.of_kind(&Kind::Pod).next()?;
+        Some(self.get(&ObjectId::new(Kind::Pod, namespace, pod)).is_some())
+    }
+}
+
+/// The pods of a snapshot, without it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KnownPods(HashSet<ObjectId>);
+
+impl KnownPods {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        Self(snapshot.of_kind(&Kind::Pod).map(|pod| pod.id.clone()).collect())
+    }
+}
+
+impl KnowsPods for KnownPods {
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool> {
+        (!self.0.is_empty()).then(|| self.0.contains(&ObjectId::new(Kind::Pod, namespace, pod)))
+    }
+}
+
 /// The pod that a path names: `NS_POD_UID/CONTAINER/…`, `POD_NS_CONTAINER-ID.log`, `POD.NS.log`, `NS/POD.log`,
 /// `NS/POD/CONTAINER….log`.
 ///
 /// Any two folders look like a namespace and a pod, so a reading counts only if the objects know such a pod; where no
 /// pod was read at all, if the name looks like one that a controller gave.
-fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
-    let any_pod = snapshot.of_kind(&Kind::Pod).next().is_some();
+pub(super) fn pod_of_path(file: &str, known: &impl KnowsPods) -> Option<PodName> {
     // In an archive the path in it names a pod sooner than the archive's own.
     let within = file.rsplit_once('!').map(|(_, within)| candidates(Path::new(within)));
     let mut candidates = within.into_iter().flatten().chain(candidates(Path::new(file)));
     candidates
-        .find(|(namespace, pod, sure)| {
-            if any_pod {
-                snapshot.get(&ObjectId::new(Kind::Pod, namespace.as_str(), pod.as_str())).is_some()
-            } else {
-                *sure || generated(pod)
-            }
-        })
+        .find(|(namespace, pod, sure)| known.has(namespace, pod).unwrap_or_else(|| *sure || generated(pod)))
         .map(|(namespace, name, _)| PodName { namespace: namespace.into(), name: name.into() })
 }
 

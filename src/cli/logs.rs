@@ -1,7 +1,9 @@
 //! `logs`.
 
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex};
+mod follow;
+mod out;
+
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -11,7 +13,6 @@ use crate::answer::logs::{self, Groups};
 use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
 use crate::settings;
-use crate::text::visible_json;
 
 /// Flags of `logs`.
 #[derive(Debug, Args)]
@@ -41,12 +42,19 @@ pub(super) struct Flags {
     /// With -o ndjson: each line as it was written, too
     #[arg(long)]
     raw: bool,
+    /// Go on with what is added to the logs, also when they are rotated, until ctrl-c. As a table: each line as it is
+    /// written, and the table at the end
+    #[arg(long)]
+    follow: bool,
 }
 
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let as_records = common.format()? == Format::Ndjson;
     refuse_unfit(flags, as_records)?;
     let asked = asked(flags)?;
+    if flags.follow {
+        return follow::run(common, flags, asked);
+    }
     let selects = asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
     if as_records {
         return records(common, flags, asked);
@@ -60,11 +68,15 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         narrow(common, flags, &read, &mut answer)?;
         answer
     };
+    write(common, flags, &mut answer)?;
+    Ok(Outcome::Fine)
+}
+
+fn write(common: &Common, flags: &Flags, answer: &mut logs::LogReport) -> anyhow::Result<()> {
     if let Some(most) = flags.top {
         answer.other_groups += answer.groups.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     }
-    common.write(&answer)?;
-    Ok(Outcome::Fine)
+    common.write(answer)
 }
 
 /// Flags that would have no effect.
@@ -174,26 +186,17 @@ fn narrow(
 
 /// `-o ndjson`: each line as it is read.
 fn records(common: &Common, flags: &Flags, asked: Asked) -> anyhow::Result<Outcome> {
-    let out = Arc::new(Mutex::new((io::BufWriter::new(io::stdout()), None::<io::Error>)));
-    let sink = Arc::clone(&out);
-    let records: Records = Box::new(move |record| {
-        let Ok(mut sink) = sink.lock() else { return false };
-        let (out, failed) = &mut *sink;
-        if let Err(error) = writeln!(out, "{}", visible_json(record)) {
-            *failed = Some(error);
-        }
-        failed.is_none()
-    });
-    let (read, selection) = read(common, flags, asked, Some(records))?;
-    let mut out = out.lock().map_err(|_poisoned| anyhow::anyhow!("the records could not be written"))?;
-    let (out, failed) = &mut *out;
-    match failed.take() {
-        Some(error) => return Err(error.into()),
-        None => out.flush()?,
-    }
+    let out = out::Out::default();
+    let (read, selection) = read(common, flags, asked, Some(out.records()))?;
+    out.end()?;
+    tell_others(&read, &selection);
+    Ok(Outcome::Fine)
+}
+
+/// Says how many lines no record was written for.
+fn tell_others(read: &crate::answer::Read, selection: &Selection) {
     let left = read.logs.lines().other;
     if left > 0 && !selection.asked().other {
         message(&format!("lines that are none of an access log: {left} (--other shows them)"));
     }
-    Ok(Outcome::Fine)
 }

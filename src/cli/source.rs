@@ -1,5 +1,6 @@
 //! Where the mesh comes from: what the flags name, read and ready to be asked.
 
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use clap::Args;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
-use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
+use crate::bundle::{self, Bundle, Error, Followed, Path, Problem, Request, Stream, Tails};
 use crate::demo;
 use crate::logs::{LogFormat, PodName, Strictness, Watch};
 use crate::model::Kind;
@@ -39,7 +40,7 @@ pub(super) fn settings() -> (Settings, Vec<String>) {
             let told = mistakes.iter().map(|mistake| format!("{}:{mistake}", path.display()));
             (settings, told.collect())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
         Err(error) => (Settings::default(), vec![format!("{}: {error}", path.display())]),
     }
 }
@@ -108,6 +109,50 @@ pub(super) fn read_watched(
     }
     read.logs = Arc::new(bundle.logs);
     Ok(read)
+}
+
+/// Reads the objects, and begins to follow the logs.
+pub(super) fn follow(
+    common: &Common,
+    watch: impl FnOnce(&Read) -> anyhow::Result<Option<Arc<dyn Watch>>>,
+) -> anyhow::Result<Following> {
+    let request = request(common)?;
+    let objects = bundle::objects_to_follow(&request, given_format(common)?).map_err(refused)?;
+    let (settings, mistakes) = settings();
+    let read = prepare(common, &settings, objects.bundle().clone());
+    let watch = watch(&read)?;
+    let (followed, stream) = objects.follow(watch.as_ref()).map_err(refused)?;
+    Ok(Following { read, followed, stream, messages: mistakes })
+}
+
+/// Reads what the flags name, and keeps its logs to be followed.
+pub(super) fn bundle_with_tails(common: &Common) -> anyhow::Result<(Bundle, Tails)> {
+    let request = request(common)?;
+    let objects = bundle::objects(&request, given_format(common)?).map_err(refused)?;
+    let (mut followed, stream) = objects.follow(None).map_err(refused)?;
+    if let Some(mut stream) = stream {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => followed.add(buffer.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(anyhow::Error::new(error).context("cannot read standard input")),
+            }
+        }
+    }
+    while followed.look(usize::MAX).more {}
+    followed.end();
+    Ok((followed.bundle, followed.tails))
+}
+
+/// What is followed, and the mesh whose logs those are.
+pub(super) struct Following {
+    pub(super) read: Read,
+    pub(super) followed: Followed,
+    pub(super) stream: Option<Stream>,
+    /// What is to be said of the settings.
+    pub(super) messages: Vec<String>,
 }
 
 fn request(common: &Common) -> anyhow::Result<Request> {

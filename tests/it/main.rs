@@ -16,6 +16,8 @@ mod cases;
 mod causes;
 mod ci_formats;
 mod flags;
+#[cfg(unix)]
+mod follow;
 mod incremental;
 mod interception;
 mod layers;
