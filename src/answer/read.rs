@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::diagnose::Diagnosis;
 use crate::diagnose::judge::Unread;
-use crate::logs::Aggregate;
+use crate::logs::{Aggregate, Recent};
 use crate::model::Snapshot;
 use crate::resolve::{Mesh, Options};
 
@@ -17,6 +17,8 @@ pub struct Read {
     pub diagnosis: Arc<Diagnosis>,
     /// The logs.
     pub logs: Arc<Aggregate>,
+    /// The last lines of them, where somebody wants to see them again.
+    pub recent: Arc<Recent>,
 }
 
 impl Read {
@@ -24,6 +26,6 @@ impl Read {
     pub fn new(snapshot: &Snapshot, logs: Aggregate, unread: &[Unread], options: &Options) -> Self {
         let mesh = Mesh::new(snapshot, options);
         let diagnosis = Arc::new(crate::diagnose::diagnose(&mesh, unread));
-        Self { mesh, diagnosis, logs: Arc::new(logs) }
+        Self { mesh, diagnosis, logs: Arc::new(logs), recent: Arc::default() }
     }
 }

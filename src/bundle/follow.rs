@@ -8,6 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ pub struct Looked {
 /// The logs that are followed.
 #[derive(Debug, Default)]
 pub struct Tails {
-    tails: Vec<Tail>,
+    logs: Vec<Tail>,
     /// Files that others replaced, and how often they will still be looked at.
     behind: Vec<(Tail, u32)>,
     folders: Vec<PathBuf>,
@@ -54,16 +56,16 @@ pub struct Tails {
 /// What tells a file from others, whatever its name: device and number.
 type Identity = (u64, u64);
 
-#[cfg(unix)]
+/// Where it is not known, a file that was replaced is noticed when it is shorter.
+#[allow(clippy::unnecessary_wraps, reason = "systems besides Unix have none")]
 fn identity(metadata: &Metadata) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt as _;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-/// Nothing tells: a file that was replaced is noticed when it is shorter.
-#[cfg(not(unix))]
-fn identity(_: &Metadata) -> Option<Identity> {
-    None
+    #[cfg(unix)]
+    return Some((metadata.dev(), metadata.ino()));
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
 }
 
 /// One log.
@@ -171,9 +173,7 @@ impl Tail {
             Turn::Replaced => {
                 let next = Self::new(self.path.clone(), self.source.clone());
                 // Who may not read it now may do so later.
-                if next.file.is_none() {
-                    return None;
-                }
+                next.file.as_ref()?;
                 messages.push(format!("{name} is another file now; it is read from its beginning"));
                 return Some(std::mem::replace(self, next)).filter(|before| before.file.is_some());
             }
@@ -191,7 +191,7 @@ impl Tails {
         let pod = pod.or_else(|| log::pod_of_path(&name, &self.pods));
         let tail = Tail::new(path, SourceName { file: name, pod });
         self.read.extend(tail.identity);
-        self.tails.push(tail);
+        self.logs.push(tail);
     }
 
     pub(super) fn add_folder(&mut self, path: PathBuf) {
@@ -200,12 +200,12 @@ impl Tails {
 
     /// Whether there is anything to follow.
     pub fn is_empty(&self) -> bool {
-        self.tails.is_empty() && self.folders.is_empty()
+        self.logs.is_empty() && self.folders.is_empty()
     }
 
     /// How many logs are followed.
     pub fn count(&self) -> usize {
-        self.tails.len()
+        self.logs.len()
     }
 
     /// Hands on the lines that were added, up to about so many bytes.
@@ -215,7 +215,7 @@ impl Tails {
         for (tail, _) in &mut self.behind {
             looked.more |= tail.read(&mut budget, each);
         }
-        for tail in &mut self.tails {
+        for tail in &mut self.logs {
             let more = tail.read(&mut budget, each);
             looked.more |= more;
             if more {
@@ -249,7 +249,7 @@ impl Tails {
 
     /// Hands on the last lines that have no end.
     pub(super) fn end(&mut self, each: &mut Each<'_>) {
-        for tail in self.behind.iter_mut().map(|(tail, _)| tail).chain(&mut self.tails) {
+        for tail in self.behind.iter_mut().map(|(tail, _)| tail).chain(&mut self.logs) {
             tail.end(each);
         }
     }
@@ -260,7 +260,7 @@ impl Tails {
         for folder in &self.folders {
             input::walk_paths(folder, &mut HashSet::new(), &mut paths);
         }
-        let known: HashSet<_> = self.tails.iter().map(|tail| tail.path.clone()).collect();
+        let known: HashSet<_> = self.logs.iter().map(|tail| tail.path.clone()).collect();
         let mut any = false;
         for path in paths {
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
@@ -282,7 +282,7 @@ impl Tails {
             }
         }
         // A number is given to another file when its own is no more.
-        let held = self.tails.iter().chain(self.behind.iter().map(|(tail, _)| tail));
+        let held = self.logs.iter().chain(self.behind.iter().map(|(tail, _)| tail));
         let held: HashSet<_> = held.filter_map(|tail| tail.identity).collect();
         self.read.retain(|identity| seen.contains(identity) || held.contains(identity));
         any

@@ -9,7 +9,7 @@ use crate::app::source::{Given, Source};
 use crate::app::{LogLine, answering};
 use crate::bundle::Tails;
 use crate::demo::Traffic;
-use crate::logs::{PodName, SourceName};
+use crate::logs::{PodName, Recent, SourceName, Watch};
 use crate::runtime::{self, FollowLogs, LiveLines, Start, WasRead};
 use crate::settings;
 use crate::ui::Theme;
@@ -58,13 +58,16 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
     let tails: Arc<Mutex<Option<Tails>>> = Arc::default();
     let live = live.unwrap_or_else(|| growing(Arc::clone(&tails)));
     let read = move || {
-        let (bundle, growing) = source::bundle_with_tails(&flags)?;
+        let recent = Arc::new(Recent::default());
+        let watch: Arc<dyn Watch> = Arc::<Recent>::clone(&recent);
+        let (bundle, growing) = source::bundle_with_tails(&flags, &watch)?;
         if let Ok(mut tails) = tails.lock() {
             *tails = Some(growing);
         }
         let (settings, mut messages) = source::settings();
         messages.extend(source::messages(&bundle));
-        Ok(WasRead { read: source::prepare(&flags, &settings, bundle), messages })
+        let read = Read { recent, ..source::prepare(&flags, &settings, bundle) };
+        Ok(WasRead { read, messages })
     };
     // The screen shows one namespace or all; of several it shows all.
     let namespace = if let [one] = common.namespace.as_slice() { Some(one.clone()) } else { None };

@@ -125,11 +125,11 @@ pub(super) fn follow(
     Ok(Following { read, followed, stream, messages: mistakes })
 }
 
-/// Reads what the flags name, and keeps its logs to be followed.
-pub(super) fn bundle_with_tails(common: &Common) -> anyhow::Result<(Bundle, Tails)> {
+/// Reads what the flags name, and keeps its logs to be followed and watched.
+pub(super) fn bundle_with_tails(common: &Common, watch: &Arc<dyn Watch>) -> anyhow::Result<(Bundle, Tails)> {
     let request = request(common)?;
     let objects = bundle::objects(&request, given_format(common)?).map_err(refused)?;
-    let (mut followed, stream) = objects.follow(None).map_err(refused)?;
+    let (mut followed, stream) = objects.follow(Some(watch)).map_err(refused)?;
     if let Some(mut stream) = stream {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -143,6 +143,7 @@ pub(super) fn bundle_with_tails(common: &Common) -> anyhow::Result<(Bundle, Tail
     }
     while followed.look(usize::MAX).more {}
     followed.end();
+    followed.bundle.logs.set_watch(Some(Arc::clone(watch)));
     Ok((followed.bundle, followed.tails))
 }
 

@@ -13,7 +13,7 @@ fn line(number: u32) -> String {
          \"id-{number}\" \"cart\" \"10.8.1.8:80\" outbound|80||cart.shop.svc.cluster.local 10.8.1.9:4 10.9.0.1:80 \
          10.8.1.9:5 - default\n",
         number % 60,
-        if number % 2 == 0 { 200 } else { 503 }
+        if number.is_multiple_of(2) { 200 } else { 503 }
     )
 }
 

@@ -66,8 +66,12 @@ pub(super) fn run(common: &Common, flags: &Flags, mut asked: Asked) -> anyhow::R
         message(&text);
     }
     let is_piped = stream.is_some();
-    stream.into_iter().for_each(|stream| pipe(stream, sender.clone()));
+    if let Some(stream) = stream {
+        pipe(stream, sender.clone());
+    }
     follow(&mut followed, &*selection, &events, is_piped);
+    // As long as it is there the wait for the next look is one.
+    drop(sender);
     followed.end();
     out.end()?;
     read.logs = Arc::new(followed.bundle.logs);
@@ -121,7 +125,6 @@ fn follow(followed: &mut Followed, watch: &dyn Watch, events: &Receiver<Event>, 
             Ok(Event::End) => return,
             Ok(Event::Piped(bytes)) => followed.add(&bytes),
             Ok(Event::PipeEnded) => is_piped = false,
-            // The sender for standard input is held until then, so somebody is always there.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
     }
