@@ -8,8 +8,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Common, Outcome, Refusal, message, source};
+use crate::answer::logs;
 use crate::answer::logs::selection::{Asked, Records, Selection, Takes};
-use crate::answer::logs::{self, Groups};
 use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
 use crate::settings;
@@ -55,7 +55,8 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     if flags.follow {
         return follow::run(common, flags, asked);
     }
-    let selects = asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
+    let narrows = !flags.names.is_empty() || !common.namespace.is_empty();
+    let selects = narrows || asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
     if as_records {
         return records(common, flags, asked);
     }
@@ -63,10 +64,7 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         let (read, selection) = read(common, flags, asked, None)?;
         logs::report(&read, Some(&selection))
     } else {
-        let read = source::read(common)?;
-        let mut answer = logs::report(&read, None);
-        narrow(common, flags, &read, &mut answer)?;
-        answer
+        logs::report(&source::read(common)?, None)
     };
     write(common, flags, &mut answer)?;
     Ok(Outcome::Fine)
@@ -164,24 +162,6 @@ fn takes(common: &Common, flags: &Flags, read: &crate::answer::Read) -> anyhow::
 fn shows(common: &Common, pod: Option<&str>, host: Option<&str>) -> bool {
     let of_pod = pod.and_then(|path| path.split('/').next());
     common.shows(of_pod) || common.shows(host.and_then(|host| host.split('.').nth(1)))
-}
-
-/// Leaves the groups and causes of the pods, services and namespaces asked for.
-fn narrow(
-    common: &Common,
-    flags: &Flags,
-    read: &crate::answer::Read,
-    answer: &mut logs::LogReport,
-) -> anyhow::Result<()> {
-    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| source::log_target(read, name)).collect();
-    let targets = targets?;
-    let Groups::Alike(groups) = &mut answer.groups else { return Ok(()) };
-    if !targets.is_empty() {
-        groups.retain(|group| targets.iter().any(|target| target.takes_group(group)));
-        answer.causes.retain(|cause| targets.iter().any(|target| target.takes_cause(cause)));
-    }
-    groups.retain(|group| shows(common, group.pod.as_deref(), source::host_of_group(group)));
-    Ok(())
 }
 
 /// `-o ndjson`: each line as it is read.

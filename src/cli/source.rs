@@ -311,12 +311,6 @@ fn is_service(read: &Read, name: &str) -> bool {
         || name.ends_with(".svc.cluster.local")
 }
 
-/// The host that a group's lines go to.
-pub(super) fn host_of_group(group: &crate::answer::logs::Group) -> Option<&str> {
-    let of_cluster = || group.upstream_cluster.as_deref()?.split('|').nth(3).filter(|host| !host.is_empty());
-    of_cluster().or_else(|| group.ztunnel.as_ref()?.service.as_deref())
-}
-
 /// What `logs` is limited to.
 pub(super) enum LogTarget {
     /// Lines of pods (`namespace/name` each).
@@ -342,30 +336,12 @@ pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
 }
 
 impl LogTarget {
-    pub(super) fn takes_group(&self, group: &crate::answer::logs::Group) -> bool {
-        self.takes(group.pod.as_deref(), host_of_group(group))
-    }
-
     /// Whether lines of that pod that go to that host are meant.
     pub(super) fn takes(&self, pod: Option<&str>, towards: Option<&str>) -> bool {
         let of = |pods: &[String]| pod.is_some_and(|pod| pods.iter().any(|known| known == pod));
         match self {
             Self::Pods(pods) => of(pods),
             Self::Service(host, pods) => towards == Some(host) || of(pods),
-        }
-    }
-
-    pub(super) fn takes_cause(&self, cause: &crate::answer::logs::Cause) -> bool {
-        match self {
-            Self::Pods(pods) => {
-                let path = cause
-                    .client
-                    .pod
-                    .as_ref()
-                    .map(|pod| format!("{}/{pod}", cause.client.namespace.clone().unwrap_or_default()));
-                path.is_some_and(|path| pods.contains(&path))
-            }
-            Self::Service(host, _) => cause.host.as_ref() == Some(host),
         }
     }
 }
