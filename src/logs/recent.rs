@@ -1,7 +1,7 @@
 //! The last lines as they were written, within fixed memory, for whoever wants to look at them again.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::aggregate::{GroupIndex, PodOf, SourceName, Watch};
 use super::fields::AnyLine;
@@ -18,7 +18,7 @@ pub struct RecentLine {
     /// Its number there.
     pub number: u64,
     /// The line.
-    pub raw: Arc<[u8]>,
+    pub raw: Vec<u8>,
     /// The group in which it was counted.
     pub group: Option<GroupIndex>,
 }
@@ -63,11 +63,12 @@ impl Watch for Recent {
         let mut kept = self.kept();
         kept.seen += 1;
         let Some(source) = kept.source.clone() else { return };
-        if kept.lines.len() >= MOST {
-            kept.lines.pop_front();
-        }
-        let line = RecentLine { source, number: kept.number, raw: kept.raw.as_slice().into(), group };
-        kept.lines.push_back(line);
+        // The text of a line that goes is the room for the next one.
+        let gone = if kept.lines.len() >= MOST { kept.lines.pop_front() } else { None };
+        let room = gone.map(|line| line.raw).unwrap_or_default();
+        let raw = std::mem::replace(&mut kept.raw, room);
+        let number = kept.number;
+        kept.lines.push_back(RecentLine { source, number, raw, group });
     }
 
     fn other(&self) {}
@@ -81,6 +82,7 @@ impl Watch for Recent {
 mod tests {
     use super::*;
     use crate::logs::Aggregate;
+    use std::sync::Arc;
 
     #[test]
     fn the_last_lines_are_kept_and_all_are_counted() {
