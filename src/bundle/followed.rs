@@ -123,7 +123,7 @@ fn fold(
     id
 }
 
-/// One that is whole all the same is still to be ended.
+/// One that is whole all the same is still to be ended; any other is cut off.
 fn fold_last(
     bundle: &mut Bundle,
     ids: &mut FxHashMap<SourceName, SourceId>,
@@ -133,7 +133,40 @@ fn fold_last(
 ) {
     let before = bundle.logs.lines().parsed;
     let id = fold(bundle, ids, source, number, line);
-    if bundle.logs.lines().parsed > before {
+    if bundle.logs.lines().parsed == before && before > 0 {
         bundle.logs.add_cut(id, number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{self, Request};
+
+    const LINE: &str = "[2026-03-02T09:00:00.101Z] \"GET / HTTP/1.1\" 200 - 0 91 12 - \"-\" \"curl\" \"id\" \"cart\" \
+                        \"10.8.1.8:80\"";
+
+    /// A bundle that is followed says of its logs what one that is read says.
+    #[test]
+    fn a_log_that_is_followed_to_its_end_is_as_one_that_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.log");
+        for (text, cut) in [
+            (format!("{LINE}\n{LINE}\n"), 0),
+            (format!("{LINE}\n{LINE}"), 0),
+            (format!("{LINE}\n{}", LINE.get(..40).unwrap()), 1),
+            (format!("ready\n{LINE}\nready\n"), 0),
+        ] {
+            std::fs::write(&file, &text).unwrap();
+            let request = Request { paths: vec![Path::File(file.clone())], logs: Vec::new() };
+            let read = bundle::read(&request).unwrap();
+            let (mut followed, stream) = bundle::objects(&request, None).unwrap().follow(None).unwrap();
+            assert!(stream.is_none());
+            while followed.look(usize::MAX).more {}
+            followed.end();
+            assert_eq!(followed.bundle.logs.lines(), read.logs.lines(), "{text}");
+            let cuts = [&followed.bundle.logs, &read.logs].map(|logs| logs.cut().count());
+            assert_eq!(cuts, [cut, cut], "{text}");
+        }
     }
 }
