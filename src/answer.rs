@@ -7,6 +7,7 @@ pub mod common;
 pub mod explain;
 pub mod joined;
 pub mod legacy_tls_check;
+pub mod log_lines;
 pub mod logs;
 pub mod read;
 mod reason;

@@ -4,15 +4,21 @@
 //! logs line by line into counts, so neither a list of fifty thousand pods nor a log of any size stands in memory.
 //! One broken document among good ones costs that document only, and is said.
 
+mod archive;
+mod archived;
 mod batch;
 mod beside;
 mod blocks;
 mod counters;
 mod error;
+mod follow;
+mod followed;
 mod input;
 mod item;
 mod json;
+mod lines;
 mod log;
+mod packed;
 mod yaml;
 
 use std::fs::File;
@@ -23,7 +29,10 @@ use crate::counters::Counters;
 use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
+use archive::Archive;
 pub use error::Error;
+pub use follow::{Looked, Tails};
+pub use followed::{Followed, Stream};
 use input::{Content, Input};
 pub use input::{Path, Request};
 use item::ItemReader;
@@ -70,7 +79,14 @@ pub fn read(request: &Request) -> Result<Bundle, Error> {
 pub struct Objects<'a> {
     request: &'a Request,
     bundle: Bundle,
-    logs: Vec<(&'a Path, Input)>,
+    logs: Vec<(&'a Path, Waiting)>,
+    formats: Formats,
+}
+
+/// What may be a log, or have some.
+enum Waiting {
+    One(Input<'static>),
+    Many(Archive),
 }
 
 /// Reads the objects that the request names. A format string may be given for the text lines that are of no other.
@@ -79,6 +95,23 @@ pub struct Objects<'a> {
 ///
 /// As [`read`].
 pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+    read_request(request, log_format, false)
+}
+
+/// The same where logs are to be followed: a file or a folder that is named may have no line yet.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn objects_to_follow(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+    read_request(request, log_format, true)
+}
+
+fn read_request(
+    request: &Request,
+    log_format: Option<LogFormat>,
+    to_follow: bool,
+) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -88,18 +121,25 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
         for input in found {
             match input.content {
                 Content::Objects => any |= read_objects(input, &mut reader, &mut bundle),
-                Content::Log | Content::Counters | Content::Unknown => logs.push((path, input)),
-                Content::Binary => bundle.problems.push(input.problem("is a binary file: it was not read")),
-                Content::Unmarked(encoding) => {
-                    let text = format!(
-                        "is {encoding}, and it was not read: iconv -f {encoding} -t UTF-8 makes it readable"
-                    );
-                    bundle.problems.push(input.problem(&text));
+                Content::Log | Content::Counters | Content::Unknown => logs.push((path, Waiting::One(input))),
+                Content::Archive(_) => match input.archive() {
+                    Ok(mut archive) => {
+                        any |= archived::read_first(&mut archive, &mut reader, &mut bundle);
+                        if archive.has_logs() {
+                            logs.push((path, Waiting::Many(archive)));
+                        }
+                    }
+                    Err(problem) => bundle.problems.push(problem),
+                },
+                Content::Binary | Content::Unmarked(_) | Content::Foreign(..) => {
+                    let text = input.refusal();
+                    bundle.problems.extend(text.map(|text| input.problem(&text)));
                 }
             }
         }
         let waits_for_logs = logs.iter().any(|(of, _)| std::ptr::eq(*of, path));
-        if !any && !waits_for_logs {
+        let may_come = to_follow && path.names_a_folder();
+        if !any && !waits_for_logs && !may_come {
             return Err(Error::nothing_read(path, &bundle.problems));
         }
     }
@@ -110,8 +150,8 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
     }
     let formats = formats(&bundle.snapshot, log_format);
     bundle.logs.use_formats(formats.clone());
-    let logs = only_logs(logs, &formats, &mut reader, &mut bundle)?;
-    Ok(Objects { request, bundle, logs })
+    let logs = only_logs(logs, &formats, &mut reader, &mut bundle, to_follow)?;
+    Ok(Objects { request, bundle, logs, formats })
 }
 
 /// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
@@ -124,22 +164,41 @@ fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
 
 /// Looks through the inputs that may be logs, and reads those that turn out to be objects.
 fn only_logs<'a>(
-    inputs: Vec<(&'a Path, Input)>,
+    inputs: Vec<(&'a Path, Waiting)>,
     formats: &Formats,
     reader: &mut ItemReader,
     bundle: &mut Bundle,
-) -> Result<Vec<(&'a Path, Input)>, Error> {
+    to_follow: bool,
+) -> Result<Vec<(&'a Path, Waiting)>, Error> {
     let mut logs = Vec::new();
-    for (path, input) in inputs {
+    for (path, waiting) in inputs {
+        let input = match waiting {
+            Waiting::One(input) => input,
+            Waiting::Many(mut archive) => {
+                let name = Arc::clone(&archive.name);
+                if !archived::tell_unknown(&mut archive, formats, reader, bundle) {
+                    left_out(path, name, bundle)?;
+                }
+                logs.push((path, Waiting::Many(archive)));
+                continue;
+            }
+        };
         let name = Arc::clone(&input.name);
         // What cannot be looked at twice (a pipe) is taken for a log.
         let again = if input.content == Content::Unknown { input.again() } else { None };
         let read = match again.map_or(Whole::Log, |again| log::look_through(again, formats)) {
             Whole::Log => {
-                logs.push((path, input));
+                logs.push((path, Waiting::One(input)));
                 true
             }
             Whole::Objects => read_objects(input, reader, bundle),
+            // One that was named will be a log; those of a folder are looked at again.
+            Whole::Neither if to_follow && input.own_path().is_some() => {
+                if !path.names_a_folder() {
+                    logs.push((path, Waiting::One(input)));
+                }
+                true
+            }
             Whole::Neither => false,
         };
         if !read {
@@ -170,23 +229,27 @@ impl Objects<'_> {
     ///
     /// As [`read`].
     pub fn logs(self, watch: Option<&Arc<dyn Watch>>) -> Result<Bundle, Error> {
-        let Self { request, mut bundle, logs } = self;
+        let Self { request, mut bundle, logs, formats: _ } = self;
         bundle.logs.set_watch(watch.cloned());
         for (path, pod) in &request.logs {
-            let input = input::log_file(path)?;
-            if input.content == Content::Counters {
-                counters::read(input, Some(pod.clone()), &mut bundle);
-            } else {
-                log::read_log(input, Some(pod.clone()), &mut bundle, watch);
-            }
+            read_log_of(input::log_file(path)?, pod, &mut bundle, watch);
         }
-        for (path, input) in logs {
-            let name = Arc::clone(&input.name);
-            if input.content == Content::Counters {
-                counters::read(input, None, &mut bundle);
-            } else if !log::read_log(input, None, &mut bundle, watch)
-                && watch.is_none_or(|watch| watch.goes_on())
-            {
+        for (path, waiting) in logs {
+            let (name, any) = match waiting {
+                Waiting::One(input) if input.content == Content::Counters => {
+                    counters::read(input, None, &mut bundle);
+                    continue;
+                }
+                Waiting::One(input) => {
+                    (Arc::clone(&input.name), log::read_log(input, None, &mut bundle, watch))
+                }
+                Waiting::Many(archive) => {
+                    // What is no log in it was said when it was looked through.
+                    archived::read_logs(&archive, None, &mut bundle, watch);
+                    continue;
+                }
+            };
+            if !any && watch.is_none_or(|watch| watch.goes_on()) {
                 left_out(path, name, &mut bundle)?;
             }
         }
@@ -195,11 +258,30 @@ impl Objects<'_> {
     }
 }
 
+/// Reads a log of a pod, or all that are in an archive.
+fn read_log_of(input: Input<'static>, pod: &PodName, bundle: &mut Bundle, watch: Option<&Arc<dyn Watch>>) {
+    if input.content == Content::Counters {
+        return counters::read(input, Some(pod.clone()), bundle);
+    }
+    if !matches!(input.content, Content::Archive(_)) {
+        log::read_log(input, Some(pod.clone()), bundle, watch);
+        return;
+    }
+    match input.archive() {
+        Ok(mut archive) => {
+            archived::take_all_for_logs(&mut archive, bundle);
+            archived::read_logs(&archive, Some(pod), bundle, watch);
+        }
+        Err(problem) => bundle.problems.push(problem),
+    }
+}
+
 /// Whether anything was read as an object.
-fn read_objects(input: Input, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
+fn read_objects(input: Input<'_>, reader: &mut ItemReader, bundle: &mut Bundle) -> bool {
     let before = reader.objects_read();
     reader.begin(Arc::clone(&input.name));
-    let text = BufReader::with_capacity(BLOCK, input.text);
+    let left = if input.packed || input.name.contains('!') { packed::MOST_OBJECTS } else { u64::MAX };
+    let text = BufReader::with_capacity(BLOCK, packed::Bounded { text: input.text, left });
     let read = if input.starts_like_json {
         json::read(text, reader, bundle)
     } else {

@@ -24,6 +24,7 @@ use crate::answer::Read;
 use crate::app::update::update;
 use crate::app::{Answer, App, Effect, LogLine, Msg, Question, Source};
 use crate::ui::{self, Theme};
+pub use signals::wait_for_end;
 use terminal::Terminal;
 
 /// Messages of computations that may wait: there is one computation at a time, so this is never full for long.

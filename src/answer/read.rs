@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::counters::Counters;
 use crate::diagnose::Diagnosis;
 use crate::diagnose::judge::Unread;
-use crate::logs::Aggregate;
+use crate::logs::{Aggregate, Recent};
 use crate::model::Snapshot;
 use crate::resolve::{Mesh, Options};
 
@@ -20,6 +20,8 @@ pub struct Read {
     pub logs: Arc<Aggregate>,
     /// The counters of proxies.
     pub counters: Arc<Counters>,
+    /// The last lines of them, where somebody wants to see them again.
+    pub recent: Arc<Recent>,
 }
 
 impl Read {
@@ -27,7 +29,7 @@ impl Read {
     pub fn new(snapshot: &Snapshot, logs: Aggregate, unread: &[Unread], options: &Options) -> Self {
         let mesh = Mesh::new(snapshot, options);
         let diagnosis = Arc::new(crate::diagnose::diagnose(&mesh, unread));
-        Self { mesh, diagnosis, logs: Arc::new(logs), counters: Arc::default() }
+        Self { mesh, diagnosis, logs: Arc::new(logs), counters: Arc::default(), recent: Arc::default() }
     }
 
     /// Adds the counters that were read.

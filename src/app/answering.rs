@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::question::{Answer, Question};
 use crate::answer::why::{self, Query};
-use crate::answer::{Read, check, explain, logs, rules, tls_check};
+use crate::answer::{Read, check, explain, log_lines, logs, rules, tls_check};
+use crate::logs::Query as LineQuery;
 use crate::resolve::name::{self, Named};
 
 /// The answer to a question.
@@ -14,6 +15,11 @@ pub fn answer(read: &Read, question: &Question) -> Answer {
         Question::Tls => Answer::Tls(Arc::new(tls_check::table(read))),
         Question::Rules => Answer::Rules(Arc::new(rules::table(read))),
         Question::Logs => Answer::Logs(Arc::new(logs::report(read, None))),
+        Question::Lines(text) if text.is_empty() => Answer::Lines(Arc::new(log_lines::lines(read, None))),
+        Question::Lines(text) => match LineQuery::parse(text) {
+            Ok(query) => Answer::Lines(Arc::new(log_lines::lines(read, Some(query)))),
+            Err(mistake) => Answer::Failed(mistake.to_string()),
+        },
         Question::Explain(code) => Answer::Explain(explain::explain(code).map(Arc::new)),
         Question::Why { service, port, client } => match query(read, service, *port, client.as_deref()) {
             Ok(query) => why::why(read, &query).map_or_else(

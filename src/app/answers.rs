@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::question::{Answer, Question};
 use crate::answer::check::{CheckReport, Finding};
 use crate::answer::explain::Explanation;
+use crate::answer::log_lines::LogView;
 use crate::answer::rules::RuleTable;
 use crate::answer::tls_check::TlsCheck;
 use crate::answer::why::Why;
@@ -60,6 +61,11 @@ impl Answers {
     /// The table of rules.
     pub fn rules(&self) -> Option<&Arc<RuleTable>> {
         if let Answer::Rules(table) = self.get(&Question::Rules)? { Some(table) } else { None }
+    }
+
+    /// The last lines that a query takes.
+    pub fn lines(&self, question: &Question) -> Option<&Arc<LogView>> {
+        if let Answer::Lines(view) = self.get(question)? { Some(view) } else { None }
     }
 
     /// The page of a service.

@@ -81,6 +81,8 @@ pub enum Command {
     Yaml,
     /// The table of pairs.
     Tls,
+    /// The last lines of logs.
+    Log,
     /// The next pair of the finding.
     NextPair,
     /// The pair before.

@@ -44,6 +44,7 @@ pub const COMMANDS: &[Named] = &[
     named("findings", &["popeye", "f"], "", "everything that is wrong", Kind::Show(View::Findings)),
     named("tls", &["tls-check"], "", "do client and server agree", Kind::Show(View::Tls)),
     named("dr", &["destinationrule", "destinationrules"], "", "DestinationRules", Kind::Show(View::Rules)),
+    named("log", &["logs"], "", "the last lines, by a query", Kind::Show(View::Log)),
     named("why", &[], "SERVICE[:PORT]", "the pairs of a service", Kind::Why),
     named("explain", &["x"], "CODE", "what a code or flag means", Kind::Explain),
     named("help", &["h", "?"], "", "keys", Kind::Show(View::Help)),

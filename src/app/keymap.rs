@@ -48,10 +48,11 @@ use Command as C;
 use Key as K;
 use Place::{Everywhere, In};
 
-const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules];
-const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls];
+const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::Log];
+const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls, View::Log];
 const WITH_FIXES: &[View] = &[View::Findings, View::Why];
-const OPENING: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Explain, View::Fix];
+const OPENING: &[View] =
+    &[View::Findings, View::Why, View::Tls, View::Rules, View::Log, View::Explain, View::Fix];
 const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules];
 
 /// The table, in the order of the hints.
@@ -66,6 +67,7 @@ pub const BINDINGS: &[Binding] = &[
     row(In(&[View::Tls]), &[K::Ctrl('z')], C::ToggleFaults, "faults only", "faults only"),
     row(In(WITH_CODES), &[K::Char('x')], C::Explain, "explain", "what the code means"),
     row(In(&[View::Findings, View::Rules]), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
+    row(In(WITH_OBJECTS), &[K::Char('l')], C::Log, "log", "the last lines of logs"),
     row(In(WITH_OBJECTS), &[K::Char('y')], C::Yaml, "yaml", "the object's YAML"),
     row(Everywhere, &[K::Char('c')], C::Copy(Copied::Name), "", "copy the name or command"),
     row(Everywhere, &[K::Char('n')], C::Copy(Copied::Namespace), "", "copy the namespace"),

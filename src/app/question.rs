@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::answer::check::CheckReport;
 use crate::answer::explain::Explanation;
+use crate::answer::log_lines::LogView;
 use crate::answer::logs::LogReport;
 use crate::answer::rules::RuleTable;
 use crate::answer::tls_check::TlsCheck;
@@ -20,6 +21,8 @@ pub enum Question {
     Rules,
     /// The access logs in short.
     Logs,
+    /// The last lines of the logs that a query takes, all with an empty one.
+    Lines(String),
     /// Everything about the pairs of a service.
     Why {
         /// The service as it was named: its host, or what the user typed.
@@ -44,6 +47,8 @@ pub enum Answer {
     Rules(Arc<RuleTable>),
     /// To [`Question::Logs`].
     Logs(Arc<LogReport>),
+    /// To [`Question::Lines`].
+    Lines(Arc<LogView>),
     /// To [`Question::Why`].
     Why(Arc<Why>),
     /// To [`Question::Explain`]; `None` where nothing is known of it.

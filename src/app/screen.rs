@@ -4,6 +4,7 @@ pub mod explain;
 pub mod findings;
 pub mod fix;
 pub mod help;
+pub mod log;
 pub mod object;
 pub mod rules;
 pub mod tls;
@@ -32,6 +33,8 @@ pub enum View {
     Tls,
     /// The table of rules.
     Rules,
+    /// The last lines of logs.
+    Log,
     /// What a code means.
     Explain,
     /// What would end a finding.
@@ -50,6 +53,7 @@ impl View {
         Self::Object,
         Self::Tls,
         Self::Rules,
+        Self::Log,
         Self::Explain,
         Self::Fix,
         Self::Help,
@@ -64,6 +68,7 @@ impl View {
             Self::Object => "object",
             Self::Tls => "tls",
             Self::Rules => "dr",
+            Self::Log => "log",
             Self::Explain => "explain",
             Self::Fix => "fix",
             Self::Help => "help",
@@ -74,7 +79,7 @@ impl View {
     /// How many lines below the body are for messages: tables say there what is to be said of the selected row.
     pub fn message_lines(self) -> u16 {
         match self {
-            Self::Tls | Self::Rules => 2,
+            Self::Tls | Self::Rules | Self::Log => 2,
             Self::Findings
             | Self::Why
             | Self::Object
@@ -205,6 +210,8 @@ pub enum Screen {
     Tls(tls::TlsTable),
     /// The table of rules.
     Rules(rules::RulesTable),
+    /// The last lines of logs.
+    Log(log::LogLines),
     /// What a code means.
     Explain(explain::ExplainPage),
     /// What would end a finding.
@@ -224,6 +231,7 @@ impl Screen {
             Self::Object(_) => View::Object,
             Self::Tls(_) => View::Tls,
             Self::Rules(_) => View::Rules,
+            Self::Log(_) => View::Log,
             Self::Explain(_) => View::Explain,
             Self::Fix(_) => View::Fix,
             Self::Help(_) => View::Help,
@@ -239,6 +247,7 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
+            Self::Log(screen) => screen,
             Self::Explain(screen) => screen,
             Self::Fix(screen) => screen,
             Self::Help(screen) => screen,
@@ -254,6 +263,7 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
+            Self::Log(screen) => screen,
             Self::Explain(screen) => screen,
             Self::Fix(screen) => screen,
             Self::Help(screen) => screen,
@@ -264,7 +274,7 @@ impl Screen {
     /// Its page, where it is one.
     pub fn page(&self) -> Option<&Page> {
         match self {
-            Self::Findings(_) | Self::Tls(_) | Self::Rules(_) => None,
+            Self::Findings(_) | Self::Tls(_) | Self::Rules(_) | Self::Log(_) => None,
             Self::Why(screen) => Some(screen.page()),
             Self::Object(screen) => Some(screen.page()),
             Self::Explain(screen) => Some(screen.page()),

@@ -16,6 +16,7 @@ use super::question::{Answer, Question};
 use super::screen::explain::ExplainPage;
 use super::screen::fix::FixPage;
 use super::screen::help::{AliasesPage, HelpPage};
+use super::screen::log::LogLines;
 use super::screen::object::ObjectPage;
 use super::screen::rules::RulesTable;
 use super::screen::tls::TlsTable;
@@ -191,6 +192,7 @@ fn show(app: &mut App, view: View) {
     let screen = match view {
         View::Tls => Screen::Tls(TlsTable::default()),
         View::Rules => Screen::Rules(RulesTable::default()),
+        View::Log => Screen::Log(LogLines::default()),
         View::Help => Screen::Help(HelpPage::new(of)),
         View::Aliases => Screen::Aliases(AliasesPage::default()),
         // These need to be told of what; the findings are always open.
@@ -235,6 +237,7 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Help => show(app, View::Help),
         Command::Tls => show(app, View::Tls),
+        Command::Log => show(app, View::Log),
         Command::Open => {
             follow(app, |screen, context| screen.open(context), "nothing to open here");
         }

@@ -10,7 +10,7 @@ use crate::logs::PodName;
 use crate::model::{Origin, Snapshot};
 
 /// Takes the counters of a file up. A file that was read already, under whatever flag, is no second reading.
-pub(super) fn read(input: Input, pod: Option<PodName>, bundle: &mut Bundle) {
+pub(super) fn read(input: Input<'_>, pod: Option<PodName>, bundle: &mut Bundle) {
     let file = input.name;
     if bundle.counters.knows(&file) {
         return;

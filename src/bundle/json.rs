@@ -5,6 +5,7 @@ use std::io::BufRead;
 use super::Bundle;
 use super::batch::{Batch, Found};
 use super::item::{ItemReader, Text};
+use super::yaml::LONGEST;
 use crate::model::decode::Head;
 
 /// Where in a value the next byte stands.
@@ -62,6 +63,7 @@ pub(super) fn read(
         }
         let length = block.len();
         cutter.block(block, &mut batch);
+        cutter.refuse_endless(&mut batch);
         batch.found.put_into(bundle);
         if cutter.broken {
             break Ok(());
@@ -261,6 +263,15 @@ impl Cutter {
         let mut text = self.list.clone();
         text.extend_from_slice(b"]}");
         serde_json::from_slice::<Head>(&text).ok().and_then(|head| head.items()).unwrap_or_default()
+    }
+
+    /// Gives a text up in which something is longer than any object.
+    fn refuse_endless(&mut self, batch: &mut Batch<'_>) {
+        if self.item.len().max(self.list.len()).max(self.key.len()) > LONGEST {
+            self.broken = true;
+            let line = if self.item.is_empty() { self.list_line.max(1) } else { self.item_line };
+            batch.problem(line, "is longer than any object, and is refused");
+        }
     }
 
     fn end(self, batch: &mut Batch<'_>) {

@@ -1,5 +1,6 @@
 //! Log files: lines out of blocks, and the pod that a path names.
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub(super) enum Whole {
 }
 
 /// Looks through a text whose beginning did not tell what it is.
-pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
+pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, Handing::Full, |_, line| {
         log = log
@@ -45,7 +46,7 @@ pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
 
 /// Folds a log into the bundle. False when not one line is an access-log line, in whatever layout.
 pub(super) fn read_log(
-    input: Input,
+    input: Input<'_>,
     pod: Option<PodName>,
     bundle: &mut Bundle,
     watch: Option<&Arc<dyn Watch>>,
@@ -54,6 +55,7 @@ pub(super) fn read_log(
     let pod = pod.or_else(|| pod_of_path(&file, &bundle.snapshot));
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
+    let lines_before = all_lines(logs);
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let threads = beside::threads();
     let (last, read) = match watch {
@@ -71,16 +73,21 @@ pub(super) fn read_log(
         logs.add_cut(source, number);
     }
     if let Err(error) = read {
-        let origin = Origin { file, line: 1 };
-        bundle.problems.push(Problem { origin, text: format!("cannot be read to its end: {error}") });
+        let origin = Origin { file, line: (all_lines(logs) - lines_before).max(1) };
+        bundle.problems.push(Problem { origin, text: format!("cannot be read any further: {error}") });
     }
     any || other
+}
+
+/// The lines of files that were read, those among them that are parts of others.
+fn all_lines(logs: &Aggregate) -> u64 {
+    logs.lines().read + logs.lines().joined
 }
 
 /// Folds the lines on this thread. The number of the last line where it has no line feed, with whether it is one of
 /// an access log.
 fn fold_here(
-    text: Watched,
+    text: Watched<'_>,
     source: SourceId,
     logs: &mut Aggregate,
 ) -> (Option<(u64, bool)>, std::io::Result<()>) {
@@ -98,12 +105,12 @@ fn fold_here(
 }
 
 /// A text that ends as soon as nobody wants more of it.
-struct Watched {
-    text: Box<dyn Read + Send>,
+struct Watched<'t> {
+    text: Box<dyn Read + Send + 't>,
     watch: Option<Arc<dyn Watch>>,
 }
 
-impl Read for Watched {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if self.watch.as_ref().is_some_and(|watch| !watch.goes_on()) {
             return Ok(0);
@@ -112,22 +119,46 @@ impl Read for Watched {
     }
 }
 
+/// Who knows which pods there are.
+pub(super) trait KnowsPods {
+    /// Whether there is such a pod; `None` where no pod was read at all.
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool>;
+}
+
+impl KnowsPods for Snapshot {
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool> {
+        self.of_kind(&Kind::Pod).next()?;
+        Some(self.get(&ObjectId::new(Kind::Pod, namespace, pod)).is_some())
+    }
+}
+
+/// The pods of a snapshot, without it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KnownPods(HashSet<ObjectId>);
+
+impl KnownPods {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        Self(snapshot.of_kind(&Kind::Pod).map(|pod| pod.id.clone()).collect())
+    }
+}
+
+impl KnowsPods for KnownPods {
+    fn has(&self, namespace: &str, pod: &str) -> Option<bool> {
+        (!self.0.is_empty()).then(|| self.0.contains(&ObjectId::new(Kind::Pod, namespace, pod)))
+    }
+}
+
 /// The pod that a path names: `NS_POD_UID/CONTAINER/…`, `POD_NS_CONTAINER-ID.log`, `POD.NS.log`, `NS/POD.log`,
 /// `NS/POD/CONTAINER….log`.
 ///
 /// Any two folders look like a namespace and a pod, so a reading counts only if the objects know such a pod; where no
 /// pod was read at all, if the name looks like one that a controller gave.
-pub(super) fn pod_of_path(file: &str, snapshot: &Snapshot) -> Option<PodName> {
-    let any_pod = snapshot.of_kind(&Kind::Pod).next().is_some();
-    candidates(Path::new(file))
-        .into_iter()
-        .find(|(namespace, pod, sure)| {
-            if any_pod {
-                snapshot.get(&ObjectId::new(Kind::Pod, namespace.as_str(), pod.as_str())).is_some()
-            } else {
-                *sure || generated(pod)
-            }
-        })
+pub(super) fn pod_of_path(file: &str, known: &impl KnowsPods) -> Option<PodName> {
+    // In an archive the path in it names a pod sooner than the archive's own.
+    let within = file.rsplit_once('!').map(|(_, within)| candidates(Path::new(within)));
+    let mut candidates = within.into_iter().flatten().chain(candidates(Path::new(file)));
+    candidates
+        .find(|(namespace, pod, sure)| known.has(namespace, pod).unwrap_or_else(|| *sure || generated(pod)))
         .map(|(namespace, name, _)| PodName { namespace: namespace.into(), name: name.into() })
 }
 
@@ -144,6 +175,7 @@ fn candidates(path: &Path) -> Vec<(String, String, bool)> {
     let mut found = Vec::new();
     let Some(file) = at(1) else { return found };
     let stem = file.split(".log").next().unwrap_or(file);
+    let stem = [".gz", ".zst"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(stem);
     let mut add = |namespace: &str, pod: &str, sure| {
         if !namespace.is_empty() && !pod.is_empty() {
             found.push((namespace.to_owned(), pod.to_owned(), sure));

@@ -10,7 +10,7 @@ use super::item::{ItemReader, Text};
 use crate::model::decode::{Head, in_words};
 
 /// A document or item longer than this is refused: no object that an API server takes comes near it.
-const LONGEST: usize = 64 * 1024 * 1024;
+pub(super) const LONGEST: usize = 64 * 1024 * 1024;
 
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {

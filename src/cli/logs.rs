@@ -1,17 +1,18 @@
 //! `logs`.
 
-use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex};
+mod follow;
+mod out;
+
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Common, Outcome, Refusal, message, source};
+use crate::answer::logs;
 use crate::answer::logs::selection::{Asked, Records, Selection, Takes};
-use crate::answer::logs::{self, Groups};
 use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
 use crate::settings;
-use crate::text::visible_json;
 
 /// Flags of `logs`.
 #[derive(Debug, Args)]
@@ -41,13 +42,21 @@ pub(super) struct Flags {
     /// With -o ndjson: each line as it was written, too
     #[arg(long)]
     raw: bool,
+    /// Go on with what is added to the logs, also when they are rotated, until ctrl-c. As a table: each line as it is
+    /// written, and the table at the end
+    #[arg(long)]
+    follow: bool,
 }
 
 pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let as_records = common.format()? == Format::Ndjson;
     refuse_unfit(flags, as_records)?;
     let asked = asked(flags)?;
-    let selects = asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
+    if flags.follow {
+        return follow::run(common, flags, asked);
+    }
+    let narrows = !flags.names.is_empty() || !common.namespace.is_empty();
+    let selects = narrows || asked.query.is_some() || asked.since.is_some() || asked.until.is_some();
     if as_records {
         return records(common, flags, asked);
     }
@@ -55,16 +64,17 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         let (read, selection) = read(common, flags, asked, None)?;
         logs::report(&read, Some(&selection))
     } else {
-        let read = source::read(common)?;
-        let mut answer = logs::report(&read, None);
-        narrow(common, flags, &read, &mut answer)?;
-        answer
+        logs::report(&source::read(common)?, None)
     };
+    write(common, flags, &mut answer)?;
+    Ok(Outcome::Fine)
+}
+
+fn write(common: &Common, flags: &Flags, answer: &mut logs::LogReport) -> anyhow::Result<()> {
     if let Some(most) = flags.top {
         answer.other_groups += answer.groups.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     }
-    common.write(&answer)?;
-    Ok(Outcome::Fine)
+    common.write(answer)
 }
 
 /// Flags that would have no effect.
@@ -154,46 +164,19 @@ fn shows(common: &Common, pod: Option<&str>, host: Option<&str>) -> bool {
     common.shows(of_pod) || common.shows(host.and_then(|host| host.split('.').nth(1)))
 }
 
-/// Leaves the groups and causes of the pods, services and namespaces asked for.
-fn narrow(
-    common: &Common,
-    flags: &Flags,
-    read: &crate::answer::Read,
-    answer: &mut logs::LogReport,
-) -> anyhow::Result<()> {
-    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| source::log_target(read, name)).collect();
-    let targets = targets?;
-    let Groups::Alike(groups) = &mut answer.groups else { return Ok(()) };
-    if !targets.is_empty() {
-        groups.retain(|group| targets.iter().any(|target| target.takes_group(group)));
-        answer.causes.retain(|cause| targets.iter().any(|target| target.takes_cause(cause)));
-    }
-    groups.retain(|group| shows(common, group.pod.as_deref(), source::host_of_group(group)));
-    Ok(())
-}
-
 /// `-o ndjson`: each line as it is read.
 fn records(common: &Common, flags: &Flags, asked: Asked) -> anyhow::Result<Outcome> {
-    let out = Arc::new(Mutex::new((io::BufWriter::new(io::stdout()), None::<io::Error>)));
-    let sink = Arc::clone(&out);
-    let records: Records = Box::new(move |record| {
-        let Ok(mut sink) = sink.lock() else { return false };
-        let (out, failed) = &mut *sink;
-        if let Err(error) = writeln!(out, "{}", visible_json(record)) {
-            *failed = Some(error);
-        }
-        failed.is_none()
-    });
-    let (read, selection) = read(common, flags, asked, Some(records))?;
-    let mut out = out.lock().map_err(|_poisoned| anyhow::anyhow!("the records could not be written"))?;
-    let (out, failed) = &mut *out;
-    match failed.take() {
-        Some(error) => return Err(error.into()),
-        None => out.flush()?,
-    }
+    let out = out::Out::default();
+    let (read, selection) = read(common, flags, asked, Some(out.records()))?;
+    out.end()?;
+    tell_others(&read, &selection);
+    Ok(Outcome::Fine)
+}
+
+/// Says how many lines no record was written for.
+fn tell_others(read: &crate::answer::Read, selection: &Selection) {
     let left = read.logs.lines().other;
     if left > 0 && !selection.asked().other {
         message(&format!("lines that are none of an access log: {left} (--other shows them)"));
     }
-    Ok(Outcome::Fine)
 }

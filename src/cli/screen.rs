@@ -1,20 +1,23 @@
 //! The screen, on files or on the demo.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::{Common, Outcome, Refusal, message, source};
 use crate::answer::Read;
 use crate::app::source::{Given, Source};
 use crate::app::{LogLine, answering};
+use crate::bundle::Tails;
 use crate::demo::Traffic;
-use crate::logs::{PodName, SourceName};
+use crate::logs::{PodName, Recent, SourceName, Watch};
 use crate::runtime::{self, FollowLogs, LiveLines, Start, WasRead};
 use crate::settings;
 use crate::ui::Theme;
 
 /// Where the demo's traffic begins; any number would do, one is the same in every run.
 const SEED: u64 = 7;
+/// So much of logs that grow is taken up at once.
+const AT_ONCE: usize = 1024 * 1024;
 
 pub(super) fn run(common: &Common) -> anyhow::Result<Outcome> {
     let paths = common.filename.clone();
@@ -52,11 +55,19 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
     }
     let theme = Theme::new(settings::colour_depth(common.color), settings::shows_unicode());
     let flags = common.clone();
+    let tails: Arc<Mutex<Option<Tails>>> = Arc::default();
+    let live = live.unwrap_or_else(|| growing(Arc::clone(&tails)));
     let read = move || {
-        let bundle = source::bundle(&flags)?;
+        let recent = Arc::new(Recent::default());
+        let watch: Arc<dyn Watch> = Arc::<Recent>::clone(&recent);
+        let (bundle, growing) = source::bundle_with_tails(&flags, &watch)?;
+        if let Ok(mut tails) = tails.lock() {
+            *tails = Some(growing);
+        }
         let (settings, mut messages) = source::settings();
         messages.extend(source::messages(&bundle));
-        Ok(WasRead { read: source::prepare(&flags, &settings, bundle), messages })
+        let read = Read { recent, ..source::prepare(&flags, &settings, bundle) };
+        Ok(WasRead { read, messages })
     };
     // The screen shows one namespace or all; of several it shows all.
     let namespace = if let [one] = common.namespace.as_slice() { Some(one.clone()) } else { None };
@@ -65,13 +76,24 @@ fn start(common: &Common, source: Source, live: Option<FollowLogs>) -> anyhow::R
         source,
         theme,
         read: Box::new(read),
-        live,
+        live: Some(live),
         answer: Arc::new(answering::answer),
     })?;
     for text in messages {
         message(&text);
     }
     Ok(Outcome::Fine)
+}
+
+/// The logs that were read, and what is added to them.
+fn growing(tails: Arc<Mutex<Option<Tails>>>) -> FollowLogs {
+    Box::new(move |_| {
+        let mut tails = tails.lock().ok().and_then(|mut tails| tails.take()).unwrap_or_default();
+        Box::new(move |_| {
+            let line = |(source, number, text)| LogLine { source, number, text };
+            tails.lines(AT_ONCE).into_iter().map(line).collect()
+        })
+    })
 }
 
 /// The demo's traffic as followed logs, one for each pod.

@@ -1,5 +1,6 @@
 //! Where the mesh comes from: what the flags name, read and ready to be asked.
 
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use clap::Args;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
-use crate::bundle::{self, Bundle, Error, Path, Problem, Request};
+use crate::bundle::{self, Bundle, Error, Followed, Path, Problem, Request, Stream, Tails};
 use crate::demo;
 use crate::logs::{LogFormat, PodName, Strictness, Watch};
 use crate::model::Kind;
@@ -40,7 +41,7 @@ pub(super) fn settings() -> (Settings, Vec<String>) {
             let told = mistakes.iter().map(|mistake| format!("{}:{mistake}", path.display()));
             (settings, told.collect())
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (Settings::default(), Vec::new()),
         Err(error) => (Settings::default(), vec![format!("{}: {error}", path.display())]),
     }
 }
@@ -113,6 +114,51 @@ pub(super) fn read_watched(
     }
     read.logs = Arc::new(bundle.logs);
     Ok(read)
+}
+
+/// Reads the objects, and begins to follow the logs.
+pub(super) fn follow(
+    common: &Common,
+    watch: impl FnOnce(&Read) -> anyhow::Result<Option<Arc<dyn Watch>>>,
+) -> anyhow::Result<Following> {
+    let request = request(common)?;
+    let objects = bundle::objects_to_follow(&request, given_format(common)?).map_err(refused)?;
+    let (settings, mistakes) = settings();
+    let read = prepare(common, &settings, objects.bundle().clone());
+    let watch = watch(&read)?;
+    let (followed, stream) = objects.follow(watch.as_ref()).map_err(refused)?;
+    Ok(Following { read, followed, stream, messages: mistakes })
+}
+
+/// Reads what the flags name, and keeps its logs to be followed and watched.
+pub(super) fn bundle_with_tails(common: &Common, watch: &Arc<dyn Watch>) -> anyhow::Result<(Bundle, Tails)> {
+    let request = request(common)?;
+    let objects = bundle::objects(&request, given_format(common)?).map_err(refused)?;
+    let (mut followed, stream) = objects.follow(Some(watch)).map_err(refused)?;
+    if let Some(mut stream) = stream {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => followed.add(buffer.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(anyhow::Error::new(error).context("cannot read standard input")),
+            }
+        }
+    }
+    while followed.look(usize::MAX).more {}
+    followed.end();
+    followed.bundle.logs.set_watch(Some(Arc::clone(watch)));
+    Ok((followed.bundle, followed.tails))
+}
+
+/// What is followed, and the mesh whose logs those are.
+pub(super) struct Following {
+    pub(super) read: Read,
+    pub(super) followed: Followed,
+    pub(super) stream: Option<Stream>,
+    /// What is to be said of the settings.
+    pub(super) messages: Vec<String>,
 }
 
 fn request(common: &Common) -> anyhow::Result<Request> {
@@ -270,12 +316,6 @@ fn is_service(read: &Read, name: &str) -> bool {
         || name.ends_with(".svc.cluster.local")
 }
 
-/// The host that a group's lines go to.
-pub(super) fn host_of_group(group: &crate::answer::logs::Group) -> Option<&str> {
-    let of_cluster = || group.upstream_cluster.as_deref()?.split('|').nth(3).filter(|host| !host.is_empty());
-    of_cluster().or_else(|| group.ztunnel.as_ref()?.service.as_deref())
-}
-
 /// What `logs` is limited to.
 pub(super) enum LogTarget {
     /// Lines of pods (`namespace/name` each).
@@ -301,30 +341,12 @@ pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
 }
 
 impl LogTarget {
-    pub(super) fn takes_group(&self, group: &crate::answer::logs::Group) -> bool {
-        self.takes(group.pod.as_deref(), host_of_group(group))
-    }
-
     /// Whether lines of that pod that go to that host are meant.
     pub(super) fn takes(&self, pod: Option<&str>, towards: Option<&str>) -> bool {
         let of = |pods: &[String]| pod.is_some_and(|pod| pods.iter().any(|known| known == pod));
         match self {
             Self::Pods(pods) => of(pods),
             Self::Service(host, pods) => towards == Some(host) || of(pods),
-        }
-    }
-
-    pub(super) fn takes_cause(&self, cause: &crate::answer::logs::Cause) -> bool {
-        match self {
-            Self::Pods(pods) => {
-                let path = cause
-                    .client
-                    .pod
-                    .as_ref()
-                    .map(|pod| format!("{}/{pod}", cause.client.namespace.clone().unwrap_or_default()));
-                path.is_some_and(|path| pods.contains(&path))
-            }
-            Self::Service(host, _) => cause.host.as_ref() == Some(host),
         }
     }
 }

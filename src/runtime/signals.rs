@@ -48,3 +48,16 @@ impl Signals {
         }
     }
 }
+
+/// Waits until the user or the system ends the program.
+///
+/// # Errors
+///
+/// When signals cannot be waited for.
+pub fn wait_for_end() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        Signals::new()?.recv().await;
+        Ok(())
+    })
+}

@@ -1,6 +1,7 @@
 //! The screens: how the body of each is drawn.
 
 pub mod findings;
+pub mod log;
 pub mod rules;
 pub mod tls;
 
@@ -17,6 +18,7 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
         Screen::Findings(screen) => findings::draw(app, screen, area, pen),
         Screen::Tls(screen) => tls::draw(app, screen, area, pen),
         Screen::Rules(screen) => rules::draw(app, screen, area, pen),
+        Screen::Log(screen) => log::draw(app, screen, area, pen),
         page @ (Screen::Why(_)
         | Screen::Object(_)
         | Screen::Explain(_)

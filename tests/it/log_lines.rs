@@ -239,3 +239,24 @@ fn ztunnels_records_have_its_own_names() {
     let by = report(&folder, &["--group-by", "src.workload,level"]);
     assert_eq!(by["groups"][0]["by"], json!({"src.workload": "legacy", "level": "error"}));
 }
+
+/// However lines are narrowed, they are taken one by one: a query that takes all changes nothing.
+#[test]
+fn pods_services_and_namespaces_take_lines_with_and_without_a_query() {
+    let folder = fixture("mtls/mode-missing-both-logs");
+    for narrowed in [
+        vec!["-n", "web"],
+        vec!["-n", "bookinfo"],
+        vec!["productpage.bookinfo"],
+        vec!["deploy/traffic-generator.web"],
+    ] {
+        let run = |more: &[&str]| {
+            let arguments = [&["logs", "-o", "json", "-f", "."], narrowed.as_slice(), more].concat();
+            meshscope(&folder, &arguments).json()
+        };
+        let answer = run(&[]);
+        assert_eq!(answer, run(&["--where", "code>=0"]), "{narrowed:?}");
+        assert_eq!(answer["causes"][0]["cause"], "plaintext-to-strict", "{narrowed:?}");
+        assert!(answer["lines"]["selected"].as_u64().unwrap() >= 8, "{narrowed:?}");
+    }
+}

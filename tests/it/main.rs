@@ -10,12 +10,15 @@
 
 mod ambient;
 mod answer_key;
+mod archives;
 mod bad_input;
 mod cases;
 mod causes;
 mod ci_formats;
 mod counters;
 mod flags;
+#[cfg(unix)]
+mod follow;
 mod incremental;
 mod interception;
 mod joined;

@@ -6,11 +6,14 @@
     reason = "a test says what is wrong by failing; what is around a test function counts as a test too"
 )]
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
 use meshscope::answer::Read;
 use meshscope::app::source::{Given, Source};
 use meshscope::app::{App, Effect, Key, Msg, answering, update::update};
 use meshscope::bundle::{self, Path, Request};
+use meshscope::logs::{Recent, Watch};
 use meshscope::resolve::Options;
 use meshscope::ui::{self, Colours, Theme};
 use ratatui::Terminal;
@@ -129,6 +132,44 @@ fn key(name: &str) -> Key {
 fn findings() {
     assert_snapshot!(Session::demo(80, 24).text());
     assert_snapshot!(Session::demo(120, 40).text());
+}
+
+/// The demo, its last lines kept as the program keeps them.
+fn with_lines(width: u16, height: u16) -> Session {
+    let request = Request { paths: meshscope::demo::paths(), logs: Vec::new() };
+    let recent = Arc::new(Recent::default());
+    let watch: Arc<dyn Watch> = Arc::<Recent>::clone(&recent);
+    let bundle = bundle::objects(&request, None).and_then(|objects| objects.logs(Some(&watch))).unwrap();
+    let read = Read::new(&bundle.snapshot, bundle.logs, &[], &Options::default());
+    let mut session = Session::starting(width, height);
+    session.tell(Msg::SourceRead(Box::new(Read { recent, ..read })));
+    session
+}
+
+#[test]
+fn log() {
+    assert_snapshot!(with_lines(80, 24).press("l").text());
+    assert_snapshot!(with_lines(160, 24).press(":log<enter>/code>=500 and host~productpage<enter>").text());
+    // A mistake is shown with its place, and changes nothing.
+    let mut session = with_lines(80, 24);
+    let before = session.press("l").text().lines().skip(3).take(15).collect::<Vec<_>>().join("\n");
+    session.press("/code>=500 and flagz");
+    let text = session.text();
+    assert!(text.contains("at 15: "), "{text}");
+    assert!(text.contains(before.lines().nth(1).unwrap_or_default()), "{text}");
+    // A query that takes nothing says so; esc takes it away.
+    session.press("<esc>/code=404<enter>");
+    assert!(session.text().contains("the query takes none of"), "{}", session.text());
+    assert!(session.press("<esc>").text().contains(&before), "{}", session.text());
+    assert!(
+        session.press("/line=7 and file~traffic<enter>").text().contains("log(all)[1]"),
+        "{}",
+        session.text()
+    );
+    session.press("<esc>");
+    // A line leads to its pair, and says what it means.
+    assert!(session.press("<enter>").text().contains(" why "), "{}", session.text());
+    assert!(session.press("<esc>x").text().contains("explain"), "{}", session.text());
 }
 
 #[test]

@@ -18,8 +18,26 @@ use crate::resolve::Mesh;
 /// Whether lines of that pod (`namespace/name`) that go to that host are wanted.
 pub type Takes = Box<dyn Fn(Option<&str>, Option<&str>) -> bool + Send + Sync>;
 
-/// Takes a record, and says whether more are wanted.
-pub type Records = Box<dyn FnMut(&str) -> bool + Send>;
+/// Takes what is written while lines are read, and says whether more is wanted.
+pub type Records = Box<dyn FnMut(Shown<'_>) -> bool + Send>;
+
+/// What is written while lines are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown<'s> {
+    /// A line as a record (`-o ndjson`).
+    Record(&'s str),
+    /// A line as it was written.
+    Line {
+        /// The pod that wrote it.
+        pod: Option<&'s str>,
+        /// The file in which it stands.
+        file: &'s str,
+        /// The line.
+        raw: &'s [u8],
+    },
+    /// All that was read so far was handed on, and more is waited for.
+    Waiting,
+}
 
 /// Lines that are none of an access log are kept up to this number, and up to so many bytes each.
 const OTHERS: usize = 1000;
@@ -81,6 +99,8 @@ pub(super) struct State {
     pub(super) without_time: u64,
     pub(super) others: Vec<OtherLine>,
     records: Option<Records>,
+    /// Whether lines are handed on as they were written, and kept in groups besides.
+    shows_lines: bool,
     stopped: bool,
     text: String,
 }
@@ -98,6 +118,13 @@ impl Selection {
         let by = (!asked.group_by.is_empty()).then(|| ByFields::new(asked.group_by.clone(), limits));
         let state = State { chosen: Aggregate::with_limits(limits), by, records, ..State::default() };
         Self { mesh, asked, state: Mutex::new(state) }
+    }
+
+    /// A selection that keeps lines in groups and hands on each as it was written.
+    pub fn showing_lines(mesh: Arc<Mesh>, asked: Asked, lines: Records) -> Self {
+        let selection = Self::new(mesh, asked, Some(lines));
+        selection.state().shows_lines = true;
+        selection
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -148,7 +175,14 @@ impl State {
     /// Hands on the record in `text`.
     fn hand_on(&mut self) {
         if let Some(records) = &mut self.records {
-            self.stopped |= !records(&self.text);
+            self.stopped |= !records(Shown::Record(&self.text));
+        }
+    }
+
+    /// Hands on the line as it was written.
+    fn hand_on_raw(&mut self, pod: Option<&str>, file: &str) {
+        if let Some(records) = &mut self.records {
+            self.stopped |= !records(Shown::Line { pod, file, raw: &self.raw });
         }
     }
 
@@ -195,7 +229,7 @@ impl Watch for Selection {
             state.source_pod = pod.and_then(|pod| self.pod_path(&pod));
         }
         state.number = number;
-        if self.asked.raw || self.asked.other {
+        if self.asked.raw || self.asked.other || state.shows_lines {
             state.raw.clear();
             state.raw.extend_from_slice(bytes.trim_ascii_end());
         }
@@ -212,7 +246,10 @@ impl Watch for Selection {
             return;
         }
         state.selected += 1;
-        if state.records.is_none() {
+        if state.shows_lines {
+            state.hand_on_raw(pod.as_deref(), &file);
+        }
+        if state.records.is_none() || state.shows_lines {
             return state.count(&seen, of, group);
         }
         let mut text = std::mem::take(&mut state.text);
@@ -231,7 +268,10 @@ impl Watch for Selection {
             return;
         }
         let file = state.source.as_ref().map(|source| Arc::clone(&source.file)).unwrap_or_default();
-        if state.records.is_some() {
+        if state.shows_lines {
+            let pod = state.source_pod.clone();
+            state.hand_on_raw(pod.as_deref(), &file);
+        } else if state.records.is_some() {
             let mut text = std::mem::take(&mut state.text);
             text.clear();
             write_other(&mut text, state.source_pod.as_deref(), &file, state.number, &state.raw);
@@ -246,7 +286,12 @@ impl Watch for Selection {
     }
 
     fn goes_on(&self) -> bool {
-        !self.state().stopped
+        let mut state = self.state();
+        if let Some(records) = &mut state.records {
+            let wanted = records(Shown::Waiting);
+            state.stopped |= !wanted;
+        }
+        !state.stopped
     }
 }
 
@@ -264,9 +309,9 @@ mod tests {
         let mesh = Mesh::new(&Snapshot::default(), &Options::default());
         let count = Arc::new(Mutex::new(0));
         let counter = Arc::clone(&count);
-        let records: Records = Box::new(move |_| {
+        let records: Records = Box::new(move |shown| {
             let mut count = counter.lock().unwrap();
-            *count += 1;
+            *count += usize::from(shown != Shown::Waiting);
             *count < wanted
         });
         let selection = Arc::new(Selection::new(mesh, asked, Some(records)));

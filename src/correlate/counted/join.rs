@@ -164,9 +164,9 @@ fn takes(lines: &mut Cause, counter: &Cause) -> bool {
     let can_be = |label: Label| lines.alternatives.contains(&label.word());
     // The configuration leaves plaintext out where it makes a pair sound; a proxy that counted it knows better what is
     // in force, and a refused certificate leaves the same lines.
-    let is_counted_plaintext = counter.label == Label::PlaintextToStrict && can_be(Label::ClientCertUntrusted);
-    let is_open =
-        lines.confidence == Confidence::Possible && (can_be(counter.label) || is_counted_plaintext);
+    let is_counted_plaintext =
+        counter.label == Label::PlaintextToStrict && can_be(Label::ClientCertUntrusted);
+    let is_open = lines.confidence == Confidence::Possible && (can_be(counter.label) || is_counted_plaintext);
     if is_open && counter.confidence > Confidence::Possible {
         lines.label = counter.label;
         lines.confidence = Confidence::Likely;

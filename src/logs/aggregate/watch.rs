@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::table::Key;
-use super::{Aggregate, GroupIndex, PodOf, SourceId, SourceName, view};
+use super::{Aggregate, GroupIndex, Limits, PodOf, SourceId, SourceName, view};
 use crate::logs::access_line::AccessLine;
 use crate::logs::fields::AnyLine;
 
@@ -28,6 +28,12 @@ impl Aggregate {
     /// Has every line of now on looked at, or none any more.
     pub fn set_watch(&mut self, watch: Option<Arc<dyn Watch>>) {
         self.watch = watch;
+    }
+
+    /// Another one that reads lines as this one does, and has read none.
+    #[must_use]
+    pub fn empty_like(&self, limits: Limits) -> Self {
+        Self { custom: Arc::clone(&self.custom), pods: self.pods.clone(), ..Self::with_limits(limits) }
     }
 
     #[cold]
