@@ -28,7 +28,8 @@ pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{
     Aggregate, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex, JoinKind, Joined, Limits,
-    LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch, ZtunnelGroup, ZtunnelKey,
+    LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Through, Watch, ZtunnelGroup, ZtunnelKey,
+    ZtunnelLink,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};

@@ -237,7 +237,7 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
         report.groups = Groups::Alike(groups_of(&locator, &state.chosen));
         report.other_groups = state.chosen.other_groups();
     }
-    let is_taken = |group: &logs::GroupIndex| state.taken.get(group.number()).is_some_and(|taken| *taken > 0);
+    let is_taken = |group: &logs::GroupIndex| state.taken.contains_key(group);
     let taken = causes.iter().filter(|cause| cause.groups.iter().any(is_taken));
     report.causes = taken.map(|cause| cause_of(&locator, cause)).collect();
     let other = |line: &selection::OtherLine| OtherLine {
@@ -318,12 +318,20 @@ pub(super) fn group_of(locator: &Locator<'_>, group: &logs::Group) -> Group {
 
 /// A cause as it is reported.
 pub(super) fn cause_of(locator: &Locator<'_>, cause: &correlate::Cause) -> Cause {
-    let unknown = WorkloadRef { namespace: None, name: None, kind: None, pod: None };
+    let unknown = || match &cause.place.client_pod {
+        Some(pod) => WorkloadRef {
+            namespace: Some(pod.namespace.to_string()),
+            name: None,
+            kind: None,
+            pod: Some(pod.name.to_string()),
+        },
+        None => WorkloadRef { namespace: None, name: None, kind: None, pod: None },
+    };
     Cause {
         cause: cause.label.word().to_owned(),
         confidence: cause.confidence.word().to_owned(),
         count: cause.count,
-        client: locator.workload(cause.place.client).map_or(unknown, WorkloadRef::pod),
+        client: locator.workload(cause.place.client).map_or_else(unknown, WorkloadRef::pod),
         host: cause.place.host.as_deref().map(str::to_owned),
         port: cause.place.port,
         evidence: cause.evidence.iter().map(LogLines::from).collect(),

@@ -11,7 +11,7 @@ use super::locate::{Located, Locator};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::LogEvidence;
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, PodName, Reporter, Sample, UpstreamCluster,
     format_time,
 };
 use crate::model::pod::ProxyKind;
@@ -25,6 +25,7 @@ mod pattern;
 mod reset;
 mod server;
 mod sign;
+mod ztunnel;
 
 pub use denied::Denial;
 pub use label::{Family, Label};
@@ -69,13 +70,12 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         elsewhere: Elsewhere::new(&groups),
     };
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
-    for group in groups.iter().filter(|group| asked.is_told(group)) {
-        for cause in asked.causes(group) {
-            let key = key_of(&cause);
-            match found.get_mut(&key) {
-                Some(known) => known.absorb(cause),
-                None => drop(found.insert(key, cause)),
-            }
+    let told = groups.iter().filter(|group| asked.is_told(group));
+    for cause in told.flat_map(|group| asked.causes(group)).chain(ztunnel::causes(locator, logs)) {
+        let key = key_of(&cause);
+        match found.get_mut(&key) {
+            Some(known) => known.absorb(cause),
+            None => drop(found.insert(key, cause)),
         }
     }
     let mut causes: Vec<_> = found.into_values().collect();
@@ -92,6 +92,7 @@ type Key = (
     Option<u16>,
     Vec<&'static str>,
     Option<Denial>,
+    [Option<PodName>; 2],
 );
 
 fn key_of(cause: &Cause) -> Key {
@@ -106,6 +107,7 @@ fn key_of(cause: &Cause) -> Key {
         place.port,
         cause.alternatives.clone(),
         cause.denial.clone(),
+        [place.client_pod.clone(), place.server_pod.clone()],
     )
 }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::logs::{Direction, Group, PodOf, Reporter, UpstreamCluster};
+use crate::logs::{Direction, Group, PodName, PodOf, Reporter, UpstreamCluster};
 use crate::model::Text;
 use crate::resolve::{Mesh, Service, Workload};
+
+mod ztunnel;
 
 /// What is known of a group's place in the mesh.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,10 @@ pub struct Located {
     pub direct: Option<(Text, u16)>,
     /// The address and port at which the server refused the connection.
     pub refused_at: Option<(Text, u16)>,
+    /// The client's pod as the lines name it, where it is not among the objects.
+    pub client_pod: Option<PodName>,
+    /// The same for the server's, where no service is known either.
+    pub server_pod: Option<PodName>,
 }
 
 /// Finds the place of groups.

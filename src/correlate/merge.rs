@@ -10,7 +10,6 @@ use super::passthrough;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::{Aggregate, format_time};
-use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::server_mtls::Demand;
@@ -224,9 +223,11 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
     let proved = match cause.label.family() {
         // Lines alone, against a sound configuration, make no finding about modes.
         Family::Mode => cause.server_proof && cause.confidence == Confidence::Certain,
-        Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {
-            cause.confidence > Confidence::Possible
-        }
+        Family::Certificate
+        | Family::Closed
+        | Family::Unreachable
+        | Family::Limited
+        | Family::ControlPlane => cause.confidence > Confidence::Possible,
         // That it was denied is sure even where it is not why.
         Family::Denied | Family::Harmless | Family::Open => true,
     };
@@ -244,15 +245,21 @@ fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
     };
     // A port that is not known is judged as any other: by the mode of the workload (MT-2.3).
     let by_pair = || mesh.pair(client, cause.place.host.as_deref()?, cause.place.port?, None);
-    let strict = || mesh.policies.on_port(&server.namespace, &server.labels, 0).mode == MtlsMode::Strict;
+    let at = cause.place.refused_at.as_ref().filter(|_| server.proxy == ProxyKind::Ztunnel);
+    let strict = || passthrough::is_strict(mesh, server, at.map_or(0, |(_, port)| *port));
     cause.server_proof
         && client.proxy == ProxyKind::None
-        && server.proxy == ProxyKind::Sidecar
+        && matches!(server.proxy, ProxyKind::Sidecar | ProxyKind::Ztunnel)
         && by_pair().map_or_else(strict, |pair| pair.status == Status::Conflict)
 }
 
-/// What lines are about, where no such object was read: the service that their host names, or the host itself.
+/// What lines are about, where no such object was read: the service that their host names, or the host itself; where
+/// there is none, the pod.
 fn not_read(cause: &Cause) -> ObjectId {
+    let pod = cause.place.server_pod.as_ref().or(cause.place.client_pod.as_ref());
+    if let Some(pod) = pod.filter(|_| cause.place.host.is_none()) {
+        return ObjectId::new(Kind::Pod, Arc::clone(&pod.namespace), Arc::clone(&pod.name));
+    }
     let Some(host) = &cause.place.host else {
         return ObjectId::new(Kind::Unrelated("Host".into()), "", "unknown");
     };

@@ -17,6 +17,7 @@ use super::upstream_cluster::{Reporter, reporter_of};
 
 mod by_fields;
 mod evidence;
+mod nearby;
 mod quantiles;
 mod table;
 mod unlike;
@@ -29,7 +30,7 @@ pub use evidence::JoinKind;
 pub use quantiles::Durations;
 pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
 pub use watch::Watch;
-pub use ztunnel_groups::{End, ZtunnelGroup, ZtunnelKey};
+pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
 use evidence::{Counted, Joins};
 use table::{Fixed, Key, PodKind, Table};
@@ -365,13 +366,14 @@ impl Aggregate {
 
     /// Lines and links that did not fit into the limits of the joins: evidence that may be missing.
     pub fn joins_dropped(&self) -> u64 {
-        self.joins.dropped
+        self.joins.dropped + self.ztunnel.dropped
     }
 
     /// Forgets lines that began before that time (microseconds since the epoch) and still wait for the other side.
     /// A reader that follows logs calls it now and then, so that old lines do not keep the place of new ones.
     pub fn forget_joins_before(&mut self, micros: i64) {
         self.joins.forget_before(micros);
+        self.ztunnel.forget_before(micros);
     }
 }
 

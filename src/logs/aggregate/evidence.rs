@@ -52,7 +52,7 @@ pub(super) struct StoredLink {
 }
 
 /// A group seldom has lines of more than a few others on the other side; more links than this are not kept.
-const LINKS: usize = 16;
+pub(super) const LINKS: usize = 16;
 
 /// Lines that wait for the other side.
 #[derive(Debug, Clone, Default)]

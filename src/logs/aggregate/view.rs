@@ -7,14 +7,14 @@ use crate::logs::access_line::Sni;
 use crate::logs::response_flags::FlagSet;
 use crate::logs::upstream_cluster::Reporter;
 
-/// The number of a group in its [`super::Aggregate`]; it never changes.
+/// The number of a group in its [`super::Aggregate`]; it never changes, and ztunnel's groups have numbers of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupIndex(pub(super) u32);
 
 impl GroupIndex {
-    /// The number, from 0.
-    pub fn number(self) -> usize {
-        self.0 as usize
+    /// That of a group of ztunnel's lines, at that place.
+    pub(super) fn of_ztunnel(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX) | 1 << 31)
     }
 }
 

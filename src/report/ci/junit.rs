@@ -125,7 +125,8 @@ fn ground(code: Code) -> Ground {
         | Code::UpstreamClosesConnections
         | Code::OverflowOrLimit
         | Code::RequestsDenied
-        | Code::EvidenceIncomplete => Ground::Lines,
+        | Code::EvidenceIncomplete
+        | Code::ControlPlaneTrouble => Ground::Lines,
         Code::UpstreamUnreachable
         | Code::PlaintextToStrict
         | Code::MtlsToPlaintext
