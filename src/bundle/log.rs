@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::input::Input;
 use super::{BLOCK, Bundle, Problem};
-use crate::logs::{Formats, PodName, SourceName, Watch, is_access_line, is_of_other_layout, parse_ztunnel};
+use crate::logs::{
+    Formats, PodName, SourceName, Watch, is_access_line, is_of_other_layout, parse_message, parse_ztunnel,
+};
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
 /// A line longer than this is read up to here and its rest skipped: no proxy writes one.
@@ -28,6 +30,7 @@ pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
             || is_access_line(line)
             || is_of_other_layout(line)
             || parse_ztunnel(line).is_some()
+            || parse_message(line).is_some()
             || formats.take(line);
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
@@ -53,6 +56,7 @@ pub(super) fn read_log(
     let pod = pod.or_else(|| pod_of_path(&file, &bundle.snapshot));
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
+    let messages = logs.message_count();
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let mut before_last = before;
     let text = Watched { text: input.text, watch: watch.cloned() };
@@ -62,7 +66,8 @@ pub(super) fn read_log(
     });
     let parsed = logs.lines().parsed;
     let any = parsed > before;
-    let other = logs.unread(source) > 0;
+    // A log of messages alone tells something, too.
+    let other = logs.unread(source) > 0 || logs.message_count() > messages;
     match read {
         // A last line without its end that is whole all the same is one that is still to be ended.
         Ok(Some(number)) if any && parsed == before_last => logs.add_cut(source, number),

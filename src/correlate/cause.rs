@@ -21,6 +21,7 @@ use crate::resolve::PairTls;
 mod client;
 mod denied;
 mod label;
+mod messages;
 mod pattern;
 mod reset;
 mod server;
@@ -57,7 +58,7 @@ pub struct Cause {
     pub last: Option<i64>,
 }
 
-/// The causes of everything that failed, most lines first.
+/// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let groups: Vec<_> = logs.groups().collect();
     let by_index: FxHashMap<GroupIndex, &Group> = groups.iter().map(|group| (group.index, group)).collect();
@@ -80,6 +81,8 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     }
     let mut causes: Vec<_> = found.into_values().collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    // What failed comes before what proxies say of themselves, however often they say it.
+    causes.extend(messages::causes(locator, logs));
     causes
 }
 

@@ -33,6 +33,8 @@ pub struct Located {
     pub client_pod: Option<PodName>,
     /// The same for the server's, where no service is known either.
     pub server_pod: Option<PodName>,
+    /// The file that the lines are about, where they are about no pod that is known.
+    pub log: Option<Text>,
 }
 
 /// Finds the place of groups.
@@ -165,7 +167,8 @@ impl<'a> Locator<'a> {
         self.workload_of(&group.pod)
     }
 
-    fn workload_of(&self, pod: &PodOf) -> Option<usize> {
+    /// The workload of a pod, by its index.
+    pub fn workload_of(&self, pod: &PodOf) -> Option<usize> {
         match pod {
             PodOf::Named(pod) => self.mesh.workloads.by_pod(&pod.namespace, &pod.name),
             PodOf::Address(address) => self.mesh.workloads.by_address(address),

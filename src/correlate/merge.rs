@@ -254,8 +254,11 @@ fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
 }
 
 /// What lines are about, where no such object was read: the service that their host names, or the host itself; where
-/// there is none, the pod.
+/// there is none, the pod, or the file that tells of one nobody knows.
 fn not_read(cause: &Cause) -> ObjectId {
+    if let Some(log) = &cause.place.log {
+        return ObjectId::new(Kind::Unrelated("Log".into()), "", Arc::clone(log));
+    }
     let pod = cause.place.server_pod.as_ref().or(cause.place.client_pod.as_ref());
     if let Some(pod) = pod.filter(|_| cause.place.host.is_none()) {
         return ObjectId::new(Kind::Pod, Arc::clone(&pod.namespace), Arc::clone(&pod.name));

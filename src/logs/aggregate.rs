@@ -17,6 +17,7 @@ use super::upstream_cluster::{Reporter, reporter_of};
 
 mod by_fields;
 mod evidence;
+mod messages;
 mod nearby;
 mod quantiles;
 mod table;
@@ -27,12 +28,14 @@ mod ztunnel_groups;
 
 pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
+pub use messages::{MessageGroup, MessageKind};
 pub use quantiles::Durations;
 pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
 use evidence::{Counted, Joins};
+use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
 
@@ -182,6 +185,7 @@ pub struct Aggregate {
     formats: [u64; Format::ALL.len()],
     groups: Table,
     ztunnel: ZtunnelGroups,
+    messages: Messages,
     other_groups: u64,
     duration_budget: usize,
     joins: Joins,
@@ -216,6 +220,7 @@ impl Aggregate {
             formats: [0; Format::ALL.len()],
             groups: Table::default(),
             ztunnel: ZtunnelGroups::default(),
+            messages: Messages::default(),
             other_groups: 0,
             duration_budget: limits.duration_bytes,
             joins: Joins::default(),

@@ -192,7 +192,7 @@ fn a_few_lines_of_each_scenario_of_ztunnel_tell_its_cause() {
     let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
     let table = table(&root, ["node1.log", "node2.log"], &labels);
     print(&table);
-    reached(&table, [("both", 40, 5, 6), ("client", 30, 3, 8), ("server", 23, 6, 2)]);
+    reached(&table, [("both", 44, 4, 3), ("client", 34, 2, 5), ("server", 24, 5, 2)]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn the_cause_of_each_recorded_scenario_of_ztunnel_is_found() {
         let files = [1, 2].map(|node| format!("node{node}.{layout}.log"));
         let table = table(&root, [&files[0], &files[1]], &labels);
         print(&table);
-        reached(&table, [("both", 61, 6, 9), ("client", 49, 4, 11), ("server", 40, 6, 6)]);
+        reached(&table, [("both", 66, 4, 6), ("client", 53, 3, 8), ("server", 42, 4, 6)]);
     }
 }
 

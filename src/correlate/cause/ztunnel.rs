@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::denied::Denial;
+use super::messages::Ends;
 use super::{Cause, Label};
 use crate::correlate::locate::{Located, Locator};
 use crate::correlate::passthrough::is_strict;
@@ -29,7 +30,7 @@ const OWN_PORTS: [u16; 3] = [15001, 15006, 15008];
 /// The causes of all groups that failed.
 pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let groups = logs.ztunnel_groups();
-    let asked = Asked { locator, logs, groups: &groups, beside: Beside::new(&groups) };
+    let asked = Asked { locator, logs, groups: &groups, beside: Beside::new(&groups), ends: Ends::new(logs) };
     groups.iter().flat_map(|group| asked.causes(group)).collect()
 }
 
@@ -68,6 +69,7 @@ struct Asked<'a> {
     logs: &'a Aggregate,
     groups: &'a [ZtunnelGroup],
     beside: Beside<'a>,
+    ends: Ends,
 }
 
 impl Asked<'_> {
@@ -160,6 +162,7 @@ impl Asked<'_> {
             // There were tunnels between the two: it is not that there never is a ztunnel.
             cause.confidence = Confidence::Possible;
         }
+        self.at_an_end(group, &mut cause);
         cause
     }
 
@@ -167,8 +170,17 @@ impl Asked<'_> {
         let cause = self.by_policy(group, error);
         let cause = cause.or_else(|| Some(self.by_sign(group, sign::of(sign::INBOUND, error)?)));
         let mut cause = cause.unwrap_or_else(|| self.unknown(group));
+        self.at_an_end(group, &mut cause);
         cause.server_proof = cause.label != Label::Unknown && cause.confidence == Confidence::Certain;
         cause
+    }
+
+    /// A side that is not there any more, for a moment or for good: its ztunnel may say why.
+    fn at_an_end(&self, group: &ZtunnelGroup, cause: &mut Cause) {
+        let labels = [Label::HboneUnreachable, Label::ZtunnelStopped, Label::PodRemoved, Label::Unknown];
+        if labels.contains(&cause.label) && cause.confidence != Confidence::Certain {
+            self.ends.decide(self.logs, group, cause);
+        }
     }
 
     /// What a policy refused (facts 3 to 6 and 14), for which the side does not count.

@@ -227,3 +227,27 @@ fn plaintext_to_a_strict_sidecar_takes_the_objects_and_an_answer_clears_it() {
     let permissive = STRICT.replace("mode: STRICT", "mode: PERMISSIVE");
     assert!(said(&permissive, &silent, "").0.is_empty());
 }
+
+#[test]
+fn ztunnels_own_word_decides_why_a_side_went_away() {
+    let refused = tunnel(2000, "outbound", (0, 0), "io error: Connection refused (os error 111)");
+    let at = |time: &str, rest: &str| format!("2026-03-02T09:00:{time}Z\tinfo\t{rest}\t\n");
+    let stops = |pod: &str| {
+        at("01.000", &format!("drain:proxy{{wl={pod}}}\tshutdown complete\tcomponent=\"inbound\""))
+    };
+    let sigterm = at("00.990", "signal::imp\treceived signal SIGTERM, starting shutdown");
+    let taken = at("00.990", "inpod::statemanager\tpod delete request, shutting down proxy\tuid=\"x\"");
+    for (servers, wanted) in [
+        (sigterm.clone() + &stops("shop/cart"), "1 ztunnel-stopped certain"),
+        (taken.clone() + &stops("shop/cart"), "1 pod-removed certain"),
+        // Another pod, no reason, or long before.
+        (taken + &stops("shop/old"), "1 hbone-unreachable likely or ztunnel-stopped"),
+        (stops("shop/cart"), "1 hbone-unreachable likely or ztunnel-stopped"),
+        (
+            (sigterm + &stops("shop/cart")).replace("T09:00", "T08:00"),
+            "1 hbone-unreachable likely or ztunnel-stopped",
+        ),
+    ] {
+        assert_eq!(causes_of(&refused, &servers), [format!("{wanted}, {HOST}")], "{servers}");
+    }
+}
