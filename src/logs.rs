@@ -29,13 +29,13 @@ pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::{Detector, Parsed, parse_text};
 pub use aggregate::{
     Aggregate, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex, JoinKind, Joined, Limits,
-    LineCounts, Link, MessageGroup, MessageKind, PodName, PodOf, Sample, SourceId, SourceName, Through,
-    Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
+    LineCounts, Link, MessageGroup, MessageKind, MessageLink, PodName, PodOf, Sample, SourceId, SourceName,
+    Through, Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
-pub use proxy_message::parse_message;
+pub use proxy_message::{TlsFault, parse_message};
 pub use query::{Mistake, Query, parse_millis};
 pub use reading::is_access_line;
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};

@@ -20,6 +20,7 @@ use crate::resolve::PairTls;
 
 mod client;
 mod denied;
+mod handshake;
 mod label;
 mod messages;
 mod pattern;

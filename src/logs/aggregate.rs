@@ -21,6 +21,7 @@ mod messages;
 mod nearby;
 mod quantiles;
 mod table;
+mod tls_messages;
 mod unlike;
 mod view;
 mod watch;
@@ -30,7 +31,7 @@ pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
 pub use messages::{MessageGroup, MessageKind};
 pub use quantiles::Durations;
-pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
+pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 

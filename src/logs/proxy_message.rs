@@ -30,6 +30,27 @@ pub enum Told {
     PodTaken,
     /// ztunnel has stopped to serve a pod.
     PodStopped,
+    /// Envoy tells why a TLS handshake failed (level debug); the subject is the other end.
+    Tls(TlsFault),
+}
+
+/// What Envoy says of a handshake. Either side writes these; which one it was, the other end tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TlsFault {
+    /// The peer sent no certificate: only servers ask for one.
+    NoCertificate,
+    /// Its own judgement: the peer's certificate is signed by nobody it knows.
+    NotTrusted,
+    /// Its own judgement: the peer's certificate has expired.
+    Expired,
+    /// Its own judgement: the peer's certificate is of an identity that it does not expect.
+    OtherIdentity,
+    /// The peer says that a certificate is required: only servers do.
+    AlertCertificateRequired,
+    /// The peer says that it does not know who signed ours.
+    AlertUnknownCa,
+    /// The peer says that ours has expired.
+    AlertExpired,
 }
 
 /// One message.
@@ -56,6 +77,10 @@ enum Subject {
     Rest(&'static str),
 }
 
+const TLS: &str = "remote address:";
+const VERIFY: &str = "CERTIFICATE_VERIFY_FAILED";
+const PEER: Subject = Subject::Word(TLS);
+
 /// Data facts 14, 15 and 20 of ztunnel; the others are texts of Envoy's config streams and of Istio's agent. A stream
 /// that is closed with another status than 14 is opened again as a matter of course.
 const ROWS: &[Row] = &[
@@ -77,6 +102,15 @@ const ROWS: &[Row] = &[
     (Told::ConfigRefused, &["xds::client", "sending response", "Nack"], Subject::Rest("error=")),
     (Told::ShutdownBegins, &["received signal SIGTERM, starting shutdown"], Subject::None),
     (Told::PodTaken, &["pod delete request, shutting down proxy"], Subject::None),
+    (Told::Tls(TlsFault::NoCertificate), &[TLS, "PEER_DID_NOT_RETURN_A_CERTIFICATE"], PEER),
+    (Told::Tls(TlsFault::AlertCertificateRequired), &[TLS, "ALERT_CERTIFICATE_REQUIRED"], PEER),
+    (Told::Tls(TlsFault::AlertUnknownCa), &[TLS, "ALERT_UNKNOWN_CA"], PEER),
+    (Told::Tls(TlsFault::AlertExpired), &[TLS, "ALERT_CERTIFICATE_EXPIRED"], PEER),
+    (Told::Tls(TlsFault::Expired), &[TLS, VERIFY, "certificate has expired"], PEER),
+    (Told::Tls(TlsFault::OtherIdentity), &[TLS, VERIFY, "SAN matcher"], PEER),
+    (Told::Tls(TlsFault::NotTrusted), &[TLS, VERIFY, "self signed certificate"], PEER),
+    (Told::Tls(TlsFault::NotTrusted), &[TLS, VERIFY, "self-signed certificate"], PEER),
+    (Told::Tls(TlsFault::NotTrusted), &[TLS, VERIFY, "unable to get"], PEER),
     (Told::PodStopped, &["drain", "shutdown complete", "wl="], Subject::Word("wl=")),
 ];
 
@@ -211,6 +245,13 @@ mod tests {
                 r#"{"level":"warning","time":"2026-11-23T02:21:45.003553Z","scope":"envoy config","msg":"StreamAggregatedResources gRPC config stream to xds-grpc closed: 14, connection error"}"#,
                 Told::ControlPlaneLost,
                 None,
+            ),
+            (
+                "2026-11-22T09:12:55Z\tdebug\tenvoy connection source/common/tls/ssl_socket.cc:322\t[Tags: \"ConnectionId\":\
+                 \"2\"] remote address:127.0.0.11:56432,TLS_error:|268435648:SSL routines:OPENSSL_internal:\
+                 PEER_DID_NOT_RETURN_A_CERTIFICATE:TLS_error_end\tthread=1",
+                Told::Tls(TlsFault::NoCertificate),
+                Some("127.0.0.11:56432"),
             ),
             (
                 "2026-11-23T02:21:46Z\twarning\tenvoy config\tgRPC config for type.googleapis.com/envoy.Listener rejected: \

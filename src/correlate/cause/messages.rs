@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Cause, Label};
+use super::{Cause, Label, handshake};
 use crate::correlate::locate::{Located, Locator};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::LogEvidence;
@@ -18,28 +18,37 @@ pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let messages = logs.messages();
     let by_source = BySource::new(&messages);
     let mut causes: Vec<Cause> = Vec::new();
-    let mut places: FxHashMap<(SourceId, Label), usize> = FxHashMap::default();
+    let mut places: FxHashMap<(SourceId, Label, Option<&str>), usize> = FxHashMap::default();
     for group in &messages {
         let Some((label, confidence, says)) = by_source.tells(group) else { continue };
         let about = group.subject.as_deref().map(|subject| format!(": {subject}")).unwrap_or_default();
         let lines = lines(logs, group, format!("{says}{about}"));
-        // Messages of one writer about many identities are one cause.
-        if let Some(known) = places.get(&(group.source, label)).and_then(|at| causes.get_mut(*at)) {
+        // Messages of one writer about many identities are one cause; those about several peers are not.
+        let peer = group.subject.as_deref().filter(|_| matches!(group.kind, MessageKind::Tls(_)));
+        if let Some(known) = places.get(&(group.source, label, peer)).and_then(|at| causes.get_mut(*at)) {
             known.count += group.count;
             known.last = known.last.max(group.last);
             known.confidence = known.confidence.max(confidence);
             known.evidence.push(lines);
             continue;
         }
-        places.insert((group.source, label), causes.len());
+        places.insert((group.source, label, peer), causes.len());
+        let mut place = place(locator, logs, group.source);
+        let mut other = None;
+        if let MessageKind::Tls(fault) = group.kind {
+            other = handshake::alone(fault).and_then(|(_, _, other)| other);
+            // Its own end is the server's, so far as it is known.
+            let peer = || locator.mesh().workloads.by_address(group.subject.as_deref()?);
+            (place.server, place.client) = (place.reporter, peer());
+        }
         causes.push(Cause {
             label,
             confidence,
             count: group.count,
-            place: place(locator, logs, group.source),
+            place,
             evidence: vec![lines],
-            alternatives: Vec::new(),
-            server_proof: false,
+            alternatives: other.map(Label::word).into_iter().collect(),
+            server_proof: confidence == Confidence::Certain && label.is_mtls(),
             denial: None,
             groups: Vec::new(),
             last: group.last,
@@ -88,12 +97,18 @@ impl BySource {
                     if group.count >= SEVERAL { Confidence::Likely } else { Confidence::Possible };
                 Some((Label::CertificateNotDelivered, confidence, "the proxy got no certificate"))
             }
+            // Where lines are about it, they tell it; a try that was repeated has several messages a line.
+            MessageKind::Tls(fault) if group.joined == 0 => {
+                let (label, confidence, _) = handshake::alone(fault)?;
+                Some((label, confidence, handshake::says(fault)))
+            }
             MessageKind::ControlPlaneLost
             | MessageKind::ControlPlaneHeard
             | MessageKind::CertificateFailed
             | MessageKind::CertificateObtained
             | MessageKind::ZtunnelStopped
-            | MessageKind::PodRemoved => None,
+            | MessageKind::PodRemoved
+            | MessageKind::Tls(_) => None,
         }
     }
 }
@@ -162,7 +177,8 @@ impl Ends {
             | MessageKind::ControlPlaneHeard
             | MessageKind::ConfigRefused
             | MessageKind::CertificateFailed
-            | MessageKind::CertificateObtained => (Label::ZtunnelStopped, "the pod's ztunnel shut down"),
+            | MessageKind::CertificateObtained
+            | MessageKind::Tls(_) => (Label::ZtunnelStopped, "the pod's ztunnel shut down"),
         };
         let pod = end.subject.as_deref().unwrap_or_default();
         cause.label = label;

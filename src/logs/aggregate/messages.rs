@@ -2,8 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
+use super::evidence::key::Endpoint;
+use super::tls_messages::Handshake;
 use super::{Aggregate, FirstSamples, Sample, SourceId, TimeRange};
-use crate::logs::proxy_message::{ProxyMessage, Told, parse_message};
+use crate::logs::proxy_message::{ProxyMessage, TlsFault, Told, parse_message};
 use crate::logs::wrapping::peel;
 
 /// So many kinds of messages are kept apart; of further ones nothing is known.
@@ -29,6 +31,8 @@ pub enum MessageKind {
     ZtunnelStopped,
     /// The pod that is the subject was taken out of ztunnel.
     PodRemoved,
+    /// Why a TLS handshake with the address that is the subject failed.
+    Tls(TlsFault),
 }
 
 /// Messages alike.
@@ -48,6 +52,8 @@ pub struct MessageGroup {
     pub last: Option<i64>,
     /// Up to three of them.
     pub samples: Vec<Sample>,
+    /// How many of them are about a line of an access log.
+    pub joined: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,18 +73,23 @@ struct Stored {
 }
 
 impl Messages {
-    fn add(&mut self, source: SourceId, line: u64, message: ProxyMessage) {
+    /// Counts a message; its group's place, where it has one.
+    fn add(&mut self, source: SourceId, line: u64, mut message: ProxyMessage) -> Option<usize> {
         self.count += 1;
-        let Some(kind) = self.kind(source, &message) else { return };
+        let kind = self.kind(source, &message)?;
+        if let (MessageKind::Tls(_), Some(address)) = (kind, &mut message.subject) {
+            *address = String::from_utf8_lossy(super::without_port(address.as_bytes())).into_owned();
+        }
         let order = self.groups.len();
         let key = (source, kind, message.subject);
         if order >= MOST && !self.groups.contains_key(&key) {
-            return;
+            return None;
         }
         let group = self.groups.entry(key).or_insert_with(|| Stored { order, ..Stored::default() });
         group.count += 1;
         group.times.add(message.time);
         group.samples.add(Sample { source, line });
+        Some(group.order)
     }
 
     /// Why a pod's part of ztunnel ended stands in the messages before.
@@ -89,6 +100,7 @@ impl Messages {
             Told::ConfigRefused => MessageKind::ConfigRefused,
             Told::CertificateFailed => MessageKind::CertificateFailed,
             Told::CertificateObtained => MessageKind::CertificateObtained,
+            Told::Tls(fault) => MessageKind::Tls(fault),
             Told::ShutdownBegins => {
                 self.ends.insert(source, [message.time, None]);
                 return None;
@@ -125,7 +137,14 @@ impl Aggregate {
                 of = self.source_of(source, writer);
             }
         });
-        self.messages.add(of, line_no, message);
+        let (told, time) = (message.told, message.time);
+        let peer = message.subject.as_ref().and_then(|peer| Endpoint::parse(Some(peer.as_bytes())));
+        let group = self.messages.add(of, line_no, message);
+        if let (Told::Tls(fault), Some(peer), Some(time), Some(group)) = (told, peer, time, group) {
+            let sample = Sample { source: of, line: line_no };
+            let handshake = Handshake { fault, peer, time, group, sample };
+            self.joins.messages.add_message(handshake, &mut self.groups, &self.limits);
+        }
     }
 
     /// The messages of proxies that tell something, in the order in which their kinds were first seen.
@@ -142,6 +161,7 @@ impl Aggregate {
                     first: stored.times.first(),
                     last: stored.times.last(),
                     samples: stored.samples.to_vec(),
+                    joined: self.joins.messages.joined(stored.order),
                 }
             };
         groups.into_iter().map(group).collect()
