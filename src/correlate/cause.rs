@@ -123,6 +123,8 @@ impl Cause {
         self.groups.extend(other.groups);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
+                // A message that decides for both sides is one message.
+                Some(known) if *known == lines => {}
                 Some(known) => known.absorb(&lines),
                 None => self.evidence.push(lines),
             }

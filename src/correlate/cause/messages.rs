@@ -13,6 +13,9 @@ use crate::model::Origin;
 /// A single failure is what every start and every restart of the control plane leaves.
 const SEVERAL: u64 = 2;
 
+/// Messages about further things are counted and not shown.
+const SHOWN: usize = 8;
+
 /// The causes that messages tell by themselves, in the order of their first message.
 pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let messages = logs.messages();
@@ -29,7 +32,9 @@ pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
             known.count += group.count;
             known.last = known.last.max(group.last);
             known.confidence = known.confidence.max(confidence);
-            known.evidence.push(lines);
+            if known.evidence.len() < SHOWN {
+                known.evidence.push(lines);
+            }
             continue;
         }
         places.insert((group.source, label, peer), causes.len());

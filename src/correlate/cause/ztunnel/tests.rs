@@ -244,10 +244,18 @@ fn ztunnels_own_word_decides_why_a_side_went_away() {
         (taken + &stops("shop/old"), "1 hbone-unreachable likely or ztunnel-stopped"),
         (stops("shop/cart"), "1 hbone-unreachable likely or ztunnel-stopped"),
         (
-            (sigterm + &stops("shop/cart")).replace("T09:00", "T08:00"),
+            (sigterm.clone() + &stops("shop/cart")).replace("T09:00", "T08:00"),
             "1 hbone-unreachable likely or ztunnel-stopped",
         ),
     ] {
         assert_eq!(causes_of(&refused, &servers), [format!("{wanted}, {HOST}")], "{servers}");
     }
+    // One message decides for the lines of both sides, and is one.
+    let cut = tunnel(1000, "inbound", (9, 5), "while closing connection: receive: io error: broken pipe");
+    let bundle = read("", &refused, &(sigterm + &stops("shop/cart") + &cut));
+    let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+    let causes = causes(&Locator::new(&mesh), &bundle.logs);
+    assert_eq!((causes.len(), causes[0].count), (1, 2));
+    let counts: Vec<_> = causes[0].evidence.iter().map(|lines| lines.count).collect();
+    assert_eq!(counts, [1, 1, 1]);
 }
