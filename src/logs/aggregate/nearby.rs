@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Of so many lines within the window, the nearest that fits is taken.
 const LOOKED_AT: usize = 64;
@@ -20,11 +20,12 @@ pub(super) struct Nearby<K, V> {
     keys: FxHashMap<K, u32>,
     waiting: [BTreeMap<At, V>; 2],
     next: u64,
+    next_key: u32,
 }
 
 impl<K, V> Default for Nearby<K, V> {
     fn default() -> Self {
-        Self { keys: FxHashMap::default(), waiting: [BTreeMap::new(), BTreeMap::new()], next: 0 }
+        Self { keys: FxHashMap::default(), waiting: [BTreeMap::new(), BTreeMap::new()], next: 0, next_key: 0 }
     }
 }
 
@@ -70,11 +71,14 @@ impl<K: Hash + Eq, V: Clone> Nearby<K, V> {
                 return Met::Other(other);
             }
         }
-        if own.len() + others.len() >= limit || self.keys.len() >= limit {
+        if own.len() + others.len() >= limit || known.is_none() && self.keys.len() >= limit {
             return Met::Dropped;
         }
-        let fresh = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        let key = *self.keys.entry(key).or_insert(fresh);
+        let key = known.unwrap_or_else(|| {
+            self.next_key = self.next_key.wrapping_add(1);
+            self.keys.insert(key, self.next_key);
+            self.next_key
+        });
         own.insert((key, time, self.next), value);
         self.next += 1;
         Met::Waits
@@ -85,9 +89,8 @@ impl<K: Hash + Eq, V: Clone> Nearby<K, V> {
         for waiting in &mut self.waiting {
             waiting.retain(|(_, time, _), _| *time >= micros);
         }
-        if self.waiting.iter().all(BTreeMap::is_empty) {
-            self.keys.clear();
-        }
+        let used: FxHashSet<u32> = self.waiting.iter().flatten().map(|((key, _, _), _)| *key).collect();
+        self.keys.retain(|_, key| used.contains(key));
     }
 }
 
@@ -131,5 +134,17 @@ mod tests {
         nearby.forget_before(3);
         assert_eq!(nearby.meet((Side::Client, "a", 5), 1, LIMITS, any), Met::Waits);
         assert_eq!(nearby.meet((Side::Server, "a", 2), 1, LIMITS, any), Met::Other(1));
+    }
+
+    #[test]
+    fn whoever_follows_logs_never_runs_out_of_connections() {
+        let mut nearby = Nearby::default();
+        for connection in 0..100_i64 {
+            nearby.forget_before(connection * 10 - 20);
+            let met = nearby.meet((Side::Client, connection, connection * 10), 1_u32, LIMITS, any);
+            assert_eq!(met, Met::Waits, "{connection}");
+        }
+        assert_eq!(nearby.meet((Side::Server, 99, 990), 2, LIMITS, any), Met::Other(1));
+        assert_eq!(nearby.meet((Side::Server, 3, 30), 2, LIMITS, any), Met::Waits, "forgotten");
     }
 }
