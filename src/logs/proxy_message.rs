@@ -5,8 +5,9 @@
 //! as such.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use serde_json::{Map, Value};
 
 use super::time::parse_time;
@@ -120,12 +121,30 @@ const LONGEST: usize = 160;
 /// A message is looked at up to so many bytes.
 const LOOKED_AT: usize = 64 * 1024;
 
+/// What the rows' first texts are found with, and the rows that have each: most lines have none, and a finder that is made
+/// for each line takes longer than its look at it.
+static FINDERS: LazyLock<Vec<(Finder<'static>, Vec<Row>)>> = LazyLock::new(|| {
+    let mut finders: Vec<(Finder<'static>, Vec<Row>)> = Vec::new();
+    for row in ROWS {
+        let first = row.1.first().copied().unwrap_or_default().as_bytes();
+        match finders.iter_mut().find(|(finder, _)| finder.needle() == first) {
+            Some((_, rows)) => rows.push(*row),
+            None => finders.push((Finder::new(first), vec![*row])),
+        }
+    }
+    finders
+});
+
 /// Reads a message that is known. What stands in front of its time is passed over.
 pub fn parse_message(line: &[u8]) -> Option<ProxyMessage> {
     let line = line.get(..LOOKED_AT.min(line.len()))?;
     // Hardly a line has any of these: a look without reading it first. JSON writes fields in another way.
     let has = |part: &&str| part.ends_with('=') || memmem::find(line, part.as_bytes()).is_some();
-    let row = ROWS.iter().find(|(_, texts, _)| texts.iter().all(has))?;
+    let row = FINDERS
+        .iter()
+        .filter(|(first, _)| first.find(line).is_some())
+        .flat_map(|(_, rows)| rows)
+        .find(|(_, texts, _)| texts.iter().skip(1).all(has))?;
     let text = String::from_utf8_lossy(line);
     let (time, text) = headed(&text).or_else(|| json(&text))?;
     let (told, texts, subject) = row;

@@ -11,8 +11,9 @@ use super::evidence::{Counted, LINKS};
 use super::nearby::{Met, Nearby, Side};
 use super::table::Table;
 use super::{FirstSamples, Limits, Sample, TimeRange};
-use crate::logs::access_line::AccessLine;
+use crate::logs::access_line::{AccessLine, value};
 use crate::logs::proxy_message::TlsFault;
+use crate::logs::response_flags::FlagSet;
 
 /// How far a server's message and the end of a client's line may be apart, in microseconds: clocks differ.
 const BY_ENDS: i64 = 5_000_000;
@@ -60,6 +61,15 @@ pub(super) struct TlsMessages {
     joined: FxHashMap<usize, u64>,
 }
 
+/// Whether a line of a client may have failed over a handshake: it was closed without a reason, or the reason is the
+/// client's own judgement, which its messages repeat.
+fn may_be_of_handshake(line: &AccessLine<'_>) -> bool {
+    let closed = line.flags.contains(FlagSet::UC) || line.flags.contains(FlagSet::UF);
+    let reason = value(line.upstream_transport_failure_reason);
+    (closed || line.response_code == Some(0))
+        && reason.is_none_or(|reason| memchr::memmem::find(reason, b"VERIFY_FAILED").is_some())
+}
+
 impl TlsMessages {
     /// Takes up a line of a client that may have failed. Where no connection was made, there was no handshake either.
     pub(super) fn add_line(
@@ -69,10 +79,7 @@ impl TlsMessages {
         groups: &mut Table,
         limits: &Limits,
     ) {
-        let Some(start) = counted.time.filter(|_| !line.flags.is_empty() || line.response_code == Some(0))
-        else {
-            return;
-        };
+        let Some(start) = counted.time.filter(|_| may_be_of_handshake(line)) else { return };
         // The time of a line is that of its beginning; the handshake failed at its end.
         let millis = line.duration.and_then(|millis| i64::try_from(millis).ok()).unwrap_or(0);
         let time = start.saturating_add(millis.saturating_mul(1000));
