@@ -15,6 +15,7 @@ pub mod aggregate;
 pub mod fields;
 pub mod format;
 pub mod other_layouts;
+pub mod proxy_message;
 pub mod query;
 pub mod reading;
 pub mod recent;
@@ -29,12 +30,13 @@ pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::parse_text;
 pub use aggregate::{
     Aggregate, Block, BlockReader, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex,
-    JoinKind, Joined, Limits, LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch,
-    ZtunnelGroup, ZtunnelKey,
+    JoinKind, Joined, Limits, LineCounts, Link, MessageGroup, MessageKind, MessageLink, PodName, PodOf,
+    Sample, SourceId, SourceName, Through, Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
+pub use proxy_message::{TlsFault, parse_message};
 pub use query::{Mistake, Query, parse_millis};
 pub use reading::is_access_line;
 pub use recent::{Recent, RecentLine};

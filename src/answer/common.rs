@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::diagnose::finding::LogEvidence;
+use crate::logs::PodName;
 use crate::model::{Object, ObjectId, Origin, Text};
 use crate::resolve::{Missing, Workload};
 
@@ -66,6 +67,12 @@ impl WorkloadRef {
         Self { pod: workload.pod.as_deref().map(str::to_owned), ..Self::workload(workload) }
     }
 
+    /// A pod of which only the name is known.
+    pub fn named(pod: &PodName) -> Self {
+        let (namespace, name) = (Some(pod.namespace.to_string()), Some(pod.name.to_string()));
+        Self { namespace, name: None, kind: None, pod: name }
+    }
+
     /// The workload that the pod belongs to; a pod without controller is its own.
     pub fn workload(workload: &Workload) -> Self {
         let own = *workload.kind == *"Pod";
@@ -77,10 +84,10 @@ impl WorkloadRef {
         }
     }
 
-    /// `namespace/name`, `?` for what is not known.
+    /// `namespace/name`, `?` for what is not known; a pod of which nothing else is known by its own name.
     pub fn path(&self) -> String {
-        let text = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
-        format!("{}/{}", text(&self.namespace), text(&self.name))
+        let text = |part: Option<&String>| part.cloned().unwrap_or_else(|| "?".to_owned());
+        format!("{}/{}", text(self.namespace.as_ref()), text(self.name.as_ref().or(self.pod.as_ref())))
     }
 }
 

@@ -188,6 +188,9 @@ pub struct Cause {
     pub host: Option<String>,
     /// The service port.
     pub port: Option<u16>,
+    /// The server's pod, or the one that the cause is about, where no host is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<WorkloadRef>,
     /// The lines that say so, on either side.
     pub evidence: Vec<LogLines>,
     /// What else it could be.
@@ -255,7 +258,7 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
         report.groups = Groups::Alike(groups_of(&locator, &state.chosen));
         report.other_groups = state.chosen.other_groups();
     }
-    let is_taken = |group: &logs::GroupIndex| state.taken.get(group.number()).is_some_and(|taken| *taken > 0);
+    let is_taken = |group: &logs::GroupIndex| state.taken.contains_key(group);
     let taken = causes.iter().filter(|cause| cause.groups.iter().any(is_taken));
     report.causes = taken.map(|cause| cause_of(&locator, cause)).collect();
     let other = |line: &selection::OtherLine| OtherLine {
@@ -336,14 +339,22 @@ pub(super) fn group_of(locator: &Locator<'_>, group: &logs::Group) -> Group {
 
 /// A cause as it is reported.
 pub(super) fn cause_of(locator: &Locator<'_>, cause: &correlate::Cause) -> Cause {
-    let unknown = WorkloadRef { namespace: None, name: None, kind: None, pod: None };
+    let nobody = || WorkloadRef { namespace: None, name: None, kind: None, pod: None };
+    let unknown = || cause.place.client_pod.as_ref().map_or_else(nobody, WorkloadRef::named);
+    // Where no service is known, the pod that was called, or that speaks of itself.
+    let place = &cause.place;
+    let server = || {
+        let known = locator.workload(place.server.or(place.reporter.filter(|_| place.client.is_none())));
+        known.map(WorkloadRef::pod).or_else(|| place.server_pod.as_ref().map(WorkloadRef::named))
+    };
     Cause {
         cause: cause.label.word().to_owned(),
         confidence: cause.confidence.word().to_owned(),
         count: cause.count,
-        client: locator.workload(cause.place.client).map_or(unknown, WorkloadRef::pod),
+        client: locator.workload(cause.place.client).map_or_else(unknown, WorkloadRef::pod),
         host: cause.place.host.as_deref().map(str::to_owned),
         port: cause.place.port,
+        server: if place.host.is_none() { server() } else { None },
         evidence: cause.evidence.iter().chain(&cause.proof.patterns).map(LogLines::from).collect(),
         alternatives: cause.alternatives.iter().map(|label| (*label).to_owned()).collect(),
         objects: cause.proof.objects.iter().map(object_of).collect(),

@@ -10,7 +10,7 @@ use super::input::Input;
 use super::{Bundle, Problem, beside};
 use crate::logs::{
     Aggregate, Formats, PodName, SourceId, SourceName, Watch, is_access_line, is_of_other_layout,
-    parse_ztunnel,
+    parse_message, parse_ztunnel,
 };
 use crate::model::{Kind, ObjectId, Origin, Snapshot};
 
@@ -30,6 +30,7 @@ pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
             || is_access_line(line)
             || is_of_other_layout(line)
             || parse_ztunnel(line).is_some()
+            || parse_message(line).is_some()
             || formats.take(line);
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
@@ -56,6 +57,7 @@ pub(super) fn read_log(
     let logs = &mut bundle.logs;
     let before = logs.lines().parsed;
     let lines_before = all_lines(logs);
+    let messages = logs.message_count();
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let threads = beside::threads();
     let (last, read) = match watch {
@@ -65,7 +67,8 @@ pub(super) fn read_log(
         Some(_) | None => fold_here(Watched { text: input.text, watch: watch.cloned() }, source, logs),
     };
     let any = logs.lines().parsed > before;
-    let other = logs.unread(source) > 0;
+    // A log of messages alone tells something, too.
+    let other = logs.unread(source) > 0 || logs.message_count() > messages;
     // A last line without its end that is whole all the same is one that is still to be ended.
     if let Some((number, false)) = last
         && any

@@ -11,7 +11,7 @@ use super::locate::{Located, Locator};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Reporter, Sample, UpstreamCluster,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, PodName, Reporter, Sample, UpstreamCluster,
     format_time,
 };
 use crate::model::pod::ProxyKind;
@@ -21,7 +21,9 @@ use crate::resolve::PairTls;
 mod by_objects;
 mod client;
 mod denied;
+mod handshake;
 mod label;
+mod messages;
 mod origination;
 mod pattern;
 mod proof;
@@ -29,6 +31,7 @@ mod reset;
 mod server;
 mod sign;
 mod supports;
+mod ztunnel;
 
 pub use denied::Denial;
 pub use label::{Family, Label};
@@ -64,7 +67,7 @@ pub struct Cause {
     pub last: Option<i64>,
 }
 
-/// The causes of everything that failed, most lines first.
+/// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     let groups: Vec<_> = logs.groups().collect();
     let by_index: FxHashMap<GroupIndex, &Group> = groups.iter().map(|group| (group.index, group)).collect();
@@ -78,11 +81,13 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         allowing: denied::Known::default(),
     };
     let told = groups.iter().filter(|group| asked.is_told(group));
-    let mut causes = merged(told.flat_map(|group| asked.causes(group)));
+    let mut causes = merged(told.flat_map(|group| asked.causes(group)).chain(ztunnel::causes(locator, logs)));
     let supports = Supports::new(&asked, &groups, &causes);
     for cause in &mut causes {
         cause.proof.patterns = asked.supports(&supports, cause);
     }
+    // What failed comes before what proxies say of themselves, however often they say it.
+    causes.extend(messages::causes(locator, logs));
     causes
 }
 
@@ -110,6 +115,7 @@ type Key = (
     Option<u16>,
     Vec<&'static str>,
     Option<Denial>,
+    [Option<PodName>; 2],
 );
 
 fn key_of(cause: &Cause) -> Key {
@@ -124,6 +130,7 @@ fn key_of(cause: &Cause) -> Key {
         place.port,
         cause.alternatives.clone(),
         cause.denial.clone(),
+        [place.client_pod.clone(), place.server_pod.clone()],
     )
 }
 
@@ -136,6 +143,8 @@ impl Cause {
         self.proof.absorb(other.proof);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
+                // A message that decides for both sides is one message.
+                Some(known) if *known == lines => {}
                 Some(known) => known.absorb(&lines),
                 None => self.evidence.push(lines),
             }

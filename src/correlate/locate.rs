@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::logs::{Direction, Group, PodOf, Reporter, UpstreamCluster};
+use crate::logs::{Direction, Group, PodName, PodOf, Reporter, UpstreamCluster};
 use crate::model::Text;
 use crate::resolve::{Mesh, Service, Workload};
+
+mod ztunnel;
 
 /// What is known of a group's place in the mesh.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,12 @@ pub struct Located {
     pub direct: Option<(Text, u16)>,
     /// The address and port at which the server refused the connection.
     pub refused_at: Option<(Text, u16)>,
+    /// The client's pod as the lines name it, where it is not among the objects.
+    pub client_pod: Option<PodName>,
+    /// The same for the server's, where no service is known either.
+    pub server_pod: Option<PodName>,
+    /// The file that the lines are about, where they are about no pod that is known.
+    pub log: Option<Text>,
 }
 
 /// Finds the place of groups.
@@ -184,7 +192,8 @@ impl<'a> Locator<'a> {
         self.workload_of(&group.pod)
     }
 
-    fn workload_of(&self, pod: &PodOf) -> Option<usize> {
+    /// The workload of a pod, by its index.
+    pub fn workload_of(&self, pod: &PodOf) -> Option<usize> {
         match pod {
             PodOf::Named(pod) => self.mesh.workloads.by_pod(&pod.namespace, &pod.name),
             PodOf::Address(address) => self.mesh.workloads.by_address(address),

@@ -13,7 +13,6 @@ use super::passthrough;
 use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, LogEvidence, Recorded, Role};
 use crate::diagnose::{Code, Confidence, Severity};
 use crate::logs::Aggregate;
-use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::server_mtls::Demand;
@@ -216,9 +215,11 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
             let enough = if counted { Confidence::Likely } else { Confidence::Certain };
             cause.server_proof && cause.confidence >= enough
         }
-        Family::Certificate | Family::Closed | Family::Unreachable | Family::Limited => {
-            cause.confidence > Confidence::Possible
-        }
+        Family::Certificate
+        | Family::Closed
+        | Family::Unreachable
+        | Family::Limited
+        | Family::ControlPlane => cause.confidence > Confidence::Possible,
         // That it was denied is sure even where it is not why.
         Family::Denied | Family::Harmless | Family::Open => true,
     };
@@ -236,15 +237,24 @@ fn is_without_proxy(locator: &Locator<'_>, cause: &Cause) -> bool {
     };
     // A port that is not known is judged as any other: by the mode of the workload (MT-2.3).
     let by_pair = || mesh.pair(client, cause.place.host.as_deref()?, cause.place.port?, None);
-    let strict = || mesh.policies.on_port(&server.namespace, &server.labels, 0).mode == MtlsMode::Strict;
+    let at = cause.place.refused_at.as_ref().filter(|_| server.proxy == ProxyKind::Ztunnel);
+    let strict = || passthrough::is_strict(mesh, server, at.map_or(0, |(_, port)| *port));
     cause.server_proof
         && client.proxy == ProxyKind::None
-        && server.proxy == ProxyKind::Sidecar
+        && matches!(server.proxy, ProxyKind::Sidecar | ProxyKind::Ztunnel)
         && by_pair().map_or_else(strict, |pair| pair.status == Status::Conflict)
 }
 
-/// What lines are about, where no such object was read: the service that their host names, or the host itself.
+/// What lines are about, where no such object was read: the service that their host names, or the host itself; where
+/// there is none, the pod, or the file that tells of one nobody knows.
 fn not_read(cause: &Cause) -> ObjectId {
+    if let Some(log) = &cause.place.log {
+        return ObjectId::new(Kind::Unrelated("Log".into()), "", Arc::clone(log));
+    }
+    let pod = cause.place.server_pod.as_ref().or(cause.place.client_pod.as_ref());
+    if let Some(pod) = pod.filter(|_| cause.place.host.is_none()) {
+        return ObjectId::new(Kind::Pod, Arc::clone(&pod.namespace), Arc::clone(&pod.name));
+    }
     let Some(host) = &cause.place.host else {
         let mut counters = cause.evidence.iter().filter(|one| one.by == Recorded::Counter);
         if let Some(sample) = counters.find_map(|one| one.samples.first()) {

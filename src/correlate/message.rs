@@ -17,7 +17,10 @@ pub(super) fn message(
     causes: &[&Cause],
 ) -> String {
     let count = lines_of(causes);
-    if code == Code::UpstreamClosesConnections {
+    // What a proxy says of itself is no connection that failed.
+    if causes.iter().all(|cause| cause.groups.is_empty()) {
+        format!("{name}: {count} messages of the proxy: {}", what(causes))
+    } else if code == Code::UpstreamClosesConnections {
         closed(name, causes)
     } else if code == Code::ClientWithoutProxyToStrict {
         let server = causes.iter().find_map(|cause| locator.workload(cause.place.server));

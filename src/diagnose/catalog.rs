@@ -148,6 +148,8 @@ catalog! {
     EvidenceIncomplete = "MS0903", "evidence-incomplete", Info;
     /// The same object read twice with different content.
     TwoOrigins = "MS0904", "two-origins", Warning;
+    /// Proxies that cannot hear the control plane, or that refuse what it sends.
+    ControlPlaneTrouble = "MS0905", "control-plane-trouble", Warning;
 }
 
 impl Code {

@@ -17,8 +17,11 @@ use super::upstream_cluster::{Reporter, reporter_of};
 mod block;
 mod by_fields;
 mod evidence;
+mod messages;
+mod nearby;
 mod quantiles;
 mod table;
+mod tls_messages;
 mod unlike;
 mod view;
 mod watch;
@@ -27,12 +30,14 @@ mod ztunnel_groups;
 pub use block::{Block, BlockReader};
 pub use by_fields::{ByFields, FieldGroup};
 pub use evidence::JoinKind;
+pub use messages::{MessageGroup, MessageKind};
 pub use quantiles::Durations;
-pub use view::{Evidence, Group, GroupIndex, Joined, Link, PodOf};
+pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
-pub use ztunnel_groups::{End, ZtunnelGroup, ZtunnelKey};
+pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
 use evidence::{Counted, Joins, may_join};
+use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
 
@@ -248,6 +253,7 @@ pub struct Aggregate {
     custom: Arc<Formats>,
     counts: Counts,
     ztunnel: ZtunnelGroups,
+    messages: Messages,
     joins: Joins,
     /// Sources that end within a line, with its number.
     cut: Vec<(SourceId, u64)>,
@@ -284,6 +290,7 @@ impl Aggregate {
                 duration_budget: limits.duration_bytes,
             },
             ztunnel: ZtunnelGroups::default(),
+            messages: Messages::default(),
             joins: Joins::default(),
             cut: Vec::new(),
             pods: FxHashMap::default(),
@@ -426,7 +433,7 @@ impl Aggregate {
 
     /// Lines and links that did not fit into the limits of the joins: evidence that may be missing.
     pub fn joins_dropped(&self) -> u64 {
-        self.joins.dropped
+        self.joins.dropped + self.ztunnel.dropped
     }
 
     /// Forgets all lines that wait for the other side: there will be no more.
@@ -438,6 +445,7 @@ impl Aggregate {
     /// A reader that follows logs calls it now and then, so that old lines do not keep the place of new ones.
     pub fn forget_joins_before(&mut self, micros: i64) {
         self.joins.forget_before(micros);
+        self.ztunnel.forget_before(micros);
     }
 }
 

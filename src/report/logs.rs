@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::Report;
 use super::check::log_line;
 use super::table::{self, Cell, Style, Tone};
+use crate::answer::common::WorkloadRef;
 use crate::answer::logs::{Cause, FieldGroup, Group, Groups, LogReport};
 
 const HEAD: [&str; 9] =
@@ -145,12 +146,12 @@ fn target(group: &Group) -> Option<String> {
 }
 
 pub(super) fn write_cause(cause: &Cause, out: &mut dyn Write, style: Style) -> io::Result<()> {
-    let client =
-        if cause.client.name.is_some() { format!("{} → ", cause.client.path()) } else { String::new() };
+    let known = cause.client.name.is_some() || cause.client.pod.is_some();
+    let client = if known { format!("{} → ", cause.client.path()) } else { String::new() };
     let target = match (&cause.host, cause.port) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.clone(),
-        (None, _) => "?".to_owned(),
+        (None, _) => cause.server.as_ref().map_or_else(|| "?".to_owned(), WorkloadRef::path),
     };
     let label = style.paint(&cause.cause, Tone::Strong);
     let confidence = style.paint(&cause.confidence, Tone::Dim);

@@ -204,8 +204,18 @@ fn lines_of_ztunnel_are_parsed_in_both_layouts() {
         assert!(group["reason"].as_str().unwrap().ends_with("istio-system/istio_converted_static_strict"));
         assert_eq!((&group["ztunnel"]["mtls"], &group["ztunnel"]["port"]), (&json!(false), &json!(9080)));
     }
-    // Nothing is concluded from them yet, and Envoy's causes are none of theirs.
-    assert_eq!(refused["causes"], json!([]));
+    let cause = &refused["causes"][0];
+    assert_eq!((&cause["cause"], &cause["client"]["pod"]), (&json!("plaintext-to-strict"), &json!("legacy")));
+    assert_eq!((&cause["host"], &cause["server"]["pod"]), (&Value::Null, &json!("productpage-v1")));
+    let table = logs(&fixture("ztunnel/plaintext-to-strict"), &[]).out;
+    assert!(
+        table.contains("plaintext-to-strict certain  legacy/legacy → bookinfo/productpage-v1"),
+        "{table}"
+    );
+    let taken = report(&fixture("ztunnel/plaintext-to-strict"), &["--where", "src.workload=legacy"]);
+    assert_eq!(taken["causes"].as_array().unwrap().len(), 1, "causes of lines that are asked for");
+    let none = report(&fixture("ztunnel/plaintext-to-strict"), &["--where", "src.workload=nobody"]);
+    assert_eq!(none["causes"], json!([]));
 
     let both = report(&fixture("ztunnel/both-sides"), &[]);
     let sides: Vec<_> =

@@ -93,7 +93,7 @@ pub(super) struct State {
     /// The same by the fields asked for.
     pub(super) by: Option<ByFields>,
     /// How many lines of each group of all lines were selected.
-    pub(super) taken: Vec<u64>,
+    pub(super) taken: FxHashMap<GroupIndex, u64>,
     pub(super) selected: u64,
     /// Lines without time, where times are asked for: they are not selected.
     pub(super) without_time: u64,
@@ -187,13 +187,8 @@ impl State {
     }
 
     fn count(&mut self, seen: &Seen<'_>, pod: &PodOf, group: Option<GroupIndex>) {
-        if let Some(at) = group.map(GroupIndex::number) {
-            if self.taken.len() <= at {
-                self.taken.resize(at + 1, 0);
-            }
-            if let Some(taken) = self.taken.get_mut(at) {
-                *taken += 1;
-            }
+        if let Some(group) = group {
+            *self.taken.entry(group).or_default() += 1;
         }
         if let Some(by) = &mut self.by {
             by.add(seen);

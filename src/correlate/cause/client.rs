@@ -29,6 +29,7 @@ impl Asked<'_> {
                 causes.push(self.proved_refusal(&part_of(group, joined), label, kind));
             }
         }
+        causes.extend(self.by_messages(group, &mut left));
         for link in group.evidence.of(JoinKind::ServerFailure) {
             let joined = link.joined.count.min(left);
             if joined > 0

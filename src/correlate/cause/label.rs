@@ -42,6 +42,8 @@ pub enum Family {
     Limited,
     /// A policy refused it.
     Denied,
+    /// A proxy and its control plane.
+    ControlPlane,
     /// The affair of the application, of its caller or of a setting that does what it says: no finding.
     Harmless,
     /// Not known.
@@ -57,6 +59,7 @@ impl Family {
             Self::Unreachable => Some(Code::UpstreamUnreachable),
             Self::Limited => Some(Code::OverflowOrLimit),
             Self::Denied => Some(Code::RequestsDenied),
+            Self::ControlPlane => Some(Code::ControlPlaneTrouble),
             Self::Open => Some(Code::EvidenceIncomplete),
             Self::Harmless => None,
         }
@@ -92,6 +95,8 @@ labels! {
     StaleConnection = "stale-connection", Closed;
     /// The server's proxy went away with requests under way.
     SidecarKilled = "sidecar-killed", Closed;
+    /// The ztunnel of a node went away with connections under way.
+    ZtunnelStopped = "ztunnel-stopped", Closed;
     /// The application's answer is no HTTP.
     AppProtocolError = "app-protocol-error", Closed;
     /// The address of the pod refuses connections or does not answer.
@@ -108,6 +113,18 @@ labels! {
     NoCluster = "no-cluster", Unreachable;
     /// The mesh does not know the host, and lets nothing out that it does not know.
     UnknownHost = "unknown-host", Unreachable;
+    /// Nobody answers where the server's tunnels should end.
+    HboneUnreachable = "hbone-unreachable", Unreachable;
+    /// The service's waypoint is not there.
+    WaypointMissing = "waypoint-missing", Unreachable;
+    /// The service's waypoint refuses connections or does not answer.
+    WaypointUnreachable = "waypoint-unreachable", Unreachable;
+    /// The service's waypoint would not pass the connection on.
+    WaypointRefused = "waypoint-refused", Unreachable;
+    /// The control plane has not told ztunnel of a pod on its node.
+    WorkloadUnknown = "workload-unknown", Unreachable;
+    /// A pod was taken out of ztunnel with connections under way.
+    PodRemoved = "pod-removed", Unreachable;
     /// A circuit breaker was open.
     Overflow = "overflow", Limited;
     /// A rate limit was reached.
@@ -120,6 +137,10 @@ labels! {
     RbacDeniedBecausePlaintext = "rbac-denied-because-plaintext", Denied;
     /// An external authorizer denied the request.
     ExtAuthzDenied = "ext-authz-denied", Denied;
+    /// A proxy cannot hear the control plane.
+    ControlPlaneUnreachable = "control-plane-unreachable", ControlPlane;
+    /// The control plane sent something that a proxy refuses.
+    ControlPlaneMismatch = "control-plane-mismatch", ControlPlane;
     /// The application itself answered with an error.
     AppError = "app-error", Harmless;
     /// A timeout of the proxy ended the request.

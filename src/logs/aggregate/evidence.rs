@@ -19,8 +19,9 @@ use super::{FirstSamples, Limits, Sample, TimeRange};
 use crate::logs::access_line::{AccessLine, Sni, value};
 use crate::logs::upstream_cluster::Reporter;
 
-mod key;
+pub(super) mod key;
 
+use super::tls_messages::{StoredMessages, TlsMessages};
 use key::{ConnectionKey, RequestKey};
 
 /// What a join proves about the lines of the client's side.
@@ -40,6 +41,8 @@ pub enum JoinKind {
 #[derive(Debug, Clone, Default)]
 pub(super) struct EvidenceStore {
     pub(super) links: Vec<StoredLink>,
+    /// What messages of proxies say of the handshakes.
+    pub(super) messages: Vec<StoredMessages>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +55,7 @@ pub(super) struct StoredLink {
 }
 
 /// A group seldom has lines of more than a few others on the other side; more links than this are not kept.
-const LINKS: usize = 16;
+pub(super) const LINKS: usize = 16;
 
 /// From so many waiting lines on the table is made as large as it may become.
 const LEAST_GROWN: usize = 3_584;
@@ -62,6 +65,8 @@ const LEAST_GROWN: usize = 3_584;
 pub(super) struct Joins {
     connections: FxHashMap<ConnectionKey, Pair>,
     requests: FxHashMap<RequestKey, Pair>,
+    /// Lines of clients and messages about handshakes.
+    pub(super) messages: TlsMessages,
     /// Lines that could not be kept, or whose link could not.
     pub(super) dropped: u64,
 }
@@ -104,6 +109,7 @@ impl Joins {
     ) {
         let by_request = value(line.request_id);
         if counted.reporter == Reporter::Client {
+            self.messages.add_line(line, counted, groups, limits);
             if let Some(key) = ConnectionKey::new(line.upstream_local_address, line.upstream_host)
                 .filter(|_| may_have_been_refused(line))
             {
@@ -138,6 +144,7 @@ impl Joins {
             |pair: &Pair| [pair.client, pair.server].iter().flatten().any(|side| side.time >= Some(micros));
         self.connections.retain(|_, pair| keep(pair));
         self.requests.retain(|_, pair| keep(pair));
+        self.messages.forget_before(micros);
     }
 }
 

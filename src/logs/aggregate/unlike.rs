@@ -42,6 +42,7 @@ impl Aggregate {
             self.counts.lines.joined += 1;
         } else if !outcome.access {
             self.add_other();
+            self.add_message(source, line_no, bytes);
         }
         self.counts.lines.read -= outcome.joined;
         self.counts.lines.other -= outcome.joined;
@@ -54,7 +55,7 @@ impl Aggregate {
 
     /// The source that stands for the lines of a pod in a source. What a line says of its pod counts before what its
     /// file does. A name without namespace is a pod only where there is one pod of that name.
-    fn source_of(&mut self, source: SourceId, writer: Writer<'_>) -> SourceId {
+    pub(super) fn source_of(&mut self, source: SourceId, writer: Writer<'_>) -> SourceId {
         let key = (source, format!("{}/{}", writer.namespace.unwrap_or_default(), writer.name));
         if let Some(known) = self.writers.get(&key) {
             return *known;

@@ -2,19 +2,21 @@
 
 use super::evidence::{JoinKind, StoredLink};
 use super::table::{PodKind, Stored};
+use super::tls_messages::StoredMessages;
 use super::{Durations, PodName, Sample};
 use crate::logs::access_line::Sni;
+use crate::logs::proxy_message::TlsFault;
 use crate::logs::response_flags::FlagSet;
 use crate::logs::upstream_cluster::Reporter;
 
-/// The number of a group in its [`super::Aggregate`]; it never changes.
+/// The number of a group in its [`super::Aggregate`]; it never changes, and ztunnel's groups have numbers of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupIndex(pub(super) u32);
 
 impl GroupIndex {
-    /// The number, from 0.
-    pub fn number(self) -> usize {
-        self.0 as usize
+    /// That of a group of ztunnel's lines, at that place.
+    pub(super) fn of_ztunnel(place: usize) -> Self {
+        Self(u32::try_from(place).unwrap_or(u32::MAX) | 1 << 31)
     }
 }
 
@@ -80,6 +82,20 @@ pub struct Group {
 pub struct Evidence {
     /// One entry for each kind and group of the other side.
     pub links: Vec<Link>,
+    /// What messages of either side's proxy say of the TLS handshakes.
+    pub messages: Vec<MessageLink>,
+}
+
+/// Lines of a group for which there is a message about their TLS handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageLink {
+    /// What it says.
+    pub fault: TlsFault,
+    /// Whether the server's proxy wrote it, found by both ends of the connection; otherwise the client's own did, of the
+    /// same server at that moment.
+    pub by_server: bool,
+    /// The messages.
+    pub joined: Joined,
 }
 
 /// Lines of a group that have a partner in one group of the other side.
@@ -159,6 +175,7 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         sni_other: sni(Sni::Other),
         evidence: Evidence {
             links: stored.evidence.iter().flat_map(|evidence| &evidence.links).map(link).collect(),
+            messages: stored.evidence.iter().flat_map(|evidence| &evidence.messages).map(message).collect(),
         },
     }
 }
@@ -167,6 +184,19 @@ fn link(stored: &StoredLink) -> Link {
     Link {
         kind: stored.kind,
         other: GroupIndex(stored.other),
+        joined: Joined {
+            count: stored.count,
+            first: stored.times.first(),
+            last: stored.times.last(),
+            samples: stored.samples.to_vec(),
+        },
+    }
+}
+
+fn message(stored: &StoredMessages) -> MessageLink {
+    MessageLink {
+        fault: stored.fault,
+        by_server: stored.by_server,
         joined: Joined {
             count: stored.count,
             first: stored.times.first(),

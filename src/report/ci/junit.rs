@@ -127,7 +127,8 @@ fn ground(code: Code) -> Ground {
         | Code::OverflowOrLimit
         | Code::RequestsDenied
         | Code::DeniedBecausePlaintext
-        | Code::EvidenceIncomplete => Ground::Lines,
+        | Code::EvidenceIncomplete
+        | Code::ControlPlaneTrouble => Ground::Lines,
         Code::UpstreamUnreachable
         | Code::PlaintextToStrict
         | Code::MtlsToPlaintext

@@ -9,7 +9,7 @@ const REQUEST_ID: usize = 36;
 
 /// An address and port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Endpoint {
+pub(in crate::logs::aggregate) struct Endpoint {
     ip: [u8; 16],
     port: u16,
 }
@@ -17,7 +17,7 @@ struct Endpoint {
 impl Endpoint {
     /// `IP:PORT`, as Envoy writes it. Port 0 is Envoy's mark for an address out of `x-forwarded-for`: not an end of
     /// the connection.
-    fn parse(field: Option<&[u8]>) -> Option<Self> {
+    pub(in crate::logs::aggregate) fn parse(field: Option<&[u8]>) -> Option<Self> {
         let address: SocketAddr = std::str::from_utf8(value(field)?).ok()?.parse().ok()?;
         let ip = match address.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),

@@ -1,0 +1,307 @@
+//! Why connections failed that ztunnel wrote of: by the error, by which side wrote it, by what the other side's line
+//! says, and by what stands beside it.
+//!
+//! Deliberately not here: what the application does. ztunnel writes no error for it (data fact 12), and neither resets nor
+//! empty answers are one.
+
+use rustc_hash::FxHashMap;
+
+use super::denied::Denial;
+use super::messages::Ends;
+use super::{Cause, Label, Proof};
+use crate::correlate::locate::{Located, Locator};
+use crate::correlate::passthrough::is_strict;
+use crate::diagnose::Confidence;
+use crate::diagnose::finding::{LogEvidence, Recorded};
+use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, format_time};
+use crate::model::Origin;
+use crate::model::pod::ProxyKind;
+
+mod sign;
+
+use sign::Sign;
+
+/// Errors are shown up to so many characters.
+const SHOWN: usize = 160;
+
+/// Ports of ztunnel itself, for which no tunnel is opened (fact 9).
+const OWN_PORTS: [u16; 3] = [15001, 15006, 15008];
+
+/// The causes of all groups that failed.
+pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
+    let groups = logs.ztunnel_groups();
+    let asked = Asked { locator, logs, groups: &groups, beside: Beside::new(&groups), ends: Ends::new(logs) };
+    groups.iter().flat_map(|group| asked.causes(group)).collect()
+}
+
+/// What other groups say of the same two ends.
+#[derive(Default)]
+struct Beside<'a> {
+    /// What servers said of a client's certificate, where they said it.
+    alerts: FxHashMap<(&'a End, &'a End), &'static Sign>,
+    /// Tunnels between the two that were made.
+    tunnels: FxHashMap<(&'a End, &'a End), u64>,
+}
+
+impl<'a> Beside<'a> {
+    fn new(groups: &'a [ZtunnelGroup]) -> Self {
+        let mut beside = Self::default();
+        for group in groups {
+            let ends = (&group.key.source, &group.key.destination);
+            match &group.key.error {
+                Some(error) if error.contains("h2 failed: received fatal alert") => {
+                    if let Some(sign) = sign::of(sign::OUTBOUND, error) {
+                        beside.alerts.insert(ends, sign);
+                    }
+                }
+                None if group.key.mtls == Some(true) => {
+                    *beside.tunnels.entry(ends).or_default() += group.count;
+                }
+                Some(_) | None => {}
+            }
+        }
+        beside
+    }
+}
+
+struct Asked<'a> {
+    locator: &'a Locator<'a>,
+    logs: &'a Aggregate,
+    groups: &'a [ZtunnelGroup],
+    beside: Beside<'a>,
+    ends: Ends,
+}
+
+impl Asked<'_> {
+    fn causes(&self, group: &ZtunnelGroup) -> Vec<Cause> {
+        let Some(error) = group.key.error.as_deref() else {
+            return self.unanswered(group).into_iter().collect();
+        };
+        match group.key.reporter {
+            Reporter::Client => self.at_client(group, error),
+            Reporter::Server => {
+                // Lines that have a partner are told with it.
+                let joined: u64 = group.links.iter().map(|link| link.joined.count).sum();
+                let left = group.count.saturating_sub(joined);
+                let cause = (left > 0).then(|| Cause { count: left, ..self.at_server(group, error) });
+                cause.into_iter().collect()
+            }
+            Reporter::Unknown => Vec::new(),
+        }
+    }
+
+    /// Each side knows what the other does not: the server which policy denied it, the client why it did not accept the
+    /// server's certificate. The surer of the two counts, and of two that are sure the one that refused.
+    fn at_client(&self, group: &ZtunnelGroup, error: &str) -> Vec<Cause> {
+        let own = self.alone_at_client(group, error);
+        let mut left = group.count;
+        let mut causes = Vec::new();
+        for link in &group.links {
+            let joined = link.joined.count.min(left);
+            let Some(server) = self.groups.get(link.other).filter(|_| joined > 0) else { continue };
+            let Some(server_error) = server.key.error.as_deref() else { continue };
+            left -= joined;
+            let theirs = self.at_server(server, server_error);
+            let own_is_surer = own.confidence > theirs.confidence
+                || own.confidence == theirs.confidence
+                    && own.label != theirs.label
+                    && theirs.denial.is_none();
+            let mut cause = if own_is_surer { own.clone() } else { theirs.clone() };
+            cause.count = joined;
+            cause.groups = vec![group.index, server.index];
+            cause.place = Located { server: theirs.place.server, ..own.place.clone() };
+            cause.server_proof = true;
+            cause.last = group.last;
+            cause.evidence =
+                own.evidence.iter().map(|lines| LogEvidence { count: joined, ..lines.clone() }).collect();
+            let says = theirs.evidence.first().map(|lines| lines.text.clone()).unwrap_or_default();
+            cause.evidence.push(self.joined(&link.joined, format!("{says}, joined by both ends and time")));
+            causes.push(cause);
+        }
+        if left > 0 {
+            causes.push(Cause { count: left, ..own });
+        }
+        causes
+    }
+
+    fn alone_at_client(&self, group: &ZtunnelGroup, error: &str) -> Cause {
+        let key = &group.key;
+        if let Some(cause) = self.by_policy(group, error) {
+            return cause;
+        }
+        let table = match (key.through, key.mtls) {
+            (Some(Through::Waypoint), _) => sign::WAYPOINT,
+            (Some(Through::Gateway), _) | (None, Some(true)) => sign::TUNNEL,
+            (None, Some(false) | None) => sign::PLAINTEXT,
+        };
+        let Some(sign) = sign::of(table, error).or_else(|| sign::of(sign::OUTBOUND, error)) else {
+            return self.unknown(group);
+        };
+        let mut cause = self.by_sign(group, sign);
+        let to_itself = key.port.is_some_and(|port| OWN_PORTS.contains(&port));
+        if error.contains("http status: 503") && key.through.is_none() && to_itself {
+            cause.label = Label::BadRequest;
+            cause.alternatives.clear();
+        }
+        if key.through == Some(Through::Gateway) && cause.confidence == Confidence::Certain {
+            // What the other network's gateway answers may be its own word or that of the pod behind it.
+            cause.confidence = Confidence::Likely;
+        }
+        let ends = (&key.source, &key.destination);
+        if error.starts_with("h2 failed: ") && cause.confidence == Confidence::Possible {
+            // Fact 7: the same refusal leaves now the alert and now a broken pipe.
+            if let Some(alert) = self.beside.alerts.get(&ends) {
+                let others = std::mem::take(&mut cause.alternatives);
+                cause.label = alert.label;
+                cause.confidence = Confidence::Likely;
+                cause.alternatives =
+                    others.into_iter().filter(|other| *other != alert.label.word()).collect();
+            }
+        }
+        if cause.label == Label::HboneUnreachable && self.beside.tunnels.contains_key(&ends) {
+            // There were tunnels between the two: it is not that there never is a ztunnel.
+            cause.confidence = Confidence::Possible;
+        }
+        self.at_an_end(group, &mut cause);
+        cause
+    }
+
+    fn at_server(&self, group: &ZtunnelGroup, error: &str) -> Cause {
+        let cause = self.by_policy(group, error);
+        let cause = cause.or_else(|| Some(self.by_sign(group, sign::of(sign::INBOUND, error)?)));
+        let mut cause = cause.unwrap_or_else(|| self.unknown(group));
+        self.at_an_end(group, &mut cause);
+        cause.server_proof = cause.label != Label::Unknown && cause.confidence == Confidence::Certain;
+        cause
+    }
+
+    /// A side that is not there any more, for a moment or for good: its ztunnel may say why.
+    fn at_an_end(&self, group: &ZtunnelGroup, cause: &mut Cause) {
+        let labels = [Label::HboneUnreachable, Label::ZtunnelStopped, Label::PodRemoved, Label::Unknown];
+        if labels.contains(&cause.label) && cause.confidence != Confidence::Certain {
+            self.ends.decide(self.logs, group, cause);
+        }
+    }
+
+    /// What a policy refused (facts 3 to 6 and 14), for which the side does not count.
+    fn by_policy(&self, group: &ZtunnelGroup, error: &str) -> Option<Cause> {
+        const REJECTED: &str = "connection closed due to policy rejection: ";
+        let plaintext = group.key.mtls == Some(false);
+        if error == "connection closed due to policy change" {
+            let says = "a policy that changed does not allow the open connection";
+            let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, says);
+            if plaintext {
+                cause.confidence = Confidence::Possible;
+                cause.alternatives = vec!["plaintext-to-strict", "rbac-denied-because-plaintext"];
+            }
+            return Some(cause);
+        }
+        let rejected = error.strip_prefix(REJECTED)?;
+        let Some(policy) = rejected.strip_prefix("explicitly denied by: ") else {
+            let says = "no AuthorizationPolicy allows it";
+            if !plaintext {
+                return Some(self.base(group, Label::RbacDenied, Confidence::Certain, says));
+            }
+            let says = format!("{says}, and it came without an identity");
+            let mut cause = self.base(group, Label::RbacDeniedBecausePlaintext, Confidence::Possible, &says);
+            cause.alternatives = vec![Label::RbacDenied.word()];
+            return Some(cause);
+        };
+        let (namespace, name) = policy.split_once('/')?;
+        if is_peer_authentication(name) && plaintext {
+            let says = format!("{namespace}/{name} accepts mutual TLS only");
+            return Some(self.base(group, Label::PlaintextToStrict, Confidence::Certain, &says));
+        }
+        if is_peer_authentication(name) {
+            return None;
+        }
+        let says = format!("AuthorizationPolicy {namespace}/{name} denies it");
+        let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &says);
+        if plaintext {
+            // The policy may be one that denies whatever has no identity (fact 5).
+            cause.confidence = Confidence::Possible;
+            cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
+        }
+        cause.denial = Some(Denial { namespace: namespace.into(), name: name.into(), rule: None });
+        Some(cause)
+    }
+
+    /// Plaintext to a pod whose sidecar accepts mutual TLS only: ztunnel writes of it as of any connection, and only the
+    /// configuration tells (fact 12). Nothing ever comes back there.
+    fn unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
+        let key = &group.key;
+        if group.unanswered < group.count || key.mtls != Some(false) || key.reporter != Reporter::Client {
+            return None;
+        }
+        let place = self.locator.locate_ztunnel(key);
+        let server = self.locator.workload(place.server)?;
+        if server.proxy != ProxyKind::Sidecar || !is_strict(self.locator.mesh(), server, key.port?) {
+            return None;
+        }
+        let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
+        Some(self.base(group, Label::PlaintextToStrict, Confidence::Certain, says))
+    }
+
+    fn by_sign(&self, group: &ZtunnelGroup, sign: &Sign) -> Cause {
+        let mut cause = self.base(group, sign.label, sign.confidence, sign.says);
+        cause.alternatives = sign.alternatives.to_vec();
+        cause
+    }
+
+    fn unknown(&self, group: &ZtunnelGroup) -> Cause {
+        self.base(group, Label::Unknown, Confidence::Possible, "an error that is not known")
+    }
+
+    fn base(&self, group: &ZtunnelGroup, label: Label, confidence: Confidence, says: &str) -> Cause {
+        let key = &group.key;
+        let side = if key.reporter == Reporter::Client { "client" } else { "server" };
+        let error = key.error.as_deref().unwrap_or("0 bytes received");
+        let error: String = error.chars().take(SHOWN).collect();
+        let lines = LogEvidence {
+            by: Recorded::Lines,
+            count: group.count,
+            first: group.first.map(format_time),
+            last: group.last.map(format_time),
+            text: format!("{error} at the {side}: {says}"),
+            samples: self.origins(&group.samples),
+        };
+        Cause {
+            label,
+            confidence,
+            count: group.count,
+            place: self.locator.locate_ztunnel(key),
+            evidence: vec![lines],
+            alternatives: Vec::new(),
+            server_proof: false,
+            denial: None,
+            proof: Proof::default(),
+            groups: vec![group.index],
+            last: group.last,
+        }
+    }
+
+    fn joined(&self, joined: &Joined, text: String) -> LogEvidence {
+        LogEvidence {
+            by: Recorded::Lines,
+            count: joined.count,
+            first: joined.first.map(format_time),
+            last: joined.last.map(format_time),
+            text,
+            samples: self.origins(&joined.samples),
+        }
+    }
+
+    fn origins(&self, samples: &[crate::logs::Sample]) -> Vec<Origin> {
+        let known = samples.iter().filter_map(|sample| Some((self.logs.source(sample.source)?, sample.line)));
+        known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
+    }
+}
+
+/// Whether a policy of ztunnel was made from a PeerAuthentication: the names that istiod gives them have `_`, which no
+/// name of Kubernetes can have (fact 3).
+fn is_peer_authentication(name: &str) -> bool {
+    name == "istio_converted_static_strict" || name.starts_with("converted_peer_authentication_")
+}
+
+#[cfg(test)]
+mod tests;

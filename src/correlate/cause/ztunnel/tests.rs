@@ -1,0 +1,260 @@
+//! Branches that the recorded scenarios do not have, and what objects add.
+
+use crate::correlate::cause::causes;
+use crate::correlate::tests::read;
+use crate::correlate::{Locator, findings};
+use crate::diagnose::diagnose;
+use crate::resolve::{Mesh, Options};
+
+/// `curl` and `cart` are captured, `legacy` is not, `old` has a sidecar. Everything is strict.
+const STRICT: &str = r"
+apiVersion: v1
+kind: Pod
+metadata: {name: curl, namespace: web, labels: {app: curl}, annotations: {ambient.istio.io/redirection: enabled}}
+spec: {containers: [{name: app}]}
+status: {phase: Running, podIP: 10.8.1.8, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: legacy, namespace: web, labels: {app: legacy}}
+spec: {containers: [{name: app}]}
+status: {phase: Running, podIP: 10.8.1.9, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: cart, namespace: shop, labels: {app: cart}, annotations: {ambient.istio.io/redirection: enabled}}
+spec: {containers: [{name: app}]}
+status: {phase: Running, podIP: 10.8.2.1, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, labels: {app: old, security.istio.io/tlsMode: istio}}
+spec: {containers: [{name: istio-proxy, args: [proxy, sidecar]}]}
+status: {phase: Running, podIP: 10.8.2.2, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {clusterIP: 10.9.0.1, selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 9080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: old, namespace: shop}
+spec: {clusterIP: 10.9.0.2, selector: {app: old}, ports: [{name: http, port: 80, targetPort: 9080}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+";
+
+const CURL: &str = "src.workload=\"curl\" src.namespace=\"web\"";
+const CART: &str = "dst.workload=\"cart\" dst.namespace=\"shop\"";
+
+/// A line of a tunnel from `curl` to `cart`, at that millisecond.
+fn tunnel(millis: u32, direction: &str, bytes: (u32, u32), error: &str) -> String {
+    let error = if error.is_empty() { String::new() } else { format!(" error=\"{error}\"") };
+    let (sent, received) = bytes;
+    format!(
+        "2026-03-02T09:00:{:02}.{:03}000Z\tinfo\taccess\tconnection complete\tsrc.addr=10.8.1.8:{} {CURL} \
+         src.identity=\"spiffe://cluster.local/ns/web/sa/curl\" dst.addr=10.8.2.1:15008 dst.hbone_addr=10.8.2.1:9080 \
+         dst.service=\"cart.shop.svc.cluster.local\" {CART} direction=\"{direction}\" bytes_sent={sent} \
+         bytes_recv={received} duration=\"1ms\"{error}\n",
+        millis / 1000,
+        millis % 1000,
+        40_000 + millis % 1000,
+    )
+}
+
+/// A line of plaintext to a pod.
+fn plaintext(direction: &str, ends: &str, bytes: (u32, u32), error: &str) -> String {
+    let error = if error.is_empty() { String::new() } else { format!(" error=\"{error}\"") };
+    let (sent, received) = bytes;
+    format!(
+        "2026-03-02T09:00:01.000000Z\tinfo\taccess\tconnection complete\t{ends} direction=\"{direction}\" \
+         bytes_sent={sent} bytes_recv={received} duration=\"1ms\"{error}\n"
+    )
+}
+
+/// Causes as `count label confidence or alternative, client > host:port`, and the codes and roots of findings.
+fn said(mesh: &str, clients: &str, servers: &str) -> (Vec<String>, Vec<String>) {
+    let bundle = read(mesh, clients, servers);
+    let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+    let locator = Locator::new(&mesh);
+    let causes = causes(&locator, &bundle.logs);
+    let cause = |cause: &crate::correlate::Cause| {
+        let confidence = format!("{:?}", cause.confidence).to_lowercase();
+        let first = cause.alternatives.first().map(|first| format!(" or {first}")).unwrap_or_default();
+        let client = locator.workload(cause.place.client).map_or("?", |client| &*client.name);
+        let (host, port) = (cause.place.host.as_deref().unwrap_or("?"), cause.place.port.unwrap_or(0));
+        format!("{} {} {confidence}{first}, {client} > {host}:{port}", cause.count, cause.label.word())
+    };
+    let (found, _) = findings(&locator, diagnose(&mesh, &[]).findings, &causes);
+    let logged = found.iter().filter(|finding| finding.root.1 == "logs" || !finding.evidence.is_empty());
+    let with_lines = logged.filter(|finding| {
+        finding.evidence.iter().any(|one| matches!(one, crate::diagnose::finding::Evidence::Log(_)))
+    });
+    let found = with_lines.map(|finding| format!("{} {}", finding.code.code(), finding.root.0));
+    (causes.iter().map(cause).collect(), found.collect())
+}
+
+fn causes_of(clients: &str, servers: &str) -> Vec<String> {
+    said("", clients, servers).0
+}
+
+const DENIED: &str = "connection closed due to policy rejection: explicitly denied by: shop/no-curl";
+const CHANGED: &str = "connection closed due to policy change";
+const GONE: &str = "while closing connection: send: io error: broken pipe";
+const HOST: &str = "? > cart.shop.svc.cluster.local:0";
+
+#[test]
+fn the_line_of_the_server_tells_what_the_clients_does_not() {
+    let denied = |millis| tunnel(millis, "inbound", (0, 0), DENIED);
+    let refused = |millis| tunnel(millis, "outbound", (0, 0), "http status: 401 Unauthorized");
+    let gone = |millis, bytes| tunnel(millis, "outbound", bytes, GONE);
+    for (clients, servers, wanted) in [
+        (refused(1000), denied(999), vec!["1 rbac-denied certain"]),
+        // Bytes mirror each other, and times are near, or it is not the same connection.
+        (gone(1000, (9, 5)), tunnel(999, "inbound", (5, 9), CHANGED), vec!["1 rbac-denied certain"]),
+        (
+            gone(1000, (9, 5)),
+            tunnel(999, "inbound", (9, 5), CHANGED),
+            vec!["1 rbac-denied certain", "1 unknown possible or rbac-denied"],
+        ),
+        (
+            gone(1000, (9, 5)),
+            tunnel(3999, "inbound", (5, 9), CHANGED),
+            vec!["1 rbac-denied certain", "1 unknown possible or rbac-denied"],
+        ),
+        // Each line has one partner.
+        (
+            gone(1000, (9, 5)) + &gone(1001, (9, 5)),
+            tunnel(999, "inbound", (5, 9), CHANGED),
+            vec!["1 rbac-denied certain", "1 unknown possible or rbac-denied"],
+        ),
+    ] {
+        let wanted: Vec<_> = wanted.iter().map(|one| format!("{one}, {HOST}")).collect();
+        assert_eq!(causes_of(&clients, &servers), wanted, "{clients}{servers}");
+        assert_eq!(causes_of(&servers, &clients), wanted, "in the other order");
+    }
+}
+
+#[test]
+fn a_tunnel_that_was_there_before_makes_a_refusal_doubtful() {
+    let refused = tunnel(2000, "outbound", (0, 0), "io error: Connection refused (os error 111)");
+    let ok = tunnel(1000, "outbound", (9, 5), "");
+    let wanted = |confidence: &str| [format!("1 hbone-unreachable {confidence} or ztunnel-stopped, {HOST}")];
+    assert_eq!(causes_of(&refused, ""), wanted("likely"));
+    assert_eq!(causes_of(&(refused + &ok), ""), wanted("possible"));
+    assert!(causes_of(&ok, "").is_empty());
+}
+
+#[test]
+fn what_the_tunnel_leads_to_decides_who_did_not_answer() {
+    let to = |target: &str, error: &str| {
+        let line = tunnel(1000, "outbound", (0, 0), error);
+        causes_of(&line.replace("hbone_addr=10.8.2.1:9080", &format!("hbone_addr={target}")), "").remove(0)
+    };
+    let refused = "io error: Connection refused (os error 111)";
+    assert!(to("10.9.0.1:80", refused).starts_with("1 waypoint-unreachable certain"));
+    assert!(
+        to("10.9.0.1:80", "http status: 503 Service Unavailable").starts_with("1 waypoint-refused certain")
+    );
+    assert!(to("cart.shop.svc.cluster.local:80", refused).starts_with("1 hbone-unreachable likely"));
+    assert!(to("10.8.2.1:15006", "http status: 503 Service Unavailable").starts_with("1 bad-request likely"));
+    assert!(to("10.8.2.1:9080", "http status: 503 Service Unavailable").starts_with("1 app-down likely"));
+    assert!(to("10.8.2.1:9080", "a text of a later release").starts_with("1 unknown possible"));
+}
+
+#[test]
+fn a_policy_made_from_a_peer_authentication_is_told_by_its_name() {
+    let ends = format!(
+        "src.addr=10.8.1.9:4000 dst.addr=10.8.2.1:9080 dst.service=\"guess.shop.svc.cluster.local\" {CART}"
+    );
+    let by = |name: &str| {
+        let error = format!("connection closed due to policy rejection: explicitly denied by: {name}");
+        causes_of("", &plaintext("inbound", &ends, (0, 0), &error)).remove(0)
+    };
+    assert_eq!(by("istio-system/istio_converted_static_strict"), "1 plaintext-to-strict certain, ? > ?:0");
+    assert_eq!(by("shop/converted_peer_authentication_cart"), "1 plaintext-to-strict certain, ? > ?:0");
+    // One of these names is that of an AuthorizationPolicy that somebody wrote.
+    assert_eq!(
+        by("shop/converted-peer-authentication"),
+        "1 rbac-denied possible or rbac-denied-because-plaintext, ? > ?:0"
+    );
+}
+
+#[test]
+fn objects_name_the_pair_and_take_the_lines_into_their_findings() {
+    let strict = "connection closed due to policy rejection: explicitly denied by: \
+                  istio-system/istio_converted_static_strict";
+    let ends = format!(
+        "src.addr=10.8.1.9:4000 dst.addr=10.8.2.1:9080 dst.service=\"guess.shop.svc.cluster.local\" {CART}"
+    );
+    let (causes, found) = said(STRICT, "", &plaintext("inbound", &ends, (0, 0), strict));
+    assert_eq!(causes, ["1 plaintext-to-strict certain, legacy > cart.shop.svc.cluster.local:80"]);
+    assert_eq!(found, ["MS0105 Pod web/legacy"]);
+
+    let refused = tunnel(1000, "outbound", (0, 0), "io error: Connection refused (os error 111)");
+    let (causes, found) = said(STRICT, &refused, "");
+    assert_eq!(
+        causes,
+        ["1 hbone-unreachable likely or ztunnel-stopped, curl > cart.shop.svc.cluster.local:80"]
+    );
+    assert_eq!(found, ["MS0304 Service shop/cart"]);
+
+    let none = "2026-03-02T09:00:01.000000Z\twarn\taccess\tconnection failed\tsrc.addr=10.8.1.8:4000 \
+                dst.addr=10.9.0.1:80 direction=\"outbound\" error=\"no healthy upstream: 10.9.0.1:80\"\n";
+    let (causes, found) = said(STRICT, none, "");
+    assert_eq!(causes, ["1 no-endpoints certain, curl > cart.shop.svc.cluster.local:80"]);
+    assert_eq!(found, ["MS0304 Service shop/cart"]);
+}
+
+#[test]
+fn plaintext_to_a_strict_sidecar_takes_the_objects_and_an_answer_clears_it() {
+    let ends = format!(
+        "src.addr=10.8.1.8:4000 {CURL} dst.addr=10.8.2.2:9080 dst.service=\"old.shop.svc.cluster.local\" \
+         dst.workload=\"old\" dst.namespace=\"shop\""
+    );
+    let silent = plaintext("outbound", &ends, (79, 0), "");
+    let answered = plaintext("outbound", &ends, (79, 5), "");
+    let wanted = "plaintext-to-strict certain, curl > old.shop.svc.cluster.local:80";
+    assert_eq!(said(STRICT, &silent, "").0, [format!("1 {wanted}")]);
+    assert!(said(STRICT, &(silent.clone() + &answered), "").0.is_empty(), "something came back");
+    assert!(said(STRICT, &plaintext("outbound", &ends, (0, 0), ""), "").0.is_empty(), "nothing was sent");
+    assert!(said("", &silent, "").0.is_empty(), "the lines alone say nothing");
+    let permissive = STRICT.replace("mode: STRICT", "mode: PERMISSIVE");
+    assert!(said(&permissive, &silent, "").0.is_empty());
+}
+
+#[test]
+fn ztunnels_own_word_decides_why_a_side_went_away() {
+    let refused = tunnel(2000, "outbound", (0, 0), "io error: Connection refused (os error 111)");
+    let at = |time: &str, rest: &str| format!("2026-03-02T09:00:{time}Z\tinfo\t{rest}\t\n");
+    let stops = |pod: &str| {
+        at("01.000", &format!("drain:proxy{{wl={pod}}}\tshutdown complete\tcomponent=\"inbound\""))
+    };
+    let sigterm = at("00.990", "signal::imp\treceived signal SIGTERM, starting shutdown");
+    let taken = at("00.990", "inpod::statemanager\tpod delete request, shutting down proxy\tuid=\"x\"");
+    for (servers, wanted) in [
+        (sigterm.clone() + &stops("shop/cart"), "1 ztunnel-stopped certain"),
+        (taken.clone() + &stops("shop/cart"), "1 pod-removed certain"),
+        // Another pod, no reason, or long before.
+        (taken + &stops("shop/old"), "1 hbone-unreachable likely or ztunnel-stopped"),
+        (stops("shop/cart"), "1 hbone-unreachable likely or ztunnel-stopped"),
+        (
+            (sigterm.clone() + &stops("shop/cart")).replace("T09:00", "T08:00"),
+            "1 hbone-unreachable likely or ztunnel-stopped",
+        ),
+    ] {
+        assert_eq!(causes_of(&refused, &servers), [format!("{wanted}, {HOST}")], "{servers}");
+    }
+    // One message decides for the lines of both sides, and is one.
+    let cut = tunnel(1000, "inbound", (9, 5), "while closing connection: receive: io error: broken pipe");
+    let bundle = read("", &refused, &(sigterm + &stops("shop/cart") + &cut));
+    let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+    let causes = causes(&Locator::new(&mesh), &bundle.logs);
+    assert_eq!((causes.len(), causes[0].count), (1, 2));
+    let counts: Vec<_> = causes[0].evidence.iter().map(|lines| lines.count).collect();
+    assert_eq!(counts, [1, 1, 1]);
+}
