@@ -10,13 +10,14 @@ mod input;
 mod item;
 mod json;
 mod log;
+mod log_formats;
 mod yaml;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 
-use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
+use crate::logs::{Aggregate, Formats, OwnFormat, PodName, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
 pub use error::Error;
@@ -67,12 +68,12 @@ pub struct Objects<'a> {
     logs: Vec<(&'a Path, Input)>,
 }
 
-/// Reads the objects that the request names. A format string may be given for the text lines that are of no other.
+/// Reads the objects that the request names. A format may be given for the lines that are of no other.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+pub fn objects(request: &Request, log_format: Option<OwnFormat>) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
@@ -102,18 +103,10 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
         let pods = pods.map(|id| PodName { namespace: id.namespace.clone(), name: id.name.clone() });
         bundle.logs.know_pods(pods);
     }
-    let formats = formats(&bundle.snapshot, log_format);
+    let formats = log_formats::of_objects(&bundle.snapshot, log_format);
     bundle.logs.use_formats(formats.clone());
     let logs = only_logs(logs, &formats, &mut reader, &mut bundle)?;
     Ok(Objects { request, bundle, logs })
-}
-
-/// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
-/// counted as other.
-fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
-    let configurations = snapshot.of_kind(&Kind::ConfigMap).filter_map(|object| object.body.mesh_config());
-    let texts = configurations.flat_map(|config| &config.access_log_formats);
-    Formats::new(texts.filter_map(|text| LogFormat::compile(text, Strictness::Lenient).ok()), given)
 }
 
 /// Looks through the inputs that may be logs, and reads those that turn out to be objects.

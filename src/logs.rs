@@ -31,7 +31,7 @@ pub use aggregate::{
     LineCounts, Link, PodName, PodOf, Sample, SourceId, SourceName, Watch, ZtunnelGroup, ZtunnelKey,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
-pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
+pub use format::{FormatError, Formats, JsonFormat, LogFormat, Missing, OwnFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use query::{Mistake, Query, parse_millis};
 pub use reading::is_access_line;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Bundle, Error, Problem, open};
-use crate::logs::{PodName, is_access_line, parse_ztunnel};
+use crate::logs::{Formats, PodName, is_access_line, parse_ztunnel};
 use crate::model::Origin;
 
 /// How much of an input is looked at to tell what it is.
@@ -208,7 +208,7 @@ fn content_of(beginning: &[u8]) -> Content {
         {
             return Content::Objects;
         }
-        if is_access_line(line) || parse_ztunnel(line).is_some() {
+        if is_access_line(line, &Formats::default()) || parse_ztunnel(line).is_some() {
             return Content::Log;
         }
     }

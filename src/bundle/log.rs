@@ -24,11 +24,8 @@ pub(super) enum Whole {
 pub(super) fn look_through(input: Input, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, |_, line| {
-        log = log
-            || is_access_line(line)
-            || is_of_other_layout(line)
-            || parse_ztunnel(line).is_some()
-            || formats.take(line);
+        log =
+            log || is_access_line(line, formats) || is_of_other_layout(line) || parse_ztunnel(line).is_some();
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects

@@ -11,13 +11,14 @@ mod compile;
 mod field;
 mod forced;
 mod json;
+mod object;
 mod operators;
 mod parse;
 mod read;
 mod time_pattern;
 
-pub use choice::Formats;
-pub use compile::{LogFormat, Strictness};
+pub use choice::{Formats, OwnFormat, Tried};
+pub use compile::{LogFormat, Missing, Strictness};
 pub use field::{Field, Target};
 pub use json::{JsonFormat, JsonKey};
 pub use parse::FormatError;

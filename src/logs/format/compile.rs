@@ -1,6 +1,6 @@
 //! A format string to the steps by which lines are read.
 
-use super::field::{Field, Shape};
+use super::field::Field;
 use super::forced::Cut;
 use super::operators::{Argument, Operator, operator, written_by_others};
 use super::parse::{Command, FormatError, Piece, pieces};
@@ -31,6 +31,16 @@ pub struct LogFormat {
     pub(super) cut: Option<Cut>,
 }
 
+/// How the formatter that has the format writes what is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// As `-`, in JSON as `null`.
+    #[default]
+    Dash,
+    /// Not at all (`omit_empty_values`): as empty text, in JSON without its key.
+    Nothing,
+}
+
 impl LogFormat {
     /// Compiles a format string. The line feed at its end is not part of the lines.
     ///
@@ -39,11 +49,20 @@ impl LogFormat {
     /// Where Envoy would refuse the format, or no line can be told to be of it: it has no field, or a line feed
     /// inside.
     pub fn compile(format: &str, strictness: Strictness) -> Result<Self, FormatError> {
+        Self::compile_with(format, strictness, Missing::Dash)
+    }
+
+    /// The same, where it is known how missing values are written.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogFormat::compile`].
+    pub fn compile_with(format: &str, strictness: Strictness, missing: Missing) -> Result<Self, FormatError> {
         let trimmed = format.trim_end_matches(['\n', '\r']);
         if let Some(at) = trimmed.find('\n') {
             return Err(FormatError::at(format, at, "lines that go on behind a line feed cannot be read"));
         }
-        let compiled = Self::compile_value(trimmed, strictness)?;
+        let compiled = Self::compile_value(trimmed, strictness, missing)?;
         if compiled.fields().next().is_none() {
             return Err(FormatError::at(format, 0, "there is no operator such as %PROTOCOL%"));
         }
@@ -51,12 +70,18 @@ impl LogFormat {
     }
 
     /// Compiles the text of a value: whatever it has.
-    pub(super) fn compile_value(format: &str, strictness: Strictness) -> Result<Self, FormatError> {
+    pub(super) fn compile_value(
+        format: &str,
+        strictness: Strictness,
+        missing: Missing,
+    ) -> Result<Self, FormatError> {
         let mut steps = Vec::new();
         for piece in pieces(format)? {
             steps.push(match piece {
                 Piece::Literal(text) => Step::Literal(text.into_bytes().into()),
-                Piece::Command(command) => Step::Field(field(&command, format, strictness)?),
+                Piece::Command(command) => {
+                    Step::Field(Field { missing, ..field(&command, format, strictness)? })
+                }
             });
         }
         Ok(Self { cut: Cut::of(&steps), steps })
@@ -72,7 +97,7 @@ impl LogFormat {
 
     /// Whether a line of it can be told from any other text: some field takes not every word.
     pub fn tells_lines(&self) -> bool {
-        self.fields().any(|field| !matches!(field.shape, Shape::Any | Shape::Phrase | Shape::Word))
+        self.fields().any(Field::tells_lines)
     }
 }
 
@@ -101,5 +126,6 @@ fn field(command: &Command<'_>, format: &str, strictness: Strictness) -> Result<
         length: command.length,
         target: known.target,
         shape: known.shape,
+        missing: Missing::Dash,
     })
 }

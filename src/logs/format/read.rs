@@ -6,7 +6,7 @@
 //! rest does not fit are taken out from the right end. A value is what it is in every reading, or it is not told:
 //! so no text of a caller moves a field behind it.
 
-use super::compile::{LogFormat, Step};
+use super::compile::{LogFormat, Missing, Step};
 use super::field::{Field, Shape, Target};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::response_flags::FlagSet;
@@ -30,24 +30,32 @@ impl LogFormat {
     pub fn read<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut access = AccessLine::empty(Format::Custom);
+        self.read_into(line, &mut access)?;
+        Some(access)
+    }
+
+    /// Reads a text into a line that may have other fields already. Where it is `None`, the line may have some of the
+    /// fields.
+    pub(super) fn read_into<'a>(&self, text: &'a [u8], access: &mut AccessLine<'a>) -> Option<()> {
+        let before = *access;
         let forced = self.cut.as_ref().and_then(|cut| {
-            cut.read(line, &mut |field, value| {
-                set(&mut access, field, value);
+            cut.read(text, &mut |field, value| {
+                set(access, field, value);
                 Some(())
             })
         });
         if forced.is_some() {
-            return Some(access);
+            return Some(());
         }
-        let mut access = AccessLine::empty(Format::Custom);
-        for (field, value) in self.fields().zip(self.careful(line)?.values) {
+        *access = before;
+        for (field, value) in self.fields().zip(self.careful(text)?.values) {
             match value {
-                Some(value) => set(&mut access, field, value),
+                Some(value) => set(access, field, value),
                 None if field.target.is_some_and(Target::decides) => return None,
                 None => access.ambiguous = true,
             }
         }
-        Some(access)
+        Some(())
     }
 
     /// The values of a line; `None` where the format did not write it.
@@ -97,7 +105,7 @@ impl LogFormat {
                 values.push(match (begin, end) {
                     (Some(begin), Some(end)) => {
                         let value = line.get(begin..end)?;
-                        if !field.shape.is_value(value) {
+                        if !field.is_missing(value) && !field.shape.is_value(value) {
                             return None;
                         }
                         Some(value)
@@ -131,8 +139,13 @@ fn forward(step: &Step, line: &[u8], from: &[bool]) -> Places {
         }
         Step::Field(field) => field,
     };
-    for at in starts().filter(|at| line.get(*at) == Some(&b'-')) {
-        mark(&mut to, at + 1);
+    for at in starts() {
+        if line.get(at) == Some(&b'-') {
+            mark(&mut to, at + 1);
+        }
+        if field.missing == Missing::Nothing {
+            mark(&mut to, at);
+        }
     }
     if let Shape::Time(pattern) = &field.shape {
         for at in starts() {
@@ -187,7 +200,7 @@ fn backward(step: &Step, line: &[u8], to: &[bool]) -> Places {
         } else {
             end.is_some_and(|end| end - at <= most) || is_end && least == 0
         };
-        *is = dash || value;
+        *is = dash || value || is_end && field.missing == Missing::Nothing;
         if is_end {
             end = Some(at);
         }
@@ -202,8 +215,10 @@ fn mark(places: &mut [bool], at: usize) {
 }
 
 /// Takes a value over.
-fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8]) {
+pub(super) fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8]) {
     let Some(target) = field.target else { return };
+    // What is left out says the same as a dash.
+    let value = if field.is_missing(value) { b"-" } else { value };
     if field.may_be_cut(value) && !target.may_be_cut() {
         return;
     }
