@@ -14,6 +14,7 @@ pub mod access_text;
 pub mod aggregate;
 pub mod fields;
 pub mod format;
+pub mod guess;
 pub mod other_layouts;
 pub mod query;
 pub mod reading;

@@ -8,6 +8,7 @@ use super::access_json::parse_json;
 use super::access_line::{AccessLine, Format};
 use super::access_text::parse_text;
 use super::format::{Formats, Tried};
+use super::guess::{guess, is_beginning};
 use super::other_layouts::{behind_prefix, is_of_other_layout};
 use super::wrapping::{Found, Stream, Writer, peel};
 
@@ -168,10 +169,10 @@ impl Reader {
     }
 }
 
-/// Whether a line is one of an access log by itself, wrapped or not.
+/// Whether a line is one of an access log by itself, wrapped or not, or the beginning of one.
 pub fn is_access_line(line: &[u8], formats: &Formats) -> bool {
     let mut any = false;
-    peel(line, &mut |_, text| any = read_whole(text, formats, &mut |_| {}));
+    peel(line, &mut |_, text| any = read_whole(text, formats, &mut |_| {}) || is_beginning(text));
     any
 }
 
@@ -188,8 +189,10 @@ fn read_whole(text: &[u8], formats: &Formats, take: &mut dyn FnMut(&AccessLine<'
             .or_else(|| without_time(text))
             .or_else(|| parse_text(without_label(text)?))
     };
-    let line =
-        configured.or_else(|| if is_object { None } else { known() }).or_else(|| formats.read_given(text));
+    let line = configured
+        .or_else(|| if is_object { None } else { known() })
+        .or_else(|| formats.read_given(text))
+        .or_else(|| guess(text).filter(|_| !formats.any_fits(text)));
     line.as_ref().map(take).is_some()
 }
 

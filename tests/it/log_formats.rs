@@ -192,3 +192,30 @@ fn lines_of_a_format_are_read_behind_prefixes_too() {
         assert_eq!(ran.json()["formats"], json!({"custom": prefixes.len()}));
     }
 }
+
+#[test]
+fn what_a_line_tells_by_itself_is_told_without_its_format() {
+    let lines = [
+        r#"[2025-12-01T09:00:00.125Z] "GET /a HTTP/1.1" 503 UH no_healthy_upstream 0 19 1 - x outbound|80||db.shop.svc.cluster.local"#,
+        r#"web-1 istio-proxy [2025-12-01T09:00:01.125Z] "GET /b HTTP/1.1" 200 - via_upstream 0 19 1 - x inbound|80||"#,
+        r#"10.0.0.1 - - [01/Dec/2025:09:00:00 +0000] "GET /a HTTP/1.1" 304 - "-" "curl/8""#,
+    ];
+    let lines = lines.join("\n");
+    let report = run(&lines, "", &["logs", "-o", "json"]).json();
+    assert_eq!(report["lines"], json!({"read": 3, "parsed": 2, "other": 1, "joined": 0}));
+    assert_eq!(report["formats"], json!({"custom": 2}));
+    let record = run(&lines, "", &["logs", "--where", "code = 503", "-o", "ndjson"]);
+    let record: serde_json::Value = serde_json::from_str(record.out.lines().next().unwrap()).unwrap();
+    assert_eq!(record["response_code_details"], "no_healthy_upstream");
+    assert_eq!(record["upstream_cluster"], "outbound|80||db.shop.svc.cluster.local");
+    assert_eq!((&record["bytes_sent"], &record["duration"]), (&json!(null), &json!(null)));
+    // Where the configuration has two formats that fit and differ, nothing else is told either.
+    let head = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%""#;
+    let mesh = json!({"extensionProviders": [
+        {"name": "a", "envoyFileAccessLog": {"logFormat": {"text": format!("{head} %RESPONSE_CODE% %RESPONSE_FLAGS% %REQ(A)%")}}},
+        {"name": "b", "envoyFileAccessLog": {"logFormat": {"text": format!("{head} %RESPONSE_CODE% %REQ(A)% %PROTOCOL%")}}},
+    ]});
+    let line = r#"[2025-12-01T09:00:00.125Z] "GET /a HTTP/1.1" 503 UH no_healthy_upstream x HTTP/1.1"#;
+    let ran = run(line, &mesh_config("istio", &mesh.to_string()), &["logs", "-o", "json"]);
+    assert_eq!(ran.json()["lines"]["parsed"], 0, "{}", ran.out);
+}

@@ -111,6 +111,11 @@ impl Formats {
         Ok(None)
     }
 
+    /// Whether a line fits some format string of the configuration, even if it cannot be told which.
+    pub fn any_fits(&self, line: &[u8]) -> bool {
+        self.texts.iter().any(|known| known.format.values(line).is_some())
+    }
+
     /// Reads a line in JSON by the format objects.
     pub fn read_object(&self, text: &[u8], take: &mut dyn FnMut(&AccessLine<'_>)) -> Tried {
         let given = match &self.given {
