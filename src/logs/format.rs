@@ -8,12 +8,15 @@
 
 mod choice;
 mod compile;
+mod few;
 mod field;
 mod forced;
 mod json;
+mod layouts;
 mod object;
 mod operators;
 mod parse;
+mod quick;
 mod read;
 mod time_pattern;
 

@@ -203,6 +203,22 @@ enum Token<'a> {
     Open,
 }
 
+impl<'a> Token<'a> {
+    /// The first token, and what follows it.
+    fn first(text: &'a [u8]) -> (Self, &'a [u8]) {
+        let Some(inside) = text.strip_prefix(b"\"") else {
+            let (word, after) = split_at(text, b' ').unwrap_or((text, b""));
+            return if word.contains(&b'"') { (Self::Open, b"") } else { (Self::Word(word), after) };
+        };
+        match split_at(inside, b'"') {
+            Some((quoted, after)) if after.is_empty() || after.starts_with(b" ") => {
+                (Self::Quoted(quoted), after.get(1..).unwrap_or_default())
+            }
+            _ => (Self::Open, b""),
+        }
+    }
+}
+
 /// The fields behind the flags.
 #[derive(Debug, Default)]
 struct Tokens<'a> {
@@ -216,19 +232,7 @@ impl<'a> Tokens<'a> {
             if all.len() == MOST_TOKENS {
                 return None;
             }
-            let (token, after) = match rest.strip_prefix(b"\"") {
-                Some(inside) => match split_at(inside, b'"') {
-                    Some((text, after)) if after.is_empty() || after.starts_with(b" ") => {
-                        (Token::Quoted(text), after.get(1..).unwrap_or_default())
-                    }
-                    _ => (Token::Open, &b""[..]),
-                },
-                None => {
-                    let (word, after) = split_at(rest, b' ').unwrap_or((rest, b""));
-                    let token = if word.contains(&b'"') { Token::Open } else { Token::Word(word) };
-                    (token, if token == Token::Open { &b""[..] } else { after })
-                }
-            };
+            let (token, after) = Token::first(rest);
             all.push(token);
             rest = after;
         }
@@ -345,7 +349,7 @@ impl Wanted {
 }
 
 fn is_cluster(word: &[u8]) -> bool {
-    let has_parts = word.iter().filter(|byte| **byte == b'|').count() == 3;
+    let has_parts = memchr::memchr_iter(b'|', word).count() == 3;
     match direction_of(word) {
         Direction::Outbound | Direction::Inbound | Direction::InboundVip => has_parts,
         Direction::Passthrough | Direction::BlackHole => true,

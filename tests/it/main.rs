@@ -20,6 +20,7 @@ mod interception;
 mod layers;
 mod legacy_format;
 mod limits;
+mod line_mutations;
 mod log_formats;
 mod log_lines;
 mod map;

@@ -2,6 +2,7 @@
 
 use super::compile::{LogFormat, Strictness};
 use super::json::JsonFormat;
+use super::layouts::layout_of;
 use super::object::Node;
 use super::parse::FormatError;
 use crate::logs::access_line::{AccessLine, Format};
@@ -57,6 +58,16 @@ struct Configured<T> {
     format: T,
     /// Something chooses it, so it goes before those that are only at hand.
     in_force: bool,
+    /// The default layout that it is.
+    layout: Option<Format>,
+}
+
+impl Configured<LogFormat> {
+    /// Many write the default layout out: its own reader is the faster one.
+    fn read<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
+        let known = self.layout.and_then(|layout| parse_text(line).filter(|line| line.format == layout));
+        known.or_else(|| self.format.read(line))
+    }
 }
 
 /// The formats that are known besides the default layouts.
@@ -75,8 +86,13 @@ impl Formats {
         let mut formats = Self { given, ..Self::default() };
         for (format, in_force) in configured.into_iter().filter(|(format, _)| format.tells_lines()) {
             match format {
-                OwnFormat::Text(format) => add(&mut formats.texts, format, in_force),
-                OwnFormat::Object(format) => add(&mut formats.objects, format, in_force),
+                OwnFormat::Text(format) => {
+                    let layout = layout_of(&format);
+                    add(&mut formats.texts, Configured { format, in_force, layout });
+                }
+                OwnFormat::Object(format) => {
+                    add(&mut formats.objects, Configured { format, in_force, layout: None });
+                }
             }
         }
         formats
@@ -91,19 +107,16 @@ impl Formats {
     /// Reads a line by the format strings of the configuration. `None` where none fits, and where two do and say
     /// different things: nothing tells then which of them the proxy has.
     pub fn read_configured<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
-        let found = match self.by_text(line) {
-            Ok(found) => found?,
-            Err(Differ) => return None,
-        };
-        // Many write the default layout out, or one that differs in nothing that this line has.
-        let known = parse_text(line).filter(|known| AccessLine { format: Format::Custom, ..*known } == found);
-        Some(known.unwrap_or(found))
+        match self.texts.as_slice() {
+            [only] => only.read(line),
+            _ => self.by_text(line).ok().flatten(),
+        }
     }
 
     fn by_text<'a>(&self, line: &'a [u8]) -> Result<Option<AccessLine<'a>>, Differ> {
         for in_force in [true, false] {
             let of = self.texts.iter().filter(|known| known.in_force == in_force);
-            let found = agreed(of.filter_map(|known| known.format.read(line)))?;
+            let found = agreed(of.filter_map(|known| known.read(line)))?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -152,10 +165,10 @@ impl Formats {
 }
 
 /// A format that stands at several places is chosen where one of them is.
-fn add<T: PartialEq>(known: &mut Vec<Configured<T>>, format: T, in_force: bool) {
-    match known.iter_mut().find(|known| known.format == format) {
-        Some(known) => known.in_force |= in_force,
-        None => known.push(Configured { format, in_force }),
+fn add<T: PartialEq>(known: &mut Vec<Configured<T>>, new: Configured<T>) {
+    match known.iter_mut().find(|known| known.format == new.format) {
+        Some(known) => known.in_force |= new.in_force,
+        None => known.push(new),
     }
 }
 
@@ -164,11 +177,13 @@ struct Differ;
 
 /// The reading, where there is one and all others are the same.
 fn agreed<'a>(readings: impl Iterator<Item = AccessLine<'a>>) -> Result<Option<AccessLine<'a>>, Differ> {
-    let mut found = None;
+    let mut found: Option<AccessLine<'_>> = None;
     for line in readings {
         match &found {
-            Some(known) if *known != line => return Err(Differ),
-            _ => found = Some(line),
+            // What a layout is called makes no difference.
+            Some(known) if *known != (AccessLine { format: known.format, ..line }) => return Err(Differ),
+            Some(_) => {}
+            None => found = Some(line),
         }
     }
     Ok(found)

@@ -53,6 +53,20 @@ impl Target {
         )
     }
 
+    /// The value is kept as the bytes that stand there, and nothing else is made of them.
+    pub(super) fn is_text(self) -> bool {
+        !matches!(
+            self,
+            Self::StartTime
+                | Self::ResponseFlags
+                | Self::ResponseCode
+                | Self::BytesReceived
+                | Self::BytesSent
+                | Self::Duration
+                | Self::UpstreamServiceTime
+        )
+    }
+
     /// Nothing is compared with this field, so its first characters are of use too.
     pub(super) fn may_be_cut(self) -> bool {
         matches!(self, Self::Path | Self::UserAgent | Self::XForwardedFor)
