@@ -146,14 +146,12 @@ impl Stops {
     }
 }
 
-/// What follows a text that mostly is one or three bytes long.
+/// What follows a text that mostly is one or two bytes long.
 #[inline]
 fn strip<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     match (begin, text) {
-        ([one], [first, rest @ ..]) if first == one => Some(rest),
-        ([a, b], [x, y, rest @ ..]) if (a, b) == (x, y) => Some(rest),
-        ([a, b, c], [x, y, z, rest @ ..]) if (a, b, c) == (x, y, z) => Some(rest),
-        ([_] | [_, _] | [_, _, _], _) => None,
+        (&[one], [first, rest @ ..]) if one == *first => Some(rest),
+        (&[one, two], [first, second, rest @ ..]) if [one, two] == [*first, *second] => Some(rest),
         _ => text.strip_prefix(begin),
     }
 }

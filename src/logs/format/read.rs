@@ -256,8 +256,28 @@ pub(super) fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8])
             let is_long = field.shape == Shape::LongFlags;
             line.flags = if is_long { FlagSet::parse_long(value) } else { FlagSet::parse(value) };
         }
-        target if target.is_text() => set_text(line, target, value),
-        target => set_number(line, target, number(value)),
+        Target::ResponseCode
+        | Target::BytesReceived
+        | Target::BytesSent
+        | Target::Duration
+        | Target::UpstreamServiceTime => set_number(line, target, number(value)),
+        Target::Method
+        | Target::Path
+        | Target::Protocol
+        | Target::ResponseCodeDetails
+        | Target::ConnectionTerminationDetails
+        | Target::UpstreamTransportFailureReason
+        | Target::XForwardedFor
+        | Target::UserAgent
+        | Target::RequestId
+        | Target::Authority
+        | Target::UpstreamHost
+        | Target::UpstreamCluster
+        | Target::UpstreamLocalAddress
+        | Target::DownstreamLocalAddress
+        | Target::DownstreamRemoteAddress
+        | Target::RequestedServerName
+        | Target::RouteName => set_text(line, target, value),
     }
 }
 
