@@ -187,7 +187,7 @@ fn whatever_is_done_to_a_line_it_is_read_or_counted() {
         }
         read += usize::from(readings.iter().any(Option::is_some));
         // Two readers of one layout do not tell different things of what decides, in a line of one request.
-        let requests = line.windows(5).filter(|part| part == b"HTTP/").count();
+        let requests = line.windows(5).filter(|part| matches!(*part, b"HTTP/" | b"\"- - ")).count();
         if let [Some(fixed), Some(own), ..] = readings
             && fixed.format == Format::IstioText19
             && requests == 1
