@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 
+#[allow(dead_code, reason = "the generator of files needs more of it")]
 mod access_log;
 
 fn main() {
@@ -16,17 +17,30 @@ fn main() {
 mod logs {
     use divan::Bencher;
     use divan::counter::BytesCount;
-    use meshscope::logs::{Aggregate, SourceName, parse_text};
+    use meshscope::logs::{Aggregate, LogFormat, SourceName, Strictness, parse_json, parse_text};
 
     use super::access_log::{self, Layout};
     use super::black_box;
 
     const SIZE: u64 = 16 << 20;
+    const FORMAT: &str = concat!(
+        "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% ",
+        "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% ",
+        "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_SENT% %BYTES_RECEIVED% %DURATION% ",
+        "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" ",
+        "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER% ",
+        "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% ",
+        "%REQUESTED_SERVER_NAME% %ROUTE_NAME%"
+    );
+
+    fn log_of(layout: Layout, pods: u64) -> Vec<u8> {
+        let mut log = Vec::new();
+        access_log::write(SIZE, pods, layout, &mut log).expect("a vector takes all");
+        log
+    }
 
     fn text_log(pods: u64) -> Vec<u8> {
-        let mut log = Vec::new();
-        access_log::write(SIZE, pods, Layout::Text, &mut log).expect("a vector takes all");
-        log
+        log_of(Layout::Text, pods)
     }
 
     /// The bound: nothing can be faster than finding the ends of the lines.
@@ -55,6 +69,29 @@ mod logs {
         bencher.counter(BytesCount::of_slice(&log)).bench(|| {
             for_each_line(black_box(&log), |line| {
                 black_box(parse_text(line));
+            });
+        });
+    }
+
+    /// The same lines by a format string: the default one, with two fields in each other's place.
+    #[divan::bench]
+    fn custom_format(bencher: Bencher<'_, '_>) {
+        let log = text_log(1);
+        let format = LogFormat::compile(FORMAT, Strictness::Strict).expect("a format");
+        bencher.counter(BytesCount::of_slice(&log)).bench(|| {
+            for_each_line(black_box(&log), |line| {
+                black_box(format.read(line).is_some());
+            });
+        });
+    }
+
+    /// Lines in JSON.
+    #[divan::bench]
+    fn json(bencher: Bencher<'_, '_>) {
+        let log = log_of(Layout::Json, 1);
+        bencher.counter(BytesCount::of_slice(&log)).bench(|| {
+            for_each_line(black_box(&log), |line| {
+                black_box(parse_json(line, |line| line.response_code));
             });
         });
     }

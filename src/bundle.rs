@@ -18,6 +18,7 @@ mod item;
 mod json;
 mod lines;
 mod log;
+mod log_formats;
 mod packed;
 mod yaml;
 
@@ -26,7 +27,7 @@ use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use crate::counters::Counters;
-use crate::logs::{Aggregate, Formats, LogFormat, PodName, Strictness, Watch};
+use crate::logs::{Aggregate, Formats, OwnFormat, PodName, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
 use archive::Archive;
@@ -89,12 +90,12 @@ enum Waiting {
     Many(Archive),
 }
 
-/// Reads the objects that the request names. A format string may be given for the text lines that are of no other.
+/// Reads the objects that the request names. A format may be given for the lines that are of no other.
 ///
 /// # Errors
 ///
 /// As [`read`].
-pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+pub fn objects(request: &Request, log_format: Option<OwnFormat>) -> Result<Objects<'_>, Error> {
     read_request(request, log_format, false)
 }
 
@@ -103,13 +104,13 @@ pub fn objects(request: &Request, log_format: Option<LogFormat>) -> Result<Objec
 /// # Errors
 ///
 /// As [`read`].
-pub fn objects_to_follow(request: &Request, log_format: Option<LogFormat>) -> Result<Objects<'_>, Error> {
+pub fn objects_to_follow(request: &Request, log_format: Option<OwnFormat>) -> Result<Objects<'_>, Error> {
     read_request(request, log_format, true)
 }
 
 fn read_request(
     request: &Request,
-    log_format: Option<LogFormat>,
+    log_format: Option<OwnFormat>,
     to_follow: bool,
 ) -> Result<Objects<'_>, Error> {
     let mut bundle = Bundle::default();
@@ -148,18 +149,10 @@ fn read_request(
         let pods = pods.map(|id| PodName { namespace: id.namespace.clone(), name: id.name.clone() });
         bundle.logs.know_pods(pods);
     }
-    let formats = formats(&bundle.snapshot, log_format);
+    let formats = log_formats::of_objects(&bundle.snapshot, log_format);
     bundle.logs.use_formats(formats.clone());
     let logs = only_logs(logs, &formats, &mut reader, &mut bundle, to_follow)?;
     Ok(Objects { request, bundle, logs, formats })
-}
-
-/// The formats of the mesh configurations that were read. One that cannot be understood is left alone: its lines are
-/// counted as other.
-fn formats(snapshot: &Snapshot, given: Option<LogFormat>) -> Formats {
-    let configurations = snapshot.of_kind(&Kind::ConfigMap).filter_map(|object| object.body.mesh_config());
-    let texts = configurations.flat_map(|config| &config.access_log_formats);
-    Formats::new(texts.filter_map(|text| LogFormat::compile(text, Strictness::Lenient).ok()), given)
 }
 
 /// Looks through the inputs that may be logs, and reads those that turn out to be objects.

@@ -53,7 +53,7 @@ struct Common {
     /// An access log whose pod cannot be told otherwise. Repeatable
     #[arg(long = "log", value_name = "NS/POD[/CONTAINER]=PATH", global = true)]
     log: Vec<String>,
-    /// Envoy's format string of text lines, where neither the mesh configuration nor the lines tell it
+    /// Envoy's format of the lines, a string or a JSON object, where neither the objects nor the lines tell it
     #[arg(long, value_name = "FORMAT", global = true)]
     log_format: Option<String>,
     /// Show only this namespace (what decides is read from everywhere). Repeatable

@@ -14,6 +14,7 @@ pub mod access_text;
 pub mod aggregate;
 pub mod fields;
 pub mod format;
+pub mod guess;
 pub mod other_layouts;
 pub mod proxy_message;
 pub mod query;
@@ -34,7 +35,7 @@ pub use aggregate::{
     Sample, SourceId, SourceName, Through, Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
-pub use format::{FormatError, Formats, JsonFormat, LogFormat, Strictness};
+pub use format::{FormatError, Formats, JsonFormat, LogFormat, Missing, OwnFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use proxy_message::{TlsFault, parse_message};
 pub use query::{Mistake, Query, parse_millis};

@@ -3,6 +3,7 @@
 //! Nothing here decides anything. Objects are decoded into the fields that can change an answer, what was not
 //! understood becomes a note beside the object, and a snapshot is what was read at one moment.
 
+pub mod access_log;
 pub mod authorization_policy;
 pub mod decode;
 pub mod destination_rule;

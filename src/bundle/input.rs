@@ -10,7 +10,7 @@ use super::archive::{self, Again, Archive};
 use super::packed::{Broken, Kind, Packing, Unpacked, Wrapped, wrapped};
 use super::{Bundle, Error, Problem, open};
 use crate::counters;
-use crate::logs::{PodName, is_access_line, parse_message, parse_ztunnel};
+use crate::logs::{Formats, PodName, is_access_line, parse_message, parse_ztunnel};
 use crate::model::Origin;
 
 /// How much of an input is looked at to tell what it is.
@@ -400,6 +400,8 @@ fn content_of_line(line: &[u8]) -> Option<Content> {
     if line.starts_with(b"apiVersion:") || line.starts_with(b"kind:") || line.starts_with(b"- apiVersion:") {
         return Some(Content::Objects);
     }
-    (is_access_line(line) || parse_ztunnel(line).is_some() || parse_message(line).is_some())
-        .then_some(Content::Log)
+    (is_access_line(line, &Formats::default())
+        || parse_ztunnel(line).is_some()
+        || parse_message(line).is_some())
+    .then_some(Content::Log)
 }

@@ -27,11 +27,10 @@ pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
     let read = lines(input.text, Handing::Full, |_, line| {
         log = log
-            || is_access_line(line)
+            || is_access_line(line, formats)
             || is_of_other_layout(line)
             || parse_ztunnel(line).is_some()
-            || parse_message(line).is_some()
-            || formats.take(line);
+            || parse_message(line).is_some();
         // Text that speaks of objects, such as a command with one in quotes, is none.
         let is_json = line.trim_ascii_start().first().is_some_and(|byte| b"{[\"".contains(byte));
         objects = objects

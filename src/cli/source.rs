@@ -11,7 +11,7 @@ use super::{Common, Refusal, message};
 use crate::answer::Read;
 use crate::bundle::{self, Bundle, Error, Followed, Path, Problem, Request, Stream, Tails};
 use crate::demo;
-use crate::logs::{LogFormat, PodName, Strictness, Watch};
+use crate::logs::{OwnFormat, PodName, Strictness, Watch};
 use crate::model::Kind;
 use crate::model::object::Body;
 use crate::resolve::Options;
@@ -185,8 +185,8 @@ fn request(common: &Common) -> anyhow::Result<Request> {
     Ok(request)
 }
 
-/// The format that was named for text lines of no other.
-fn given_format(common: &Common) -> anyhow::Result<Option<LogFormat>> {
+/// The format that was named for lines of no other.
+fn given_format(common: &Common) -> anyhow::Result<Option<OwnFormat>> {
     common.log_format.as_deref().map(log_format).transpose()
 }
 
@@ -198,10 +198,10 @@ fn refused(error: Error) -> anyhow::Error {
 }
 
 /// The compiled format. In a shell the line feed at its end is seldom typed as such.
-fn log_format(text: &str) -> anyhow::Result<LogFormat> {
+fn log_format(text: &str) -> anyhow::Result<OwnFormat> {
     let usage = |error: &dyn std::fmt::Display| Refusal::Usage(format!("--log-format: {error}"));
     let text = text.strip_suffix("\\n").unwrap_or(text);
-    let format = LogFormat::compile(text, Strictness::Strict).map_err(|error| usage(&error))?;
+    let format = OwnFormat::compile(text, Strictness::Strict).map_err(|error| usage(&error))?;
     if !format.tells_lines() {
         let text = "any text fits it, so it tells no line: it needs a number, a time, flags or a protocol";
         return Err(usage(&text).into());

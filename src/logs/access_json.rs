@@ -53,6 +53,11 @@ const OTHER_NAMES: [(&str, &str); 5] = [
     ("duration_ms", "duration"),
 ];
 
+/// Whether Istio gives that name to a field.
+pub(super) fn is_own_name(key: &str) -> bool {
+    NAMES.contains(&key)
+}
+
 /// Reads an object as an access-log line and hands the line on; `None` if it is not one. Response code and flags have
 /// to be there: without them nothing can be said of a request.
 pub fn parse_json<R>(text: &[u8], each: impl FnOnce(&AccessLine<'_>) -> R) -> Option<R> {

@@ -20,7 +20,7 @@ use super::access_line::{AccessLine, Format};
 use super::response_flags::FlagSet;
 
 mod careful;
-mod find;
+pub(super) mod find;
 mod status;
 
 use find::{find, find_either, split_at_byte};

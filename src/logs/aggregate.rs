@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::access_line::{AccessLine, Format, Sni, value};
+use super::access_line::{AccessLine, Format, value};
 use super::format::Formats;
 use super::reading::Reader;
 use super::upstream_cluster::{Reporter, reporter_of};
 
 mod block;
 mod by_fields;
+mod counts;
 mod evidence;
 mod messages;
 mod nearby;
@@ -36,7 +37,8 @@ pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
-use evidence::{Counted, Joins, may_join};
+use counts::{Counts, Facts};
+use evidence::{Joins, may_join};
 use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
@@ -173,75 +175,6 @@ struct Source {
     reader: Option<Box<Reader>>,
     /// Lines of an access log in layouts that are not read.
     unread: u64,
-}
-
-/// What is counted of a line besides its key.
-#[derive(Debug, Clone, Copy)]
-struct Facts {
-    time: Option<i64>,
-    duration: Option<u64>,
-    sni: Option<Sni>,
-    format: Format,
-    ambiguous: bool,
-}
-
-impl Facts {
-    #[inline]
-    fn of(line: &AccessLine<'_>) -> Self {
-        Self {
-            time: line.micros(),
-            duration: line.duration,
-            sni: line.sni(),
-            format: line.format,
-            ambiguous: line.ambiguous,
-        }
-    }
-}
-
-/// What lines are counted in.
-#[derive(Debug, Clone)]
-struct Counts {
-    lines: LineCounts,
-    formats: [u64; Format::ALL.len()],
-    groups: Table,
-    other_groups: u64,
-    duration_budget: usize,
-}
-
-impl Counts {
-    /// Counts a line by its key. `None` where its group does not fit into the limit.
-    #[inline]
-    fn count(
-        &mut self,
-        sample: Sample,
-        key: &Key<'_>,
-        hash: u32,
-        facts: Facts,
-        limits: &Limits,
-    ) -> Option<Counted> {
-        self.lines.read += 1;
-        self.lines.parsed += 1;
-        self.lines.ambiguous += u64::from(facts.ambiguous);
-        if let Some(count) = self.formats.get_mut(facts.format as usize) {
-            *count += 1;
-        }
-        let Some((index, group)) = self.groups.find_or_insert(key, hash, limits.groups) else {
-            self.other_groups += 1;
-            return None;
-        };
-        group.count += 1;
-        group.times.add(facts.time);
-        if group.count <= SAMPLES as u64 {
-            group.samples.add(sample);
-        }
-        if let Some(millis) = facts.duration {
-            group.durations.add(millis, &mut self.duration_budget);
-        }
-        if let Some(count) = facts.sni.and_then(|sni| group.sni.get_mut(sni_index(sni))) {
-            *count += 1;
-        }
-        Some(Counted { group: index, sample, time: facts.time, reporter: key.fixed.reporter })
-    }
 }
 
 /// The groups of many lines from many sources.
@@ -446,14 +379,6 @@ impl Aggregate {
     pub fn forget_joins_before(&mut self, micros: i64) {
         self.joins.forget_before(micros);
         self.ztunnel.forget_before(micros);
-    }
-}
-
-fn sni_index(sni: Sni) -> usize {
-    match sni {
-        Sni::None => 0,
-        Sni::Istio => 1,
-        Sni::Other => 2,
     }
 }
 

@@ -8,16 +8,20 @@
 
 mod choice;
 mod compile;
+mod few;
 mod field;
 mod forced;
 mod json;
+mod layouts;
+mod object;
 mod operators;
 mod parse;
+mod quick;
 mod read;
 mod time_pattern;
 
-pub use choice::Formats;
-pub use compile::{LogFormat, Strictness};
+pub use choice::{Formats, OwnFormat, Tried};
+pub use compile::{LogFormat, Missing, Strictness};
 pub use field::{Field, Target};
 pub use json::{JsonFormat, JsonKey};
 pub use parse::FormatError;

@@ -7,6 +7,8 @@
 use super::access_json::parse_json;
 use super::access_line::{AccessLine, Format};
 use super::access_text::parse_text;
+use super::format::{Formats, Tried};
+use super::guess::{guess, is_beginning};
 use super::other_layouts::{behind_prefix, is_of_other_layout};
 use super::wrapping::{Found, Stream, Writer, peel};
 
@@ -74,14 +76,16 @@ pub struct Reader {
 
 impl Reader {
     /// Reads a line and hands on the access-log line that it is, or that it makes whole.
-    pub fn read(&mut self, number: u64, line: &[u8], take: &mut Take<'_>) -> Outcome {
+    pub fn read(&mut self, number: u64, line: &[u8], formats: &Formats, take: &mut Take<'_>) -> Outcome {
         // The ordinary line of a JSON log, without a look at what could stand around it.
-        if line.first() == Some(&b'{') && parse_json(line, |line| take(None, number, line)).is_some() {
+        if line.first() == Some(&b'{') && read_object(line, formats, &mut |line| take(None, number, line)) {
             self.broken = None;
             return Outcome { access: true, ..Outcome::default() };
         }
         let mut outcome = Outcome::default();
-        peel(line, &mut |found, text| outcome = self.peeled(number, line, found, text, take));
+        peel(line, &mut |found, text| {
+            outcome = self.peeled(number, line, found, text, formats, take);
+        });
         outcome
     }
 
@@ -96,6 +100,7 @@ impl Reader {
         line: &[u8],
         found: &Found<'_>,
         text: &[u8],
+        formats: &Formats,
         take: &mut Take<'_>,
     ) -> Outcome {
         if found.partial {
@@ -104,15 +109,15 @@ impl Reader {
         }
         if let Some(parts) = self.parts_of(found).map(|at| self.parts.remove(at)) {
             let whole = [parts.text.as_slice(), text].concat();
-            let access = read_whole(&whole, &mut |line| take(found.writer, parts.first, line));
+            let access = read_whole(&whole, formats, &mut |line| take(found.writer, parts.first, line));
             // The line may be one of its own, where the parts before it were never ended.
-            if access || !read_whole(text, &mut |line| take(found.writer, number, line)) {
+            if access || !read_whole(text, formats, &mut |line| take(found.writer, number, line)) {
                 let unread = !access && is_of_other_layout(&whole);
                 return Outcome { access, unread, joined: parts.lines, ..Outcome::default() };
             }
             return Outcome { access: true, ..Outcome::default() };
         }
-        if read_whole(text, &mut |line| take(found.writer, number, line)) {
+        if read_whole(text, formats, &mut |line| take(found.writer, number, line)) {
             self.broken = None;
             return Outcome { access: true, ..Outcome::default() };
         }
@@ -127,7 +132,7 @@ impl Reader {
         if let Some(mut broken) = self.broken.take().filter(same) {
             // A line that goes on has no prefix of its own where a terminal broke it; a collector gives it one.
             let next = if broken.prefixed && prefixed { text } else { line };
-            if let Some(joined) = broken.go_on(number, next, unread, take) {
+            if let Some(joined) = broken.go_on(number, next, unread, formats, take) {
                 self.word_goes_on = broken.full_width().map(|width| (number + 1, width));
                 return Outcome { access: true, unread: false, ..joined };
             }
@@ -169,23 +174,41 @@ impl Reader {
     }
 }
 
-/// Whether a line is one of an access log by itself, wrapped or not.
-pub fn is_access_line(line: &[u8]) -> bool {
+/// Whether a line is one of an access log by itself, wrapped or not, or the beginning of one.
+pub fn is_access_line(line: &[u8], formats: &Formats) -> bool {
     let mut any = false;
-    peel(line, &mut |_, text| any = read_whole(text, &mut |_| {}));
+    peel(line, &mut |_, text| any = read_whole(text, formats, &mut |_| {}) || is_beginning(text));
     any
 }
 
 /// Reads a text from which everything known was taken off.
-fn read_whole(text: &[u8], take: &mut dyn FnMut(&AccessLine<'_>)) -> bool {
-    if text.trim_ascii_start().starts_with(b"{") {
-        return parse_json(text, take).is_some();
+fn read_whole(text: &[u8], formats: &Formats, take: &mut dyn FnMut(&AccessLine<'_>)) -> bool {
+    let configured = if formats.any_configured() { formats.read_configured(text) } else { None };
+    let is_object = text.trim_ascii_start().starts_with(b"{");
+    if configured.is_none() && is_object && read_object(text, formats, take) {
+        return true;
     }
-    let line = parse_text(text)
-        .or_else(|| parse_text(behind_prefix(text)?))
-        .or_else(|| without_time(text))
-        .or_else(|| parse_text(without_label(text)?));
+    let known = || {
+        parse_text(text)
+            .or_else(|| parse_text(behind_prefix(text)?))
+            .or_else(|| without_time(text))
+            .or_else(|| parse_text(without_label(text)?))
+    };
+    let line = configured
+        .or_else(|| if is_object { None } else { known() })
+        .or_else(|| formats.read_given(text))
+        .or_else(|| guess(text).filter(|_| !formats.any_fits(text)));
     line.as_ref().map(take).is_some()
+}
+
+/// Reads an object: by the formats that are known, else by the names of its keys.
+fn read_object(text: &[u8], formats: &Formats, take: &mut dyn FnMut(&AccessLine<'_>)) -> bool {
+    match formats.read_object(text, take) {
+        Tried::Line => true,
+        // The names may be those that mislead.
+        Tried::Differ => false,
+        Tried::None => parse_json(text, take).is_some(),
+    }
 }
 
 /// A line of the first Envoys that captured traffic in ambient mode, without the name of their listener at its end:

@@ -80,3 +80,142 @@ fn a_mistake_in_the_format_is_named_with_its_place() {
         assert!(ran.err.contains(text), "{}", ran.err);
     }
 }
+
+/// Lines of a format object, bare and as tools wrap them.
+const OBJECT: &str = r#"{"ts":"%START_TIME%","status":"%RESPONSE_CODE%","why":"%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%","to":{"cluster":"%UPSTREAM_CLUSTER%"},"agent":"%REQ(USER-AGENT)%"}"#;
+const OBJECT_LINES: [&str; 3] = [
+    r#"{"ts":"2025-12-01T09:00:00.125Z","status":503,"why":"UH no_healthy_upstream","to":{"cluster":"outbound|80||db.shop.svc.cluster.local"},"agent":"a \"b\""}"#,
+    r#"2025-12-01T09:00:01.125Z stdout F {"ts":"2025-12-01T09:00:01.125Z","status":200,"why":"- via_upstream","to":{"cluster":"outbound|80||web.shop.svc.cluster.local"},"agent":null}"#,
+    r#"{"ts":"now","status":503,"why":"of another program","to":{"cluster":"x"},"agent":null}"#,
+];
+
+fn check_objects(report: &serde_json::Value) {
+    assert_eq!(report["lines"], json!({"read": 3, "parsed": 2, "other": 1, "joined": 0}));
+    assert_eq!(report["formats"], json!({"custom": 2}));
+    let group =
+        report["groups"].as_array().unwrap().iter().find(|group| group["responseCode"] == 503).unwrap();
+    assert_eq!(group["responseFlags"], json!(["UH"]));
+    assert_eq!(group["details"], "no_healthy_upstream");
+    assert_eq!(group["upstreamCluster"], "outbound|80||db.shop.svc.cluster.local");
+    assert_eq!(group["first"], "2025-12-01T09:00:00.125Z");
+}
+
+#[test]
+fn lines_of_a_format_object_are_read_by_its_keys() {
+    let lines = OBJECT_LINES.join("\n");
+    let logs = ["logs", "-o", "json"];
+    check_objects(&run(&lines, "", &["logs", "--log-format", OBJECT, "-o", "json"]).json());
+    let mesh = json!({"accessLogEncoding": "JSON", "accessLogFormat": OBJECT});
+    check_objects(&run(&lines, &mesh_config("istio", &mesh.to_string()), &logs).json());
+    let labels: serde_json::Value = serde_json::from_str(OBJECT).unwrap();
+    let provider = json!({"extensionProviders": [{"name": "a", "envoyFileAccessLog": {"logFormat": {"labels": labels}}}]});
+    check_objects(&run(&lines, &mesh_config("istio", &provider.to_string()), &logs).json());
+    assert_eq!(run(&lines, "", &logs).code, 65, "nothing tells the keys");
+}
+
+fn envoy_filter(log: &serde_json::Value) -> String {
+    let manager = json!({"name": "envoy.filters.network.http_connection_manager", "typed_config": {
+        "access_log": [{"name": "envoy.access_loggers.file", "typed_config": log}]}});
+    json!({"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter",
+        "metadata": {"name": "log", "namespace": "shop"},
+        "spec": {"configPatches": [{"applyTo": "NETWORK_FILTER",
+            "patch": {"operation": "MERGE", "value": manager}}]}})
+    .to_string()
+}
+
+#[test]
+fn lines_of_the_formats_of_envoy_filters_are_read() {
+    let text = json!({"log_format": {"text_format_source": {"inline_string": format!("{FORMAT}\n")}}});
+    check(&run(LINES, &envoy_filter(&text), &["logs", "-o", "json"]).json());
+    check(&run(LINES, &envoy_filter(&json!({"format": FORMAT})), &["logs", "-o", "json"]).json());
+    let object: serde_json::Value = serde_json::from_str(OBJECT).unwrap();
+    let lines = OBJECT_LINES.join("\n");
+    let of_object = envoy_filter(&json!({"log_format": {"json_format": object}}));
+    check_objects(&run(&lines, &of_object, &["logs", "-o", "json"]).json());
+}
+
+#[test]
+fn of_two_formats_the_one_that_telemetry_chooses_reads_the_line() {
+    let provider = |name: &str, format: &str| json!({"name": name, "envoyFileAccessLog": {"logFormat": {"text": format}}});
+    let mesh = json!({"extensionProviders": [
+        provider("in", "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %DURATION%"),
+        provider("out", "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_SENT% %DURATION%"),
+    ]});
+    let mesh = mesh_config("istio", &mesh.to_string());
+    let telemetry = |name: &str| {
+        let spec = json!({"accessLogging": [{"providers": [{"name": name}]}]});
+        json!({"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry",
+            "metadata": {"name": "log", "namespace": "istio-system"}, "spec": spec})
+    };
+    let sent = |objects: &str| {
+        let ran = run("503 UC 7 3\n", objects, &["logs", "-o", "ndjson"]);
+        let record =
+            ran.out.lines().next().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        record.map(|record| (record["bytes_received"].clone(), record["bytes_sent"].clone()))
+    };
+    assert_eq!(sent(&mesh), None, "either may have written it");
+    let chosen = format!("{mesh}\n---\n{}\n", telemetry("out"));
+    assert_eq!(sent(&chosen), Some((json!(null), json!(7))));
+    let chosen = format!("{mesh}\n---\n{}\n", telemetry("in"));
+    assert_eq!(sent(&chosen), Some((json!(7), json!(null))));
+}
+
+#[test]
+fn values_that_are_left_out_are_none() {
+    let log = json!({"log_format": {"omit_empty_values": true, "text_format_source": {"inline_string":
+        "[%START_TIME%] code=%RESPONSE_CODE% flags=%RESPONSE_FLAGS% to=%UPSTREAM_CLUSTER% ms=%DURATION%"}}});
+    let lines = "[2025-12-01T09:00:00.125Z] code=200 flags= to= ms=3\n[2025-12-01T09:00:00.125Z] code=503 flags=NC to= ms=\n";
+    let report = run(lines, &envoy_filter(&log), &["logs", "-o", "json"]).json();
+    assert_eq!(report["formats"], json!({"custom": 2}));
+    let flags: Vec<_> =
+        report["groups"].as_array().unwrap().iter().map(|group| &group["responseFlags"]).collect();
+    assert!(flags.contains(&&json!([])) && flags.contains(&&json!(["NC"])), "{report}");
+}
+
+#[test]
+fn lines_of_a_format_are_read_behind_prefixes_too() {
+    let prefixes = [
+        "[pod/web-1/istio-proxy] ",
+        "web-1 istio-proxy ",
+        "2025-12-01T09:00:02.125Z stderr F ",
+        "envoy-1  | ",
+        "2025-12-01T09:00:02.125Z ",
+    ];
+    let line = LINES.lines().next().unwrap();
+    let lines: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}{line}")).collect();
+    let lines = lines.join("\n");
+    let mesh = mesh_config("istio", &json!({"accessLogFormat": FORMAT}).to_string());
+    for ran in [
+        run(&lines, &mesh, &["logs", "-o", "json"]),
+        run(&lines, "", &["logs", "--log-format", FORMAT, "-o", "json"]),
+    ] {
+        assert_eq!(ran.json()["formats"], json!({"custom": prefixes.len()}));
+    }
+}
+
+#[test]
+fn what_a_line_tells_by_itself_is_told_without_its_format() {
+    let lines = [
+        r#"[2025-12-01T09:00:00.125Z] "GET /a HTTP/1.1" 503 UH no_healthy_upstream 0 19 1 - x outbound|80||db.shop.svc.cluster.local"#,
+        r#"web-1 istio-proxy [2025-12-01T09:00:01.125Z] "GET /b HTTP/1.1" 200 - via_upstream 0 19 1 - x inbound|80||"#,
+        r#"10.0.0.1 - - [01/Dec/2025:09:00:00 +0000] "GET /a HTTP/1.1" 304 - "-" "curl/8""#,
+    ];
+    let lines = lines.join("\n");
+    let report = run(&lines, "", &["logs", "-o", "json"]).json();
+    assert_eq!(report["lines"], json!({"read": 3, "parsed": 2, "other": 1, "joined": 0}));
+    assert_eq!(report["formats"], json!({"custom": 2}));
+    let record = run(&lines, "", &["logs", "--where", "code = 503", "-o", "ndjson"]);
+    let record: serde_json::Value = serde_json::from_str(record.out.lines().next().unwrap()).unwrap();
+    assert_eq!(record["response_code_details"], "no_healthy_upstream");
+    assert_eq!(record["upstream_cluster"], "outbound|80||db.shop.svc.cluster.local");
+    assert_eq!((&record["bytes_sent"], &record["duration"]), (&json!(null), &json!(null)));
+    // Where the configuration has two formats that fit and differ, nothing else is told either.
+    let head = r#"[%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%""#;
+    let mesh = json!({"extensionProviders": [
+        {"name": "a", "envoyFileAccessLog": {"logFormat": {"text": format!("{head} %RESPONSE_CODE% %RESPONSE_FLAGS% %REQ(A)%")}}},
+        {"name": "b", "envoyFileAccessLog": {"logFormat": {"text": format!("{head} %RESPONSE_CODE% %REQ(A)% %PROTOCOL%")}}},
+    ]});
+    let line = r#"[2025-12-01T09:00:00.125Z] "GET /a HTTP/1.1" 503 UH no_healthy_upstream x HTTP/1.1"#;
+    let ran = run(line, &mesh_config("istio", &mesh.to_string()), &["logs", "-o", "json"]);
+    assert_eq!(ran.json()["lines"]["parsed"], 0, "{}", ran.out);
+}

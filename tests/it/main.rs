@@ -25,6 +25,7 @@ mod joined;
 mod layers;
 mod legacy_format;
 mod limits;
+mod line_mutations;
 mod log_formats;
 mod log_lines;
 mod map;

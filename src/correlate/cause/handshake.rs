@@ -140,11 +140,11 @@ mod tests {
         let proved = ["2 no-client-cert certain", "MS0301 certain Service shop/cart"];
         let both = of(10, "10.8.1.8:40010") + &of(20, "10.8.1.8:40020");
         assert_eq!(said(&two, &both), proved);
-        let half = ["1 no-client-cert certain", "1 unknown possible or app-closed"];
+        let half = ["1 no-client-cert certain", "1 unknown possible or client-cert-untrusted"];
         assert_eq!(said(&two, &of(10, "10.8.1.8:40010"))[..2], half);
         // The port was used again, by another connection.
         let later = said(&client(10, UC, "-"), &of(40, "10.8.1.8:40010"));
-        assert_eq!(later[..2], ["1 unknown possible or app-closed", "1 no-client-cert certain"]);
+        assert_eq!(later[..2], ["1 unknown possible or client-cert-untrusted", "1 no-client-cert certain"]);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let likely = ["1 client-cert-untrusted likely", "MS0301 likely Service shop/cart"];
         assert_eq!(said(&of(3, "10.8.2.0:9080"), ""), likely);
         for other in [of(900, "10.8.2.0:9080"), of(3, "10.8.2.1:9080")] {
-            assert_eq!(said(&other, "")[0], "1 unknown possible or app-closed", "{other}");
+            assert_eq!(said(&other, "")[0], "1 unknown possible or client-cert-untrusted", "{other}");
         }
         let well = client(10, "200 - via_upstream", "-");
         assert!(said(&(well + &message(10, 3, "10.8.2.0:9080", UNKNOWN_CA)), "").is_empty());

@@ -16,14 +16,14 @@ fn zeros(word: u64) -> u64 {
 
 /// Where `byte` first stands.
 #[inline(always)]
-pub(super) fn find(text: &[u8], byte: u8) -> Option<usize> {
+pub(in crate::logs) fn find(text: &[u8], byte: u8) -> Option<usize> {
     let pattern = LOW * u64::from(byte);
     search(text, |word| zeros(word ^ pattern), |found| found == byte, |rest| memchr::memchr(byte, rest))
 }
 
 /// Where either of two bytes first stands.
 #[inline(always)]
-pub(super) fn find_either(text: &[u8], one: u8, two: u8) -> Option<usize> {
+pub(in crate::logs) fn find_either(text: &[u8], one: u8, two: u8) -> Option<usize> {
     let (first, second) = (LOW * u64::from(one), LOW * u64::from(two));
     search(
         text,

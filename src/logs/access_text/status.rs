@@ -95,7 +95,7 @@ impl<'a> Between<'a> {
                 // Nearly every line has no reason.
                 let (quoted, numbers) = match after.strip_prefix(b"-\" ") {
                     Some(numbers) => (&b"-"[..], numbers),
-                    None => split_quoted(after)?,
+                    None => split_reason(details, termination, after)?,
                 };
                 Some(Self {
                     family: Family::Details,
@@ -125,8 +125,20 @@ impl<'a> Between<'a> {
 #[cold]
 fn split_spaced_details(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (both, after) = text.split_at_checked(memmem::find(text, b" \"")?)?;
+    // Details have no quotes: what stands before this one is a caller's, in a path with spaces.
+    if both.contains(&b'"') {
+        return None;
+    }
     let (details, termination) = both.split_at_checked(memrchr(b' ', both)?)?;
     Some((details, termination.get(1..)?, after.get(2..)?))
+}
+
+/// A reason and the numbers. Details have no quotes and a reason holds no request: such are a caller's words, in a path
+/// with spaces.
+fn split_reason<'a>(details: &[u8], termination: &[u8], text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let (reason, numbers) = split_quoted(text)?;
+    let has_quotes = details.contains(&b'"') || termination.contains(&b'"');
+    (!has_quotes && memmem::find(reason, b" HTTP/").is_none()).then_some((reason, numbers))
 }
 
 /// Quotes that a reason or a Mixer status may hold; a bound, so that a caller's text full of quotes costs no time.

@@ -425,3 +425,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_request_that_a_caller_wrote_into_the_path_is_not_the_answer() {
+    for path in
+        ["/a HTTP/1.1\" 503 UC /b", "/a HTTP/1.1\" 503 UC b - \"c", "/a HTTP/1.1\" 503 UC b\" \"c \"d"]
+    {
+        let line = format_line(path);
+        let read = parse_text(line.as_bytes());
+        assert!(read.is_none_or(|read| read.response_code == Some(200)), "{read:?}");
+    }
+}
+
+fn format_line(path: &str) -> String {
+    format!(
+        "[2026-11-22T09:09:56.776Z] \"GET {path} HTTP/1.1\" 200 - via_upstream - \"-\" 0 5 2 1 \"-\" \"a\" \"id\" \"h\" \"10.0.0.1:80\" outbound|80||a.b 10.0.0.2:1 10.0.0.3:80 10.0.0.2:2 - default"
+    )
+}

@@ -104,7 +104,7 @@ pub(super) fn plain<'a>(custom: &Formats, bytes: &'a [u8]) -> Option<AccessLine<
     {
         return Some(line);
     }
-    parse_text(bytes)
+    parse_text(bytes).or_else(|| custom.read_given(bytes))
 }
 
 /// Where a part of a text stands in it. What is empty stands anywhere; what is no part of it (the name of the pod) is

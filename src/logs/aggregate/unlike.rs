@@ -34,7 +34,8 @@ impl Aggregate {
     fn add_wrapped(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let Some(known) = self.sources.get_mut(source.0 as usize) else { return self.add_other() };
         let mut reader = known.reader.take().unwrap_or_default();
-        let outcome = reader.read(line_no, bytes, &mut |writer, first, line| {
+        let formats = Arc::clone(&self.custom);
+        let outcome = reader.read(line_no, bytes, &formats, &mut |writer, first, line| {
             let source = writer.map_or(source, |writer| self.source_of(source, writer));
             self.add_access(source, first, line);
         });

@@ -152,7 +152,7 @@ impl Evidence {
 
 pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
     let [pod, cluster, details, termination, reason, peer] = stored.parts();
-    let sni = |kind| stored.sni.get(super::sni_index(kind)).copied().unwrap_or_default();
+    let sni = |kind| stored.sni.get(super::counts::sni_index(kind)).copied().unwrap_or_default();
     Group {
         index,
         reporter: stored.fixed.reporter,

@@ -1,24 +1,98 @@
 //! The formats that lines of a source can have, and which of them a line has.
 
-use super::compile::LogFormat;
+use super::compile::{LogFormat, Strictness};
+use super::json::JsonFormat;
+use super::layouts::layout_of;
+use super::object::Node;
+use super::parse::FormatError;
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::access_text::parse_text;
+
+/// A format of one's own: a format string, or a format object for lines in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnFormat {
+    /// A format string.
+    Text(LogFormat),
+    /// A format object.
+    Object(JsonFormat),
+}
+
+impl OwnFormat {
+    /// Compiles the text that somebody typed: an object where it is one in JSON.
+    ///
+    /// # Errors
+    ///
+    /// Where Envoy would refuse the format, or no line can be told to be of it.
+    pub fn compile(text: &str, strictness: Strictness) -> Result<Self, FormatError> {
+        let is_object = serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok();
+        if is_object {
+            JsonFormat::compile(text, strictness).map(Self::Object)
+        } else {
+            LogFormat::compile(text, strictness).map(Self::Text)
+        }
+    }
+
+    /// Whether a line of it can be told from any other text.
+    pub fn tells_lines(&self) -> bool {
+        match self {
+            Self::Text(format) => format.tells_lines(),
+            Self::Object(format) => format.tells_lines(),
+        }
+    }
+}
+
+/// What becomes of a line that formats are tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// It was read.
+    Line,
+    /// Two formats fit it and say different things, so nothing tells which of them the proxy has.
+    Differ,
+    /// No format fits it.
+    None,
+}
+
+/// A format of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Configured<T> {
+    format: T,
+    /// Something chooses it, so it goes before those that are only at hand.
+    in_force: bool,
+    /// The default layout that it is.
+    layout: Option<Format>,
+}
+
+impl Configured<LogFormat> {
+    /// Many write the default layout out: its own reader is the faster one.
+    fn read<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
+        let known = self.layout.and_then(|layout| parse_text(line).filter(|line| line.format == layout));
+        known.or_else(|| self.format.read(line))
+    }
+}
 
 /// The formats that are known besides the default layouts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Formats {
-    configured: Vec<LogFormat>,
-    given: Option<LogFormat>,
+    texts: Vec<Configured<LogFormat>>,
+    objects: Vec<Configured<JsonFormat>>,
+    given: Option<OwnFormat>,
 }
 
 impl Formats {
-    /// Formats of the mesh configuration, which go before the default layouts, and one that somebody named, which is
-    /// for what is left. A format that any text fits is left out: it would make lines of everything.
-    pub fn new(configured: impl IntoIterator<Item = LogFormat>, given: Option<LogFormat>) -> Self {
-        let mut formats = Self { configured: Vec::new(), given };
-        for format in configured.into_iter().filter(LogFormat::tells_lines) {
-            if !formats.configured.contains(&format) {
-                formats.configured.push(format);
+    /// Formats of the configuration, each with whether something chooses it, which go before the default layouts, and
+    /// one that somebody named, which is for what is left. A format that any text fits is left out: it would make
+    /// lines of everything.
+    pub fn new(configured: impl IntoIterator<Item = (OwnFormat, bool)>, given: Option<OwnFormat>) -> Self {
+        let mut formats = Self { given, ..Self::default() };
+        for (format, in_force) in configured.into_iter().filter(|(format, _)| format.tells_lines()) {
+            match format {
+                OwnFormat::Text(format) => {
+                    let layout = layout_of(&format);
+                    add(&mut formats.texts, Configured { format, in_force, layout });
+                }
+                OwnFormat::Object(format) => {
+                    add(&mut formats.objects, Configured { format, in_force, layout: None });
+                }
             }
         }
         formats
@@ -27,37 +101,108 @@ impl Formats {
     /// Whether there are none.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.configured.is_empty() && self.given.is_none()
+        self.texts.is_empty() && self.objects.is_empty() && self.given.is_none()
     }
 
-    /// Whether the mesh configuration has formats.
+    /// Whether the configuration has format strings.
     #[inline]
     pub fn any_configured(&self) -> bool {
-        !self.configured.is_empty()
+        !self.texts.is_empty()
     }
 
-    /// Reads a line by the formats of the mesh configuration. `None` where none fits, and where two do and say
+    /// Reads a line by the format strings of the configuration. `None` where none fits, and where two do and say
     /// different things: nothing tells then which of them the proxy has.
     pub fn read_configured<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
-        let mut readings = self.configured.iter().filter_map(|format| format.read(line));
-        let found = readings.next()?;
-        if readings.any(|other| other != found) {
-            return None;
+        match self.texts.as_slice() {
+            [only] => only.read(line),
+            _ => self.by_text(line).ok().flatten(),
         }
-        // Many write the default layout out, or one that differs in nothing that this line has.
-        let known = parse_text(line).filter(|known| AccessLine { format: Format::Custom, ..*known } == found);
-        Some(known.unwrap_or(found))
     }
 
-    /// Reads a line by the format that somebody named.
+    fn by_text<'a>(&self, line: &'a [u8]) -> Result<Option<AccessLine<'a>>, Differ> {
+        for in_force in [true, false] {
+            let of = self.texts.iter().filter(|known| known.in_force == in_force);
+            let found = agreed(of.filter_map(|known| known.read(line)))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a line fits some format string of the configuration, even if it cannot be told which.
+    pub fn any_fits(&self, line: &[u8]) -> bool {
+        self.texts.iter().any(|known| known.format.values(line).is_some())
+    }
+
+    /// Reads a line in JSON by the format objects.
+    pub fn read_object(&self, text: &[u8], take: &mut dyn FnMut(&AccessLine<'_>)) -> Tried {
+        let given = match &self.given {
+            Some(OwnFormat::Object(format)) => Some(format),
+            Some(OwnFormat::Text(_)) | None => None,
+        };
+        if self.objects.is_empty() && given.is_none() {
+            return Tried::None;
+        }
+        let Some(object) = Node::parse(text) else { return Tried::None };
+        let of = |in_force: bool| self.objects.iter().filter(move |known| known.in_force == in_force);
+        let tiers =
+            [of(true).map(|known| &known.format).collect(), of(false).map(|known| &known.format).collect()];
+        for tier in tiers.into_iter().chain([Vec::from_iter(given)]) {
+            match of_fewest_strange(&tier, &object) {
+                Ok(Some(line)) => {
+                    take(&line);
+                    return Tried::Line;
+                }
+                Ok(None) => {}
+                Err(Differ) => return Tried::Differ,
+            }
+        }
+        Tried::None
+    }
+
+    /// Reads a line by the format string that somebody named.
     pub fn read_given<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
-        self.given.as_ref()?.read(line)
+        match self.given.as_ref()? {
+            OwnFormat::Text(format) => format.read(line),
+            OwnFormat::Object(_) => None,
+        }
     }
+}
 
-    /// Whether a line is of one of these formats.
-    pub fn take(&self, line: &[u8]) -> bool {
-        self.read_configured(line).is_some() || self.read_given(line).is_some()
+/// A format that stands at several places is chosen where one of them is.
+fn add<T: PartialEq>(known: &mut Vec<Configured<T>>, new: Configured<T>) {
+    match known.iter_mut().find(|known| known.format == new.format) {
+        Some(known) => known.in_force |= new.in_force,
+        None => known.push(new),
     }
+}
+
+/// Two readings say different things.
+struct Differ;
+
+/// The reading, where there is one and all others are the same.
+fn agreed<'a>(readings: impl Iterator<Item = AccessLine<'a>>) -> Result<Option<AccessLine<'a>>, Differ> {
+    let mut found: Option<AccessLine<'_>> = None;
+    for line in readings {
+        match &found {
+            // What a layout is called makes no difference.
+            Some(known) if *known != (AccessLine { format: known.format, ..line }) => return Err(Differ),
+            Some(_) => {}
+            None => found = Some(line),
+        }
+    }
+    Ok(found)
+}
+
+/// The line by those formats that have most of its keys: another one may have some of them too.
+fn of_fewest_strange<'n>(
+    formats: &[&JsonFormat],
+    object: &'n Node<'_>,
+) -> Result<Option<AccessLine<'n>>, Differ> {
+    let read: Vec<_> = formats.iter().filter_map(|format| format.read(object)).collect();
+    let fewest = read.iter().map(|(_, strange)| *strange).min();
+    agreed(read.into_iter().filter(|(_, strange)| Some(*strange) == fewest).map(|(line, _)| line))
 }
 
 #[cfg(test)]
@@ -66,8 +211,8 @@ mod tests {
     use crate::logs::Strictness;
 
     fn formats(configured: &[&str], given: Option<&str>) -> Formats {
-        let compile = |format: &str| LogFormat::compile(format, Strictness::Lenient).unwrap();
-        Formats::new(configured.iter().map(|format| compile(format)), given.map(compile))
+        let compile = |format: &str| OwnFormat::compile(format, Strictness::Lenient).unwrap();
+        Formats::new(configured.iter().map(|format| (compile(format), true)), given.map(compile))
     }
 
     #[test]
@@ -79,10 +224,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_chosen_goes_before_what_is_only_at_hand() {
+        let compile = |format: &str| OwnFormat::compile(format, Strictness::Lenient).unwrap();
+        let (sent, received) =
+            (compile("%BYTES_SENT% %RESPONSE_CODE%"), compile("%BYTES_RECEIVED% %RESPONSE_CODE%"));
+        let two = Formats::new([(sent.clone(), false), (received, true), (sent, false)], None);
+        let line = two.read_configured(b"5 200").unwrap();
+        assert_eq!((line.bytes_received, line.bytes_sent), (Some(5), None));
+    }
+
+    /// The code and the bytes sent, `-` for none.
+    fn objects(configured: &[&str], line: &str) -> (Tried, String) {
+        let mut found = String::new();
+        let tried = formats(configured, None).read_object(line.as_bytes(), &mut |line| {
+            let sent = line.bytes_sent.map_or("-".to_owned(), |sent| sent.to_string());
+            found = format!("{} {sent}", line.response_code.unwrap());
+        });
+        (tried, found)
+    }
+
+    #[test]
+    fn of_two_objects_the_one_that_has_more_of_the_keys_has_the_line() {
+        let (small, big) = (r#"{"c":"%RESPONSE_CODE%"}"#, r#"{"c":"%RESPONSE_CODE%","b":"%BYTES_SENT%"}"#);
+        assert_eq!(objects(&[small, big], r#"{"c":200,"b":5}"#), (Tried::Line, "200 5".to_owned()));
+        assert_eq!(objects(&[small], r#"{"c":200,"x":5}"#), (Tried::Line, "200 -".to_owned()));
+        let other = r#"{"c":"%RESPONSE_CODE%","b":"%BYTES_RECEIVED%"}"#;
+        assert_eq!(objects(&[other, big], r#"{"c":200,"b":5}"#), (Tried::Differ, String::new()));
+    }
+
+    #[test]
+    fn keys_of_istio_s_own_log_are_not_what_a_collector_adds() {
+        let small = r#"{"response_code":"%RESPONSE_CODE%"}"#;
+        let line = r#"{"response_code":503,"response_flags":"UC"}"#;
+        assert_eq!(objects(&[small], line), (Tried::None, String::new()));
+        assert_eq!(objects(&[small], r#"{"response_code":503,"pod":"a"}"#).0, Tried::Line);
+    }
+
+    #[test]
     fn a_format_that_any_text_fits_is_none_of_the_mesh() {
         let any = formats(&["%REQ(A)% %UPSTREAM_HOST%"], None);
-        assert!(!any.any_configured() && !any.take(b"starting up"));
-        assert!(formats(&[], Some("%REQ(A)% %PROTOCOL%")).take(b"a HTTP/2"));
+        assert!(!any.any_configured() && any.read_given(b"starting up").is_none());
+        assert!(formats(&[], Some("%REQ(A)% %PROTOCOL%")).read_given(b"a HTTP/2").is_some());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A format string to the steps by which lines are read.
 
-use super::field::{Field, Shape};
+use super::field::Field;
 use super::forced::Cut;
 use super::operators::{Argument, Operator, operator, written_by_others};
 use super::parse::{Command, FormatError, Piece, pieces};
+use super::quick::Row;
 
 /// What becomes of an operator that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,18 @@ pub struct LogFormat {
     pub(super) steps: Vec<Step>,
     /// How ordinary lines are read.
     pub(super) cut: Option<Cut>,
+    /// The same, faster.
+    pub(super) row: Option<Row>,
+}
+
+/// How the formatter that has the format writes what is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// As `-`, in JSON as `null`.
+    #[default]
+    Dash,
+    /// Not at all (`omit_empty_values`): as empty text, in JSON without its key.
+    Nothing,
 }
 
 impl LogFormat {
@@ -39,11 +52,20 @@ impl LogFormat {
     /// Where Envoy would refuse the format, or no line can be told to be of it: it has no field, or a line feed
     /// inside.
     pub fn compile(format: &str, strictness: Strictness) -> Result<Self, FormatError> {
+        Self::compile_with(format, strictness, Missing::Dash)
+    }
+
+    /// The same, where it is known how missing values are written.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogFormat::compile`].
+    pub fn compile_with(format: &str, strictness: Strictness, missing: Missing) -> Result<Self, FormatError> {
         let trimmed = format.trim_end_matches(['\n', '\r']);
         if let Some(at) = trimmed.find('\n') {
             return Err(FormatError::at(format, at, "lines that go on behind a line feed cannot be read"));
         }
-        let compiled = Self::compile_value(trimmed, strictness)?;
+        let compiled = Self::compile_value(trimmed, strictness, missing)?;
         if compiled.fields().next().is_none() {
             return Err(FormatError::at(format, 0, "there is no operator such as %PROTOCOL%"));
         }
@@ -51,15 +73,22 @@ impl LogFormat {
     }
 
     /// Compiles the text of a value: whatever it has.
-    pub(super) fn compile_value(format: &str, strictness: Strictness) -> Result<Self, FormatError> {
+    pub(super) fn compile_value(
+        format: &str,
+        strictness: Strictness,
+        missing: Missing,
+    ) -> Result<Self, FormatError> {
         let mut steps = Vec::new();
         for piece in pieces(format)? {
             steps.push(match piece {
                 Piece::Literal(text) => Step::Literal(text.into_bytes().into()),
-                Piece::Command(command) => Step::Field(field(&command, format, strictness)?),
+                Piece::Command(command) => {
+                    Step::Field(Field { missing, ..field(&command, format, strictness)? })
+                }
             });
         }
-        Ok(Self { cut: Cut::of(&steps), steps })
+        let cut = Cut::of(&steps);
+        Ok(Self { row: cut.as_ref().and_then(Row::of), cut, steps })
     }
 
     /// The fields, in their order.
@@ -72,7 +101,7 @@ impl LogFormat {
 
     /// Whether a line of it can be told from any other text: some field takes not every word.
     pub fn tells_lines(&self) -> bool {
-        self.fields().any(|field| !matches!(field.shape, Shape::Any | Shape::Phrase | Shape::Word))
+        self.fields().any(Field::tells_lines)
     }
 }
 
@@ -101,5 +130,6 @@ fn field(command: &Command<'_>, format: &str, strictness: Strictness) -> Result<
         length: command.length,
         target: known.target,
         shape: known.shape,
+        missing: Missing::Dash,
     })
 }

@@ -1,5 +1,6 @@
 //! What a command of a format string writes: which field it is, and of which bytes its values are.
 
+use super::compile::Missing;
 use super::time_pattern::TimePattern;
 
 /// The fields that an [`AccessLine`](crate::logs::AccessLine) has.
@@ -49,6 +50,20 @@ impl Target {
                 | Self::DownstreamLocalAddress
                 | Self::DownstreamRemoteAddress
                 | Self::RequestedServerName
+        )
+    }
+
+    /// The value is kept as the bytes that stand there, and nothing else is made of them.
+    pub(super) fn is_text(self) -> bool {
+        !matches!(
+            self,
+            Self::StartTime
+                | Self::ResponseFlags
+                | Self::ResponseCode
+                | Self::BytesReceived
+                | Self::BytesSent
+                | Self::Duration
+                | Self::UpstreamServiceTime
         )
     }
 
@@ -132,12 +147,25 @@ pub struct Field {
     /// The field that it is, if [`AccessLine`](crate::logs::AccessLine) has it.
     pub target: Option<Target>,
     pub(super) shape: Shape,
+    /// How it is written that there is no value.
+    pub(super) missing: Missing,
 }
 
 impl Field {
-    /// The fewest and the most bytes of a value other than `-`.
+    /// Whether its values are not any word.
+    pub(super) fn tells_lines(&self) -> bool {
+        !matches!(self.shape, Shape::Any | Shape::Phrase | Shape::Word)
+    }
+
+    /// Whether a text stands for no value.
+    pub(super) fn is_missing(&self, text: &[u8]) -> bool {
+        text == b"-" || text.is_empty() && self.missing == Missing::Nothing
+    }
+
+    /// The fewest and the most bytes of a value other than `-`; of times only the fewest count.
     pub(super) fn lengths(&self) -> (usize, usize) {
         let (least, most) = self.shape.length();
+        let least = if self.missing == Missing::Nothing { 0 } else { least };
         // Metadata that is an object is not cut.
         let is_header = ["REQ", "REQUEST_HEADER", "RESP", "RESPONSE_HEADER"].contains(&&*self.operator);
         (least, self.length.filter(|_| is_header).map_or(most, |length| most.min(length)))

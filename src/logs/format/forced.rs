@@ -105,8 +105,8 @@ fn guard(items: &[Item<'_>]) -> Option<u8> {
 }
 
 /// Whether a text is a value of the field.
-fn is_value(field: &Field, text: &[u8]) -> bool {
-    if text == b"-" {
+pub(super) fn is_value(field: &Field, text: &[u8]) -> bool {
+    if field.is_missing(text) {
         return true;
     }
     if let Shape::Time(pattern) = &field.shape {

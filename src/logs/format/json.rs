@@ -1,17 +1,21 @@
-//! A JSON format object: which key of a line holds which field.
-//!
-//! Reading the lines themselves is not here.
+//! A JSON format object: which key of a line holds which field. [`super::object`] reads the lines.
 
 use serde_json::Value;
 
-use super::compile::{LogFormat, Step, Strictness};
+use super::compile::{LogFormat, Missing, Step, Strictness};
 use super::field::{Field, Target};
 use super::parse::FormatError;
 
 /// Envoy's `json_format`, or Istio's `accessLogFormat` where `accessLogEncoding` is `JSON`, compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JsonFormat {
-    keys: Vec<JsonKey>,
+    pub(super) keys: Vec<JsonKey>,
+    /// What stands in every line: the path, and a text, a number or a truth value.
+    pub(super) fixed: Vec<(Vec<Box<str>>, Value)>,
+    /// The names of the outermost object.
+    pub(super) names: Vec<Box<str>>,
+    /// How it writes what is missing.
+    pub(super) missing: Missing,
 }
 
 /// A key whose value differs from line to line.
@@ -48,7 +52,8 @@ impl JsonFormat {
         if !value.is_object() {
             return Err(FormatError::at(text, 0, "the format is no JSON object"));
         }
-        Self::of(&value, strictness)
+        // Whether it leaves out what is missing is set beside the format, so a text does not tell.
+        Self::of(&value, strictness, Missing::Nothing)
     }
 
     /// Compiles a format object.
@@ -56,10 +61,16 @@ impl JsonFormat {
     /// # Errors
     ///
     /// Where Envoy would refuse the text of a key; the place is that in the text.
-    pub fn of(object: &Value, strictness: Strictness) -> Result<Self, FormatError> {
-        let mut keys = Vec::new();
-        add(object, &mut Vec::new(), strictness, &mut keys)?;
-        Ok(Self { keys })
+    pub fn of(object: &Value, strictness: Strictness, missing: Missing) -> Result<Self, FormatError> {
+        let names = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str().into()).collect();
+        let mut format = Self { names, missing, ..Self::default() };
+        format.add(object, &mut Vec::new(), strictness)?;
+        Ok(format)
+    }
+
+    /// Whether a line of it can be told from other objects: some key takes not every text.
+    pub fn tells_lines(&self) -> bool {
+        self.keys.iter().any(|key| key.format.tells_lines())
     }
 
     /// The keys whose values differ from line to line.
@@ -80,33 +91,41 @@ impl JsonFormat {
     }
 }
 
-fn add(
-    value: &Value,
-    path: &mut Vec<Box<str>>,
-    strictness: Strictness,
-    keys: &mut Vec<JsonKey>,
-) -> Result<(), FormatError> {
-    match value {
-        Value::Object(object) => {
-            for (name, value) in object {
-                path.push(name.as_str().into());
-                add(value, path, strictness, keys)?;
-                path.pop();
+impl JsonFormat {
+    fn add(
+        &mut self,
+        value: &Value,
+        path: &mut Vec<Box<str>>,
+        strictness: Strictness,
+    ) -> Result<(), FormatError> {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    path.push(name.as_str().into());
+                    self.add(value, path, strictness)?;
+                    path.pop();
+                }
             }
-        }
-        Value::String(text) if text.contains('%') => {
-            let format = LogFormat::compile_value(text, strictness).map_err(|error| {
-                let text = format!("{} (of the key {})", error.text, path.join("."));
-                FormatError { text, ..error }
-            })?;
-            if format.fields().next().is_some() {
-                keys.push(JsonKey { path: path.clone(), format });
+            Value::String(text) => {
+                let format = LogFormat::compile_value(text, strictness, self.missing).map_err(|error| {
+                    let text = format!("{} (of the key {})", error.text, path.join("."));
+                    FormatError { text, ..error }
+                })?;
+                match format.steps.as_slice() {
+                    [] => self.fixed.push((path.clone(), Value::String(String::new()))),
+                    [Step::Literal(text)] => {
+                        let text = String::from_utf8_lossy(text).into_owned();
+                        self.fixed.push((path.clone(), Value::String(text)));
+                    }
+                    _ => self.keys.push(JsonKey { path: path.clone(), format }),
+                }
             }
+            Value::Bool(_) | Value::Number(_) => self.fixed.push((path.clone(), value.clone())),
+            // What stands in a list has no name of its own.
+            Value::Array(_) | Value::Null => {}
         }
-        // What stands in a list has no name of its own.
-        Value::Array(_) | Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

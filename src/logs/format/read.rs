@@ -6,7 +6,8 @@
 //! rest does not fit are taken out from the right end. A value is what it is in every reading, or it is not told:
 //! so no text of a caller moves a field behind it.
 
-use super::compile::{LogFormat, Step};
+use super::compile::{LogFormat, Missing, Step};
+use super::few::Found;
 use super::field::{Field, Shape, Target};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::response_flags::FlagSet;
@@ -30,17 +31,27 @@ impl LogFormat {
     pub fn read<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let mut access = AccessLine::empty(Format::Custom);
-        let forced = self.cut.as_ref().and_then(|cut| {
-            cut.read(line, &mut |field, value| {
-                set(&mut access, field, value);
-                Some(())
-            })
-        });
-        if forced.is_some() {
+        if let Some(row) = &self.row
+            && row.read(line, &mut access).is_some()
+        {
             return Some(access);
         }
-        let mut access = AccessLine::empty(Format::Custom);
-        for (field, value) in self.fields().zip(self.careful(line)?.values) {
+        self.read_every_way(line, AccessLine::empty(Format::Custom))
+    }
+
+    /// Reads a text into a line that may have other fields already.
+    pub(super) fn read_into<'a>(&self, text: &'a [u8], access: &mut AccessLine<'a>) -> Option<()> {
+        let before = *access;
+        let forced = self.row.as_ref().and_then(|row| row.read(text, access));
+        if forced.is_none() {
+            *access = self.read_every_way(text, before)?;
+        }
+        Some(())
+    }
+
+    #[cold]
+    fn read_every_way<'a>(&self, text: &'a [u8], mut access: AccessLine<'a>) -> Option<AccessLine<'a>> {
+        for (field, value) in self.fields().zip(self.every_reading(text)?.values) {
             match value {
                 Some(value) => set(&mut access, field, value),
                 None if field.target.is_some_and(Target::decides) => return None,
@@ -60,13 +71,30 @@ impl LogFormat {
                 Some(())
             })
         });
-        if forced.is_some() { Some(Reading { values }) } else { self.careful(line) }
+        if forced.is_some() { Some(Reading { values }) } else { self.every_reading(line) }
+    }
+
+    fn every_reading<'a>(&self, line: &'a [u8]) -> Option<Reading<'a>> {
+        match self.row.as_ref().map_or(Found::TooMany, |row| row.every_reading(line)) {
+            Found::Values(values) => Some(Reading { values }),
+            Found::Nothing => None,
+            Found::TooMany => self.careful(line),
+        }
+    }
+
+    /// Whether a text begins and ends as the format does: most texts of others do not.
+    fn has_its_ends(&self, line: &[u8]) -> bool {
+        let literal = |step: Option<&Step>, is: fn(&[u8], &[u8]) -> bool| match step {
+            Some(Step::Literal(text)) => is(line, text),
+            Some(Step::Field(_)) | None => true,
+        };
+        literal(self.steps.first(), <[u8]>::starts_with) && literal(self.steps.last(), <[u8]>::ends_with)
     }
 
     /// Every reading.
     #[cold]
     pub(super) fn careful<'a>(&self, line: &'a [u8]) -> Option<Reading<'a>> {
-        if line.len() > LONGEST {
+        if line.len() > LONGEST || !self.has_its_ends(line) {
             return None;
         }
         let mut starts = vec![false; line.len() + 1];
@@ -97,7 +125,7 @@ impl LogFormat {
                 values.push(match (begin, end) {
                     (Some(begin), Some(end)) => {
                         let value = line.get(begin..end)?;
-                        if !field.shape.is_value(value) {
+                        if !field.is_missing(value) && !field.shape.is_value(value) {
                             return None;
                         }
                         Some(value)
@@ -131,8 +159,13 @@ fn forward(step: &Step, line: &[u8], from: &[bool]) -> Places {
         }
         Step::Field(field) => field,
     };
-    for at in starts().filter(|at| line.get(*at) == Some(&b'-')) {
-        mark(&mut to, at + 1);
+    for at in starts() {
+        if line.get(at) == Some(&b'-') {
+            mark(&mut to, at + 1);
+        }
+        if field.missing == Missing::Nothing {
+            mark(&mut to, at);
+        }
     }
     if let Shape::Time(pattern) = &field.shape {
         for at in starts() {
@@ -187,7 +220,7 @@ fn backward(step: &Step, line: &[u8], to: &[bool]) -> Places {
         } else {
             end.is_some_and(|end| end - at <= most) || is_end && least == 0
         };
-        *is = dash || value;
+        *is = dash || value || is_end && field.missing == Missing::Nothing;
         if is_end {
             end = Some(at);
         }
@@ -202,8 +235,10 @@ fn mark(places: &mut [bool], at: usize) {
 }
 
 /// Takes a value over.
-fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8]) {
+pub(super) fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8]) {
     let Some(target) = field.target else { return };
+    // What is left out says the same as a dash.
+    let value = if field.is_missing(value) { b"-" } else { value };
     if field.may_be_cut(value) && !target.may_be_cut() {
         return;
     }
@@ -216,36 +251,106 @@ fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8]) {
                 line.time = pattern.read(value).and_then(|(_, time)| time);
             }
         }
-        Target::ResponseCode => line.response_code = number(value).and_then(|code| code.try_into().ok()),
         Target::ResponseFlags => {
             line.response_flags = Some(value);
             let is_long = field.shape == Shape::LongFlags;
             line.flags = if is_long { FlagSet::parse_long(value) } else { FlagSet::parse(value) };
         }
-        Target::BytesReceived => line.bytes_received = number(value),
-        Target::BytesSent => line.bytes_sent = number(value),
-        Target::Duration => line.duration = number(value),
-        Target::UpstreamServiceTime => line.upstream_service_time = number(value),
-        Target::Method => line.method = Some(value),
-        Target::Path => line.path = Some(value),
-        Target::Protocol => line.protocol = Some(value),
-        Target::ResponseCodeDetails => line.response_code_details = Some(value),
-        Target::ConnectionTerminationDetails => line.connection_termination_details = Some(value),
-        Target::UpstreamTransportFailureReason => line.upstream_transport_failure_reason = Some(value),
-        Target::XForwardedFor => line.x_forwarded_for = Some(value),
-        Target::UserAgent => line.user_agent = Some(value),
-        Target::RequestId => line.request_id = Some(value),
-        Target::Authority => line.authority = Some(value),
-        Target::UpstreamHost => line.upstream_host = Some(value),
-        Target::UpstreamCluster => line.upstream_cluster = Some(value),
-        Target::UpstreamLocalAddress => line.upstream_local_address = Some(value),
-        Target::DownstreamLocalAddress => line.downstream_local_address = Some(value),
-        Target::DownstreamRemoteAddress => line.downstream_remote_address = Some(value),
-        Target::RequestedServerName => line.requested_server_name = Some(value),
-        Target::RouteName => line.route_name = Some(value),
+        Target::ResponseCode
+        | Target::BytesReceived
+        | Target::BytesSent
+        | Target::Duration
+        | Target::UpstreamServiceTime => set_number(line, target, number(value)),
+        Target::Method
+        | Target::Path
+        | Target::Protocol
+        | Target::ResponseCodeDetails
+        | Target::ConnectionTerminationDetails
+        | Target::UpstreamTransportFailureReason
+        | Target::XForwardedFor
+        | Target::UserAgent
+        | Target::RequestId
+        | Target::Authority
+        | Target::UpstreamHost
+        | Target::UpstreamCluster
+        | Target::UpstreamLocalAddress
+        | Target::DownstreamLocalAddress
+        | Target::DownstreamRemoteAddress
+        | Target::RequestedServerName
+        | Target::RouteName => set_text(line, target, value),
     }
 }
 
+/// Takes a text over, where the target is one.
+#[inline]
+pub(super) fn set_text<'a>(line: &mut AccessLine<'a>, target: Target, value: &'a [u8]) {
+    let field = match target {
+        Target::Method => &mut line.method,
+        Target::Path => &mut line.path,
+        Target::Protocol => &mut line.protocol,
+        Target::ResponseCodeDetails => &mut line.response_code_details,
+        Target::ConnectionTerminationDetails => &mut line.connection_termination_details,
+        Target::UpstreamTransportFailureReason => &mut line.upstream_transport_failure_reason,
+        Target::XForwardedFor => &mut line.x_forwarded_for,
+        Target::UserAgent => &mut line.user_agent,
+        Target::RequestId => &mut line.request_id,
+        Target::Authority => &mut line.authority,
+        Target::UpstreamHost => &mut line.upstream_host,
+        Target::UpstreamCluster => &mut line.upstream_cluster,
+        Target::UpstreamLocalAddress => &mut line.upstream_local_address,
+        Target::DownstreamLocalAddress => &mut line.downstream_local_address,
+        Target::DownstreamRemoteAddress => &mut line.downstream_remote_address,
+        Target::RequestedServerName => &mut line.requested_server_name,
+        Target::RouteName => &mut line.route_name,
+        Target::StartTime
+        | Target::ResponseFlags
+        | Target::ResponseCode
+        | Target::BytesReceived
+        | Target::BytesSent
+        | Target::Duration
+        | Target::UpstreamServiceTime => return,
+    };
+    *field = Some(value);
+}
+
+/// Takes a number over, where the target is one.
+#[inline]
+pub(super) fn set_number(line: &mut AccessLine<'_>, target: Target, value: Option<u64>) {
+    match target {
+        Target::ResponseCode => line.response_code = value.and_then(|code| code.try_into().ok()),
+        Target::BytesReceived => line.bytes_received = value,
+        Target::BytesSent => line.bytes_sent = value,
+        Target::Duration => line.duration = value,
+        Target::UpstreamServiceTime => line.upstream_service_time = value,
+        Target::StartTime
+        | Target::ResponseFlags
+        | Target::Method
+        | Target::Path
+        | Target::Protocol
+        | Target::ResponseCodeDetails
+        | Target::ConnectionTerminationDetails
+        | Target::UpstreamTransportFailureReason
+        | Target::XForwardedFor
+        | Target::UserAgent
+        | Target::RequestId
+        | Target::Authority
+        | Target::UpstreamHost
+        | Target::UpstreamCluster
+        | Target::UpstreamLocalAddress
+        | Target::DownstreamLocalAddress
+        | Target::DownstreamRemoteAddress
+        | Target::RequestedServerName
+        | Target::RouteName => {}
+    }
+}
+
+/// A decimal number; Envoy's counters have no more than twenty digits.
+#[inline]
 fn number(value: &[u8]) -> Option<u64> {
-    std::str::from_utf8(value).ok()?.parse().ok()
+    if value.is_empty() || value.len() > 19 {
+        return std::str::from_utf8(value).ok()?.parse().ok();
+    }
+    value.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte.wrapping_sub(b'0')))
+    })
 }

@@ -198,7 +198,12 @@ proptest! {
         for (found, (_, wanted)) in careful.iter().flat_map(|reading| &reading.values).zip(&fields) {
             prop_assert!(found.is_none_or(|found| found == wanted.as_bytes()), "{} of {}", format, fields[0].0);
         }
-        prop_assert_eq!(compiled.values(line), careful);
+        // The other reader holds a value to its whole form in every reading, so it may tell more.
+        let values = compiled.values(line).unwrap().values;
+        for ((found, known), (_, wanted)) in values.iter().zip(careful.unwrap().values).zip(&fields) {
+            prop_assert!(found.is_none_or(|found| found == wanted.as_bytes()), "{} of {}", format, fields[0].0);
+            prop_assert!(known.is_none() || *found == known, "{} of {}", format, fields[0].0);
+        }
     }
 
     /// Where no value holds what stands between fields, every one is told.

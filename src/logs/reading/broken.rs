@@ -8,6 +8,7 @@ use super::{Outcome, Owner, Take, read_whole};
 use crate::logs::access_json::parse_json;
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::access_text::parse_text;
+use crate::logs::format::Formats;
 use crate::logs::other_layouts::behind_prefix;
 use crate::logs::wrapping::{Writer, peel};
 
@@ -73,6 +74,7 @@ impl Broken {
         number: u64,
         line: &[u8],
         unread: bool,
+        formats: &Formats,
         take: &mut Take<'_>,
     ) -> Option<Outcome> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -91,7 +93,7 @@ impl Broken {
         let mut take = |within: Option<Writer<'_>>, line: &AccessLine<'_>| {
             take(within.or(owner.as_ref().map(Owner::writer)), first, line);
         };
-        let whole = if self.is_json { self.join_json(&mut take) } else { self.join_text(&mut take) };
+        let whole = if self.is_json { self.join_json(formats, &mut take) } else { self.join_text(&mut take) };
         let joined = number - self.first;
         whole.then_some(Outcome { joined, joined_unread: self.unread, ..Outcome::default() }).or_else(|| {
             self.unread += u64::from(unread);
@@ -99,7 +101,11 @@ impl Broken {
         })
     }
 
-    fn join_json(&mut self, take: &mut dyn FnMut(Option<Writer<'_>>, &AccessLine<'_>)) -> bool {
+    fn join_json(
+        &mut self,
+        formats: &Formats,
+        take: &mut dyn FnMut(Option<Writer<'_>>, &AccessLine<'_>),
+    ) -> bool {
         let blank = |line: &[u8]| line.len() - line.trim_ascii_start().len();
         let [first, .., last] = self.lines.as_slice() else { return false };
         let end = last.trim_ascii();
@@ -110,7 +116,7 @@ impl Broken {
         // Breaks of a pretty-printer stand between words, where JSON allows them.
         let mut whole = false;
         peel(&self.lines.join(&b'\n'), &mut |found, text| {
-            whole = read_whole(text, &mut |line| take(found.writer, line));
+            whole = read_whole(text, formats, &mut |line| take(found.writer, line));
         });
         if !whole {
             let (tight, spaced) = (self.lines.concat(), self.lines.join(&b' '));

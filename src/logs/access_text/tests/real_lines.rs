@@ -67,7 +67,7 @@ fn read<'n>(text: &str, names: impl Iterator<Item = &'n String>) -> BTreeMap<Str
     let mut fields = BTreeMap::new();
     let names: Vec<_> = names.collect();
     for (number, line) in (1..).zip(text.lines()) {
-        reader.read(number, line.as_bytes(), &mut |_, _, line| {
+        reader.read(number, line.as_bytes(), &crate::logs::Formats::default(), &mut |_, _, line| {
             lines += 1;
             fields = names.iter().map(|name| ((*name).clone(), field(line, name))).collect();
         });

@@ -1,0 +1,83 @@
+//! What lines are counted in, and what of each is counted.
+
+use super::evidence::Counted;
+use super::table::{Key, Table};
+use super::{Limits, LineCounts, SAMPLES, Sample};
+use crate::logs::access_line::{AccessLine, Format, Sni};
+
+/// What is counted of a line besides its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    pub(super) time: Option<i64>,
+    pub(super) duration: Option<u64>,
+    pub(super) sni: Option<Sni>,
+    pub(super) format: Format,
+    pub(super) ambiguous: bool,
+}
+
+impl Facts {
+    #[inline]
+    pub(super) fn of(line: &AccessLine<'_>) -> Self {
+        Self {
+            time: line.micros(),
+            duration: line.duration,
+            sni: line.sni(),
+            format: line.format,
+            ambiguous: line.ambiguous,
+        }
+    }
+}
+
+/// What lines are counted in.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    pub(super) lines: LineCounts,
+    pub(super) formats: [u64; Format::ALL.len()],
+    pub(super) groups: Table,
+    pub(super) other_groups: u64,
+    pub(super) duration_budget: usize,
+}
+
+impl Counts {
+    /// Counts a line by its key. `None` where its group does not fit into the limit.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        sample: Sample,
+        key: &Key<'_>,
+        hash: u32,
+        facts: Facts,
+        limits: &Limits,
+    ) -> Option<Counted> {
+        self.lines.read += 1;
+        self.lines.parsed += 1;
+        self.lines.ambiguous += u64::from(facts.ambiguous);
+        if let Some(count) = self.formats.get_mut(facts.format as usize) {
+            *count += 1;
+        }
+        let Some((index, group)) = self.groups.find_or_insert(key, hash, limits.groups) else {
+            self.other_groups += 1;
+            return None;
+        };
+        group.count += 1;
+        group.times.add(facts.time);
+        if group.count <= SAMPLES as u64 {
+            group.samples.add(sample);
+        }
+        if let Some(millis) = facts.duration {
+            group.durations.add(millis, &mut self.duration_budget);
+        }
+        if let Some(count) = facts.sni.and_then(|sni| group.sni.get_mut(sni_index(sni))) {
+            *count += 1;
+        }
+        Some(Counted { group: index, sample, time: facts.time, reporter: key.fixed.reporter })
+    }
+}
+
+pub(super) fn sni_index(sni: Sni) -> usize {
+    match sni {
+        Sni::None => 0,
+        Sni::Istio => 1,
+        Sni::Other => 2,
+    }
+}
