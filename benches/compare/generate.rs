@@ -30,7 +30,7 @@ fn main() -> std::io::Result<()> {
     };
     let size = size.parse().map_err(std::io::Error::other)?;
     let mut out = BufWriter::new(File::create(file)?);
-    access_log::write(size, 30, layout, &mut out)?;
+    access_log::write(size, 1, layout, &mut out)?;
     out.flush()
 }
 

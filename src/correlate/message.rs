@@ -17,8 +17,8 @@ pub(super) fn message(
     causes: &[&Cause],
 ) -> String {
     let count = lines_of(causes);
-    // What a proxy says of itself is no connection that failed.
-    if causes.iter().all(|cause| cause.groups.is_empty()) {
+    // What a proxy says of itself is no connection that failed; what it counts is.
+    if causes.iter().all(|cause| cause.groups.is_empty()) && !by_counters(causes) {
         format!("{name}: {count} messages of the proxy: {}", what(causes))
     } else if code == Code::UpstreamClosesConnections {
         closed(name, causes)

@@ -237,6 +237,12 @@ impl Aggregate {
         self.custom = Arc::new(formats);
     }
 
+    /// Those formats, where there are any.
+    #[inline]
+    fn own_formats(&self) -> Option<Arc<Formats>> {
+        (!self.custom.is_empty()).then(|| Arc::clone(&self.custom))
+    }
+
     /// Notes that a source ends within a line that could not be read.
     pub fn add_cut(&mut self, source: SourceId, line: u64) {
         self.cut.push((source, line));
@@ -285,12 +291,13 @@ impl Aggregate {
         if self.sources.len() <= source.0 as usize {
             return self.add_other();
         }
-        match &block::plain(&self.custom, bytes) {
-            Some(line) => {
-                self.end_broken(source, line.format);
-                self.add_access(source, line_no, line);
-            }
-            None => self.add_unlike(source, line_no, bytes),
+        let custom = self.own_formats();
+        let plain = block::with_plain(custom.as_deref(), bytes, |line| {
+            self.end_broken(source, line.format);
+            self.add_access(source, line_no, line);
+        });
+        if plain.is_none() {
+            self.add_unlike(source, line_no, bytes);
         }
     }
 

@@ -18,7 +18,8 @@ use crate::logs::format::Formats;
 /// Reads the plain lines of one source, on any thread.
 #[derive(Debug, Clone)]
 pub struct BlockReader {
-    custom: Arc<Formats>,
+    /// Formats besides the default layouts, where there are any.
+    custom: Option<Arc<Formats>>,
     pod: Option<Arc<str>>,
 }
 
@@ -71,50 +72,69 @@ impl BlockReader {
     #[inline]
     fn line(&self, text: &[u8], start: usize, end: usize) -> Line {
         let bytes = text.get(start..end).unwrap_or_default();
-        let plain = plain(&self.custom, bytes).and_then(|line| {
-            let key = key_of(&line, self.pod.as_deref());
+        let plain = with_plain(self.custom.as_deref(), bytes, |line| {
+            let key = key_of(line, self.pod.as_deref());
             let mut parts = [Span::default(); PARTS];
-            for (part, span) in key.parts.iter().zip(&mut parts) {
-                *span = span_of(part, text)?;
+            for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
+                // The pod's name is the source's.
+                if at > 0 || key.fixed.pod != PodKind::Named {
+                    *span = span_of(part, text)?;
+                }
             }
             let (fixed, hash) = (key.fixed, key.hash());
             Some(Plain {
                 fixed,
                 hash,
                 parts,
-                facts: Facts::of(&line),
-                may_join: may_join(&line, fixed.reporter),
+                facts: Facts::of(line),
+                may_join: may_join(line, fixed.reporter),
             })
         });
+        let plain = plain.flatten();
         let (start, length) = (u32::try_from(start).ok(), u32::try_from(bytes.len()).ok());
         Line { span: Span { start: start.unwrap_or(0), length: length.unwrap_or(0) }, plain }
     }
 }
 
-/// Reads a line that tells by itself all there is to tell: it is not wrapped, and nothing before it belongs to it.
+/// Reads a line that tells by itself all there is to tell: it is not wrapped, and nothing before it belongs to it. It
+/// is handed on where it stands: a line has many fields, and moving it costs as much as finding its group.
 #[inline]
-pub(super) fn plain<'a>(custom: &Formats, bytes: &'a [u8]) -> Option<AccessLine<'a>> {
+pub(super) fn with_plain<R>(
+    custom: Option<&Formats>,
+    bytes: &[u8],
+    each: impl FnOnce(&AccessLine<'_>) -> R,
+) -> Option<R> {
+    if let Some(custom) = custom {
+        return by_formats(custom, bytes).as_ref().map(each);
+    }
     // Formats of one's own can look like JSON, and give its keys another meaning.
-    if custom.is_empty() {
-        if bytes.first() == Some(&b'{') {
-            return parse_ordinary(bytes);
-        }
-    } else if custom.any_configured()
+    if bytes.first() == Some(&b'{') {
+        return parse_ordinary(bytes).as_ref().map(each);
+    }
+    parse_text(bytes).as_ref().map(each)
+}
+
+fn by_formats<'a>(custom: &Formats, bytes: &'a [u8]) -> Option<AccessLine<'a>> {
+    if custom.any_configured()
         && let Some(line) = custom.read_configured(bytes)
     {
         return Some(line);
     }
-    parse_text(bytes).or_else(|| custom.read_given(bytes))
+    if let Some(line) = parse_text(bytes) {
+        return Some(line);
+    }
+    custom.read_given(bytes)
 }
 
-/// Where a part of a text stands in it. What is empty stands anywhere; what is no part of it (the name of the pod) is
-/// not looked for there again.
+/// Where a part of a text stands in it. What is empty stands anywhere; `None` for what is no part of it.
 #[inline]
 fn span_of(part: &[u8], text: &[u8]) -> Option<Span> {
-    let start = (part.as_ptr().addr()).wrapping_sub(text.as_ptr().addr());
-    let inside = start.checked_add(part.len()).is_some_and(|end| end <= text.len());
-    if part.is_empty() || !inside {
+    if part.is_empty() {
         return Some(Span::default());
+    }
+    let start = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    if start.checked_add(part.len())? > text.len() {
+        return None;
     }
     Some(Span { start: u32::try_from(start).ok()?, length: u32::try_from(part.len()).ok()? })
 }
@@ -146,7 +166,7 @@ impl Aggregate {
     /// A reader of the lines of that source.
     pub fn block_reader(&self, source: SourceId) -> BlockReader {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.clone());
-        BlockReader { custom: Arc::clone(&self.custom), pod }
+        BlockReader { custom: self.own_formats(), pod }
     }
 
     /// Counts the lines of a block that was read by [`Aggregate::block_reader`] of that source; the first of them has
@@ -172,10 +192,11 @@ impl Aggregate {
             let Some(counted) = self.counts.count(sample, &key, plain.hash, plain.facts, &self.limits) else {
                 continue;
             };
-            if plain.may_join
-                && let Some(line) = self::plain(&reader.custom, bytes)
-            {
-                self.joins.add(&line, counted, &mut self.counts.groups, &self.limits);
+            if plain.may_join {
+                let (joins, groups) = (&mut self.joins, &mut self.counts.groups);
+                with_plain(reader.custom.as_deref(), bytes, |line| {
+                    joins.add(line, counted, groups, &self.limits)
+                });
             }
         }
         self.counts.lines.parsed > before

@@ -1,14 +1,14 @@
 //! Durations of a group in little memory.
 //!
-//! The first few are kept as they are; from then on a histogram counts them with two significant digits (exact up
-//! to 255 ms, within one per cent above). When the memory for histograms is used up, a group keeps an even sample.
+//! The first few are kept as they are; from then on those up to 255 ms are counted each, and longer ones in a histogram
+//! with two significant digits (within one per cent). When the memory for histograms is used up, a group keeps an even sample.
 
 use hdrhistogram::Histogram;
 
 /// Durations that are kept as they are.
 pub(super) const KEPT: usize = 16;
-/// A new histogram counts durations up to here, in milliseconds, and with two digits each of them exactly.
-const EXACT: u64 = 255;
+/// Durations up to here, in milliseconds, are counted each.
+const EXACT: usize = 255;
 /// More bytes than a histogram of two digits takes for the longest duration, `u32::MAX` milliseconds.
 const LARGEST: usize = 16 << 10;
 
@@ -24,13 +24,68 @@ pub struct Durations {
 #[derive(Debug, Clone)]
 pub(super) enum Quantiles {
     Few(Vec<u32>),
-    Many(Box<Histogram<u32>>),
+    Many(Box<Counted>),
     /// Every `stride`-th duration.
     Sampled {
         kept: Vec<u32>,
         stride: u64,
         seen: u64,
     },
+}
+
+/// How often there was each duration.
+#[derive(Debug, Clone)]
+pub(super) struct Counted {
+    exact: [u32; EXACT + 1],
+    longer: Option<Histogram<u32>>,
+}
+
+impl Counted {
+    #[inline]
+    fn add(&mut self, millis: u32, budget: &mut usize) {
+        match self.exact.get_mut(millis as usize) {
+            Some(count) => *count = count.saturating_add(1),
+            None => self.add_longer(millis, budget),
+        }
+    }
+
+    /// Longer ones that there is no memory for count as the longest that is counted.
+    fn add_longer(&mut self, millis: u32, budget: &mut usize) {
+        if self.longer.is_none() && *budget >= LARGEST {
+            self.longer = Histogram::new_with_max(2 * EXACT as u64, 2).ok();
+            *budget = budget.saturating_sub(self.longer.as_ref().map_or(0, bytes_of));
+        }
+        match &mut self.longer {
+            Some(longer) => record(longer, millis, budget),
+            None => {
+                if let Some(longest) = self.exact.last_mut() {
+                    *longest = longest.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// The smallest duration that so many of a hundred are not above.
+    fn percentile(&self, percent: u64) -> Option<u64> {
+        let exact: u64 = self.exact.iter().map(|count| u64::from(*count)).sum();
+        let longer = self.longer.as_ref().map_or(0, Histogram::len);
+        let rank = ((exact + longer) * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (millis, count) in (0..).zip(&self.exact) {
+            seen += u64::from(*count);
+            if seen >= rank {
+                return Some(millis);
+            }
+        }
+        let longer = self.longer.as_ref()?;
+        let mut seen = exact;
+        let at = longer.iter_recorded().find(|step| {
+            seen += step.count_since_last_iteration();
+            seen >= rank
+        })?;
+        // A bucket's upper end may lie above the longest duration seen.
+        Some(at.value_iterated_to().min(longer.max()))
+    }
 }
 
 impl Default for Quantiles {
@@ -45,7 +100,7 @@ impl Quantiles {
     pub(super) fn add(&mut self, millis: u64, budget: &mut usize) {
         let millis = u32::try_from(millis).unwrap_or(u32::MAX);
         match self {
-            Self::Many(histogram) => record(histogram, millis, budget),
+            Self::Many(counted) => counted.add(millis, budget),
             Self::Few(kept) if kept.len() < KEPT => kept.push(millis),
             Self::Few(kept) => {
                 let kept = std::mem::take(kept);
@@ -73,15 +128,15 @@ impl Quantiles {
 
     #[cold]
     fn promote(kept: Vec<u32>, budget: &mut usize) -> Self {
-        let new = Histogram::<u32>::new_with_max(EXACT, 2).ok().filter(|_| *budget >= LARGEST);
-        let Some(mut histogram) = new else {
+        if *budget < LARGEST {
             return Self::Sampled { seen: kept.len() as u64, kept, stride: 1 };
-        };
-        *budget = budget.saturating_sub(bytes_of(&histogram));
-        for millis in kept {
-            record(&mut histogram, millis, budget);
         }
-        Self::Many(Box::new(histogram))
+        let mut counted = Box::new(Counted { exact: [0; EXACT + 1], longer: None });
+        *budget = budget.saturating_sub(size_of::<Counted>());
+        for millis in kept {
+            counted.add(millis, budget);
+        }
+        Self::Many(counted)
     }
 
     pub(super) fn quantiles(&self) -> Option<Durations> {
@@ -91,17 +146,14 @@ impl Quantiles {
                 sorted.sort_unstable();
                 Some(Durations { p50: nearest_rank(&sorted, 50)?, p99: nearest_rank(&sorted, 99)? })
             }
-            Self::Many(histogram) => {
-                // A bucket's upper end may lie above the longest duration seen.
-                let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
-                Some(Durations { p50: at(0.5), p99: at(0.99) })
+            Self::Many(counted) => {
+                Some(Durations { p50: counted.percentile(50)?, p99: counted.percentile(99)? })
             }
         }
     }
 }
 
 /// Histograms grow with the longest duration; one that may not grow any more counts long ones as its longest.
-#[inline]
 fn record(histogram: &mut Histogram<u32>, millis: u32, budget: &mut usize) {
     let value = u64::from(millis);
     if value <= histogram.high() || *budget < LARGEST {
