@@ -124,19 +124,35 @@ pub(super) fn lines(
     handing: Handing,
     mut each: impl FnMut(u64, &[u8]),
 ) -> Result<Option<u64>> {
+    lines_while(text, handing, |number, line| {
+        each(number, line);
+        true
+    })
+}
+
+/// The same as long as more lines are wanted.
+pub(super) fn lines_while(
+    text: impl Read,
+    handing: Handing,
+    mut wants_more: impl FnMut(u64, &[u8]) -> bool,
+) -> Result<Option<u64>> {
     let mut blocks = Blocks::new(text, handing);
     let (mut block, mut number, mut unended) = (Vec::new(), 0, false);
     while let Some(next) = blocks.next(block)? {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', &next) {
             number += 1;
-            each(number, next.get(start..end).unwrap_or_default());
+            if !wants_more(number, next.get(start..end).unwrap_or_default()) {
+                return Ok(None);
+            }
             start = end + 1;
         }
         unended = start < next.len();
         if unended {
             number += 1;
-            each(number, next.get(start..).unwrap_or_default());
+            if !wants_more(number, next.get(start..).unwrap_or_default()) {
+                return Ok(None);
+            }
         }
         block = next;
     }

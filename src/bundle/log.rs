@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use super::blocks::{Blocks, Handing, lines};
+use super::blocks::{Blocks, Handing, lines, lines_while};
 use super::input::Input;
 use super::{Bundle, Problem, beside};
 use crate::logs::{
@@ -25,9 +25,8 @@ pub(super) enum Whole {
 /// Looks through a text whose beginning did not tell what it is.
 pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
     let (mut log, mut objects) = (false, false);
-    let read = lines(input.text, Handing::Full, |_, line| {
-        log = log
-            || is_access_line(line, formats)
+    let read = lines_while(input.text, Handing::Full, |_, line| {
+        log = is_access_line(line, formats)
             || is_of_other_layout(line)
             || parse_ztunnel(line).is_some()
             || parse_message(line).is_some();
@@ -36,6 +35,8 @@ pub(super) fn look_through(input: Input<'_>, formats: &Formats) -> Whole {
         objects = objects
             || line.starts_with(b"apiVersion:")
             || is_json && memchr::memmem::find(line, b"\"apiVersion\"").is_some();
+        // One line of a log is enough to make it one.
+        !log
     });
     match (read, log, objects) {
         (Ok(_), true, _) => Whole::Log,

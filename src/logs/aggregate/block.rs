@@ -195,7 +195,7 @@ impl Aggregate {
             if plain.may_join {
                 let (joins, groups) = (&mut self.joins, &mut self.counts.groups);
                 with_plain(reader.custom.as_deref(), bytes, |line| {
-                    joins.add(line, counted, groups, &self.limits)
+                    joins.add(line, counted, groups, &self.limits);
                 });
             }
         }

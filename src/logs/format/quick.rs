@@ -146,12 +146,17 @@ impl Stops {
     }
 }
 
-/// What follows a text that mostly is one or two bytes long.
+/// What follows a text that mostly is one to three bytes long.
 #[inline]
 fn strip<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     match (begin, text) {
         (&[one], [first, rest @ ..]) if one == *first => Some(rest),
         (&[one, two], [first, second, rest @ ..]) if [one, two] == [*first, *second] => Some(rest),
+        (&[one, two, three], [first, second, third, rest @ ..])
+            if [one, two, three] == [*first, *second, *third] =>
+        {
+            Some(rest)
+        }
         _ => text.strip_prefix(begin),
     }
 }
