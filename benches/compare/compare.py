@@ -112,7 +112,7 @@ class Tools:
         if not os.path.exists(python):
             run([sys.executable, "-m", "venv", home])
         try:
-            run([python, "-m", "pip", "install", "--quiet", "polars", "duckdb"])
+            run([python, "-m", "pip", "install", "--quiet", "polars", "duckdb", "pytz"])
         except subprocess.CalledProcessError:
             self.missing.append("polars and duckdb (pip)")
             return None

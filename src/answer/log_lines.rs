@@ -10,6 +10,7 @@ use super::logs::{Cause, cause_of};
 use crate::correlate::{self, Locator};
 use crate::logs::{
     AnyLine, Field, FieldValue, GroupIndex, Limits, PodOf, Query, RecentLine, Seen, SourceName, Watch,
+    format_time, parse_time,
 };
 use crate::resolve::Mesh;
 
@@ -180,7 +181,10 @@ impl Watch for Taken {
         }
         let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
         let row = LogRow {
-            time: text(&seen, Field::StartTime).or_else(|| text(&seen, Field::Time)),
+            time: text(&seen, Field::StartTime)
+                .or_else(|| text(&seen, Field::Time))
+                .filter(|time| parse_time(time.as_bytes()).is_some())
+                .or_else(|| seen.time().map(format_time)),
             code: number(&seen, Field::ResponseCode),
             flags: text(&seen, Field::ResponseFlags).or_else(|| text(&seen, Field::Error)),
             details: text(&seen, Field::ResponseCodeDetails),

@@ -99,6 +99,9 @@ pub struct Lines {
     pub other: u64,
     /// Further lines of files that are parts of one that was read: not among `read`.
     pub joined: u64,
+    /// Of those parsed: they can be read in more than one way, because of what a caller wrote. Absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ambiguous: Option<u64>,
     /// Of those parsed: asked for. Absent where all are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selected: Option<u64>,
@@ -229,6 +232,7 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
             parsed: counts.parsed,
             other: counts.other,
             joined: counts.joined,
+            ambiguous: (counts.ambiguous > 0).then_some(counts.ambiguous),
             selected: None,
             without_time: None,
         },

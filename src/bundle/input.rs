@@ -223,8 +223,12 @@ fn walk(
         }
         let read = if path.is_dir() {
             walk(&path, seen, bundle, found)
-        } else {
+        } else if path.is_file() {
             file(&path).map(|input| found.push(input))
+        } else {
+            // Nobody may ever write into a pipe that lies there.
+            let source = std::io::Error::other("it is no file");
+            Err(Error::Open { path: path.display().to_string(), source })
         };
         if let Err(Error::Open { path, source }) = read {
             let origin = Origin { file: path.as_str().into(), line: 1 };
@@ -246,7 +250,7 @@ pub(super) fn walk_paths(folder: &std::path::Path, seen: &mut HashSet<PathBuf>, 
         }
         if path.is_dir() {
             walk_paths(&path, seen, found);
-        } else {
+        } else if path.is_file() {
             found.push(path);
         }
     }

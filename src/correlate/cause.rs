@@ -69,8 +69,10 @@ pub struct Cause {
 
 /// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
-    let groups: Vec<_> = logs.groups().collect();
-    let by_index: FxHashMap<GroupIndex, &Group> = groups.iter().map(|group| (group.index, group)).collect();
+    // What can be read in several ways is no sign of anything else: neither of what went well nor of who is alike.
+    let (doubtful, groups): (Vec<_>, Vec<_>) = logs.groups().partition(|group| group.ambiguous);
+    let by_index: FxHashMap<GroupIndex, &Group> =
+        groups.iter().chain(&doubtful).map(|group| (group.index, group)).collect();
     let asked = Asked {
         locator,
         logs,
@@ -81,7 +83,10 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         allowing: denied::Known::default(),
     };
     let told = groups.iter().filter(|group| asked.is_told(group));
-    let mut causes = merged(told.flat_map(|group| asked.causes(group)).chain(ztunnel::causes(locator, logs)));
+    let told = told.flat_map(|group| asked.causes(group));
+    let doubtful = doubtful.iter().filter(|group| asked.is_told(group)).flat_map(|group| asked.causes(group));
+    let doubtful = doubtful.map(Cause::in_doubt);
+    let mut causes = merged(told.chain(doubtful).chain(ztunnel::causes(locator, logs)));
     let supports = Supports::new(&asked, &groups, &causes);
     for cause in &mut causes {
         cause.proof.patterns = asked.supports(&supports, cause);
@@ -135,6 +140,22 @@ fn key_of(cause: &Cause) -> Key {
 }
 
 impl Cause {
+    /// The same of lines in which a caller may have written what they say (data fact 17): no proof of anything.
+    fn in_doubt(self) -> Self {
+        let mut evidence = self.evidence;
+        for lines in &mut evidence {
+            lines.text.push_str(", by lines that can be read in more than one way");
+        }
+        Self {
+            confidence: Confidence::Possible,
+            evidence,
+            server_proof: false,
+            denial: None,
+            proof: Proof::default(),
+            ..self
+        }
+    }
+
     fn absorb(&mut self, other: Self) {
         self.count += other.count;
         self.last = self.last.max(other.last);

@@ -94,7 +94,8 @@ fn flows(
     hosts: &FxHashMap<Text, Vec<usize>>,
 ) -> BTreeMap<Edge, Flow> {
     let mut flows: BTreeMap<Edge, Flow> = BTreeMap::new();
-    for group in logs.groups().filter(|group| group.reporter == Reporter::Client) {
+    let told = logs.groups().filter(|group| group.reporter == Reporter::Client && !group.ambiguous);
+    for group in told {
         let place = locator.locate(&group);
         let client = locator.workload(place.client);
         let (Some(client), Some(host), Some(port)) = (client, place.host.clone(), place.port) else {

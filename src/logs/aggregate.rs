@@ -419,7 +419,14 @@ fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
     let own_port = value(line.downstream_local_address).filter(|_| refused).and_then(port_of).unwrap_or(0);
     let text = |field| value(field).unwrap_or_default();
     Key {
-        fixed: Fixed { reporter, pod: kind, response_code: line.response_code, flags: line.flags, own_port },
+        fixed: Fixed {
+            reporter,
+            pod: kind,
+            response_code: line.response_code,
+            flags: line.flags,
+            own_port,
+            ambiguous: line.ambiguous,
+        },
         parts: [
             pod,
             cluster.unwrap_or_default(),

@@ -217,7 +217,7 @@ impl<'a> Seen<'a> {
     /// When it began, or for ztunnel ended, in microseconds since the epoch.
     pub fn time(&self) -> Option<i64> {
         match self.line {
-            AnyLine::Envoy(line) => line.start_time.and_then(super::parse_time),
+            AnyLine::Envoy(line) => line.micros(),
             AnyLine::Ztunnel(line) => super::parse_time(line.time.as_bytes()),
         }
     }

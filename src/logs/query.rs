@@ -3,10 +3,11 @@
 //! A test of a field that the line does not have, or that has no value, does not hold; `!=` and `!~` are the opposites
 //! of `=` and `~`, so they do. `-` stands for no value: `flags = -`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::fields::{Field, FieldValue, Seen};
-use super::time::{Rfc3339, parse_time};
+use super::time::{Rfc3339, format_time, parse_time};
 
 mod parse;
 mod value;
@@ -118,6 +119,15 @@ impl Query {
             Self::All(parts) => parts.iter().all(|part| part.takes(seen)),
             Self::Any(parts) => parts.iter().any(|part| part.takes(seen)),
             Self::Not(part) => !part.takes(seen),
+            // The time of a format of one's own is known, though its text is of no form that can be compared.
+            Self::Test(test) if matches!(test.wanted, Wanted::Time(_)) => {
+                test.holds(&match (seen.value(test.field), seen.time()) {
+                    (FieldValue::Text(_), Some(micros)) => {
+                        FieldValue::Text(Cow::Owned(format_time(micros).into_bytes()))
+                    }
+                    (value, _) => value,
+                })
+            }
             Self::Test(test) => test.holds(&seen.value(test.field)),
         }
     }

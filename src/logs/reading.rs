@@ -176,8 +176,10 @@ impl Reader {
 
 /// Whether a line is one of an access log by itself, wrapped or not, or the beginning of one.
 pub fn is_access_line(line: &[u8], formats: &Formats) -> bool {
-    let mut any = false;
-    peel(line, &mut |_, text| any = read_whole(text, formats, &mut |_| {}) || is_beginning(text));
+    // A format of one's own may begin as what tools put before a line.
+    let mut any = formats.any_configured() && formats.read_configured(line).is_some()
+        || formats.read_given(line).is_some();
+    peel(line, &mut |_, text| any = any || read_whole(text, formats, &mut |_| {}) || is_beginning(text));
     any
 }
 

@@ -32,8 +32,11 @@ impl Report for LogReport {
         } else {
             let joined =
                 if lines.joined == 0 { String::new() } else { format!(", {} joined to them", lines.joined) };
+            let several = lines.ambiguous.map_or_else(String::new, |count| {
+                format!(", {count} that can be read in more than one way: they prove nothing")
+            });
             format!(
-                "{} lines read, {} parsed{formats}, {} other{joined}",
+                "{} lines read, {} parsed{formats}, {} other{joined}{several}",
                 lines.read, lines.parsed, lines.other
             )
         };

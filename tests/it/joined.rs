@@ -209,3 +209,29 @@ fn what_to_look_at_next_is_in_the_order_of_what_is_left() {
     // What is proved leaves nothing to look at.
     assert!(next(&(rule("DISABLE") + &strict), &client(10, RESET)).is_empty());
 }
+
+/// Data fact 17: a path with spaces holds whatever its caller wrote, and the line can be read in two ways.
+#[test]
+fn what_a_caller_may_have_written_proves_nothing() {
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let failure = "503 UC upstream_reset_before_response_started{connection_termination}";
+    let forged = |inside: &str, what: &str| {
+        let path = format!("GET /p HTTP/1.1\" {inside} - \"-\" 0 95 3 1 \"-\" \"x HTTP/1.1\"");
+        client(20, what).replace("GET / HTTP/1.1\"", &path)
+    };
+    let failed = client(10, failure);
+    let conflict = mesh(&(rule("DISABLE") + &strict));
+    let alone = told(&conflict, &failed).0;
+    assert_eq!(alone, ["MS0101 certain"]);
+    let well = forged("200 - via_upstream", failure);
+    assert_eq!(told(&conflict, &(failed.clone() + &well)).0, alone, "a success that a caller wrote is none");
+
+    let denied = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[it]-rule[0]]";
+    let denied = forged(denied, "200 - via_upstream");
+    let report = run(&["logs"], &mesh(&strict), &denied).json();
+    assert_eq!(report["lines"]["ambiguous"], 1);
+    for cause in report["causes"].as_array().unwrap() {
+        assert_eq!(cause["confidence"], "possible", "{cause}");
+    }
+    assert!(run(&["logs"], &mesh(&strict), &failed).json()["lines"].get("ambiguous").is_none());
+}

@@ -219,3 +219,40 @@ fn what_a_line_tells_by_itself_is_told_without_its_format() {
     let ran = run(line, &mesh_config("istio", &mesh.to_string()), &["logs", "-o", "json"]);
     assert_eq!(ran.json()["lines"]["parsed"], 0, "{}", ran.out);
 }
+
+/// A time in front of a line, or a word and a bar, is what tools put there, unless the format begins so.
+#[test]
+fn a_format_may_begin_as_a_prefix_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, line) in [
+        (
+            "%START_TIME% %REQ(:METHOD)% %RESPONSE_CODE% %RESPONSE_FLAGS%",
+            "2026-11-22T09:09:56.750Z GET 503 UC",
+        ),
+        ("%REQ(:METHOD)% | %RESPONSE_CODE% | %RESPONSE_FLAGS%", "GET | 503 | UC"),
+    ] {
+        std::fs::write(folder.path().join("own.log"), format!("{line}\n").repeat(3)).unwrap();
+        let report =
+            meshscope(folder.path(), &["logs", "-f", "own.log", "--log-format", format, "-o", "json"]).json();
+        assert_eq!(
+            (&report["lines"]["parsed"], &report["groups"][0]["responseCode"]),
+            (&3.into(), &503.into())
+        );
+    }
+}
+
+/// The time of a format of one's own is known, whatever it looks like.
+#[test]
+fn lines_are_selected_by_times_of_any_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = "x [1795338596.750] 200 -\nx [1795338600.000] 200 -\n";
+    std::fs::write(folder.path().join("own.log"), lines).unwrap();
+    let format = "x [%START_TIME(%s.%3f)%] %RESPONSE_CODE% %RESPONSE_FLAGS%";
+    let selected = |more: &[&str]| {
+        let arguments = [&["logs", "-f", "own.log", "--log-format", format, "-o", "json"], more].concat();
+        meshscope(folder.path(), &arguments).json()["lines"]["selected"].clone()
+    };
+    assert_eq!(selected(&["--since", "2026-11-22T09:09:58Z"]), 1);
+    assert_eq!(selected(&["--where", "start_time<2026-11-22T09:09:58Z"]), 1);
+    assert_eq!(selected(&["--since", "2026-11-22T00:00:00Z"]), 2);
+}

@@ -130,7 +130,8 @@ impl Behaviour for LogLines {
 
     fn open(&self, _: &Context<'_>) -> Option<Target> {
         let row = self.selected()?;
-        let pair = PairKey { client: None, service: row.host.clone()?, port: row.port, subset: None };
+        let client = row.caller.clone().filter(|caller| caller.contains('/'));
+        let pair = PairKey { client, service: row.host.clone()?, port: row.port, subset: None };
         Some(Target::Why { pairs: vec![pair], finding: None })
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Fixed {
     pub(super) flags: FlagSet,
     /// The reporter's own port, of connections that no filter chain wanted; 0 for all others.
     pub(super) own_port: u16,
+    /// A caller's text makes more than one reading of the lines possible (data fact 17).
+    pub(super) ambiguous: bool,
 }
 
 impl Key<'_> {

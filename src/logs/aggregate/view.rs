@@ -57,6 +57,8 @@ pub struct Group {
     pub peer: Option<String>,
     /// The reporter's own port, for connections that no filter chain wanted.
     pub own_port: Option<u16>,
+    /// A caller's text makes more than one reading of the lines possible: what they say proves nothing.
+    pub ambiguous: bool,
     /// How many lines.
     pub count: u64,
     /// The earliest start, in microseconds since the epoch.
@@ -165,6 +167,7 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         upstream_transport_failure_reason: text(reason),
         peer: text(peer),
         own_port: Some(stored.fixed.own_port).filter(|port| *port != 0),
+        ambiguous: stored.fixed.ambiguous,
         count: stored.count,
         first: stored.times.first(),
         last: stored.times.last(),
