@@ -117,7 +117,7 @@ fn read_request(
     let mut reader = ItemReader::default();
     let mut logs = Vec::new();
     for path in &request.paths {
-        let found = input::inputs(path, &mut bundle)?;
+        let found = input::inputs(path, &mut bundle).map_err(|error| error.of_content(path))?;
         let mut any = false;
         for input in found {
             match input.content {

@@ -172,13 +172,10 @@ def from_meshscope(text):
 
 def from_grinder(text):
     counts = collections.Counter()
-    for line in text.splitlines():
-        row = json.loads(line)
-        names = ("upstream_cluster", "response_code", "response_flags")
-        names = names if names[1] in row else ("cluster", "code", "flags")
-        counts[tuple(str(row[name] if row.get(name) not in (None, "None") else "-") for name in names)] += row["_count"]
+    for row in json.loads(text):
+        key = (row.get("upstream_cluster"), row["response_code"], row["response_flags"])
+        counts[tuple("-" if part in (None, "None") else str(part) for part in key)] += row["_count"]
     return counts
-
 
 
 def from_lnav(text):

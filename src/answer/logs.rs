@@ -38,6 +38,9 @@ pub struct LogReport {
     /// Lines that are none of an access log, where they are asked for: the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_lines: Option<Vec<OtherLine>>,
+    /// How many more of them there are. Absent where all are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_lines_left: Option<u64>,
 }
 
 /// The groups of a report.
@@ -242,6 +245,7 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
         other_groups: 0,
         causes: Vec::new(),
         other_lines: None,
+        other_lines_left: None,
     };
     let Some(selection) = selection else {
         report.groups = Groups::Alike(groups_of(&locator, &read.logs));
@@ -271,6 +275,7 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
         raw: line.raw.clone(),
     };
     report.other_lines = asked.other.then(|| state.others.iter().map(other).collect());
+    report.other_lines_left = Some(state.others_left).filter(|left| asked.other && *left > 0);
     report
 }
 

@@ -25,6 +25,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// What was opened and is not what it claims to be (a packed file that is cut off at its beginning) is no path that
+    /// cannot be read.
+    pub(super) fn of_content(self, path: &Path) -> Self {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match self {
+            Self::Open { source, .. }
+                if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) =>
+            {
+                Self::NothingRead { path: path.to_string(), problems: vec![source.to_string()] }
+            }
+            other @ (Self::Open { .. } | Self::NothingRead { .. }) => other,
+        }
+    }
+
     pub(super) fn nothing_read(path: &Path, problems: &[Problem]) -> Self {
         let problems = problems.iter().filter(|problem| path.holds(&problem.origin.file));
         let text =

@@ -381,7 +381,14 @@ fn wide_encoding(beginning: &[u8]) -> Option<&'static str> {
 
 fn content_of(beginning: &[u8]) -> Content {
     if memchr::memchr(0, beginning).is_some() {
-        return wide_encoding(beginning).map_or(Content::Binary, Content::Unmarked);
+        if let Some(encoding) = wide_encoding(beginning) {
+            return Content::Unmarked(encoding);
+        }
+        // A log that was emptied while its writer went on has zeros where the lines were.
+        let lines = beginning.split(|byte| *byte == b'\n').filter(|line| !line.contains(&0));
+        let mut contents = lines.take(LOOK_LINES).map(<[u8]>::trim_ascii_end).map(content_of_line);
+        let is_log = contents.any(|content| content == Some(Content::Log));
+        return if is_log { Content::Log } else { Content::Binary };
     }
     if counters::tells(beginning) {
         return Content::Counters;

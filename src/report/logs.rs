@@ -50,6 +50,9 @@ impl Report for LogReport {
                 style.paint(&format!("{}:{}: {}", line.file, line.line, line.raw), Tone::Plain)
             )?;
         }
+        if let Some(left) = self.other_lines_left {
+            writeln!(out, "{}", style.paint(&format!("{left} more of them are not shown"), Tone::Dim))?;
+        }
         writeln!(out, "{}", style.paint(&format!("{text}{selected}{timeless}"), Tone::Dim))
     }
 

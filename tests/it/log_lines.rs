@@ -270,3 +270,27 @@ fn pods_services_and_namespaces_take_lines_with_and_without_a_query() {
         assert!(answer["lines"]["selected"].as_u64().unwrap() >= 8, "{narrowed:?}");
     }
 }
+
+#[test]
+fn lines_that_are_not_shown_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = fs::read_to_string(fixture("causes/03-plaintext-to-strict/client.log")).unwrap();
+    let text = "ready\n".repeat(1_010) + &access;
+    fs::write(folder.path().join("a.log"), text).unwrap();
+    let report = meshscope(folder.path(), &["logs", "-f", "a.log", "--other", "-o", "json"]).json();
+    assert_eq!(report["otherLines"].as_array().unwrap().len(), 1_000);
+    assert_eq!(report["otherLinesLeft"], 10);
+}
+
+/// What copying and emptying a log leaves behind, and what a packed one does that is cut off at its beginning.
+#[test]
+fn zeros_do_not_hide_a_log_and_half_a_packed_one_is_no_missing_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = fs::read(fixture("causes/03-plaintext-to-strict/client.log")).unwrap();
+    let lines = access.split(|byte| *byte == b'\n').count() - 1;
+    fs::write(folder.path().join("a.log"), [vec![0; 5_000], b"\n".to_vec(), access].concat()).unwrap();
+    let report = meshscope(folder.path(), &["logs", "-f", "a.log", "-o", "json"]).json();
+    assert_eq!(report["lines"]["parsed"], lines);
+    fs::write(folder.path().join("b.log.gz"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b]).unwrap();
+    assert_eq!(meshscope(folder.path(), &["logs", "-f", "b.log.gz"]).code, 65);
+}

@@ -98,6 +98,8 @@ pub(super) struct State {
     /// Lines without time, where times are asked for: they are not selected.
     pub(super) without_time: u64,
     pub(super) others: Vec<OtherLine>,
+    /// How many more there were.
+    pub(super) others_left: u64,
     records: Option<Records>,
     /// Whether lines are handed on as they were written, and kept in groups besides.
     shows_lines: bool,
@@ -277,6 +279,8 @@ impl Watch for Selection {
             let raw = String::from_utf8_lossy(shown).into_owned();
             let line = state.number;
             state.others.push(OtherLine { file, line, raw });
+        } else {
+            state.others_left += 1;
         }
     }
 
