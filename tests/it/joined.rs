@@ -241,7 +241,7 @@ fn what_no_client_is_known_of_stands_with_every_pair() {
     }
     // What is of another service, or went well, is of no pair of this one.
     let others = server(10, NOT_ALLOWED).replace("10.8.2.0:9080", "10.8.3.0:9080");
-    let more = sound.clone() + &pod("other", "more", "10.8.3.0") + &SERVICE.replace("shop", "other");
+    let more = sound + &pod("other", "more", "10.8.3.0") + &SERVICE.replace("shop", "other");
     for lines in [others, server(10, "200 - via_upstream")] {
         let none = (vec!["no log line of this pair was read".to_owned()], Vec::new());
         assert_eq!(pair(&more, &lines), none, "{lines}");
