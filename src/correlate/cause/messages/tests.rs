@@ -68,6 +68,24 @@ fn a_certificate_for_one_identity_is_none_for_another() {
 }
 
 #[test]
+fn a_success_counts_also_where_too_many_identities_are_told_of() {
+    let line = |micros: u32, what: &str, identity: u32| {
+        let level = "identity::manager\tcertificate fetch";
+        format!("2026-03-02T09:00:00.{micros:06}Z\twarn\t{level} {what} id=spiffe://c/ns/web/sa/{identity}\n")
+    };
+    let causes = |last: &str| {
+        let failed = line(0, "failed (1): denied", 9999) + &line(1, "failed (1): denied", 9999);
+        let others: String = (0..4096).map(|at| line(2, "failed (1): denied", at)).collect();
+        let bundle = read("", &(failed + &others + last), "");
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let causes = causes(&Locator::new(&mesh), &bundle.logs);
+        causes.iter().map(|cause| cause.count).sum::<u64>()
+    };
+    assert_eq!(causes(""), 4097, "one more is not kept apart");
+    assert_eq!(causes(&line(3, "succeeded", 9999)), 0, "whose it is was not kept");
+}
+
+#[test]
 fn each_has_its_finding_about_the_pod_that_wrote_it() {
     let sound = mesh("", "STRICT", &[true]);
     assert_eq!(said(&sound, &[REFUSED]).1, ["MS0905 certain Pod web/client"]);
