@@ -5,6 +5,7 @@ mod next;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::Read;
@@ -13,7 +14,9 @@ use super::joined::Joined;
 use super::logs::{self as logs_answer, Cause, Group};
 use super::resolve::{self, Resolution};
 use super::tls_check::{self, Row};
-use crate::correlate::{self, Label, Locator};
+use crate::correlate::{self, Locator};
+use crate::diagnose::Finding;
+use crate::diagnose::finding::Evidence;
 use crate::logs;
 use crate::model::Text;
 use crate::model::pod::ProxyKind;
@@ -118,10 +121,12 @@ pub fn why(read: &Read, query: &Query) -> Option<Why> {
     let mesh = &read.mesh;
     let service = mesh.registry.by_host(&query.host)?;
     let joined = Joined::new(read);
+    let locator = Locator::new(mesh);
     let page = Page {
         read,
         service,
-        locator: Locator::new(mesh),
+        seen: seen(&locator, service, &joined),
+        locator,
         groups: read.logs.groups().collect(),
         joined: &joined,
     };
@@ -148,9 +153,21 @@ pub fn why(read: &Read, query: &Query) -> Option<Why> {
     })
 }
 
+/// Namespace and name of the clients that lines or counters name: those that wrote them, and those whose failures the
+/// server's proxy tells.
+fn seen<'a>(locator: &Locator<'a>, service: &Service, joined: &'a Joined) -> FxHashSet<(&'a Text, &'a Text)> {
+    let causes = joined.causes.iter().chain(&joined.counted);
+    let causes = causes.filter(|cause| cause.place.host.as_ref() == Some(&service.host));
+    let clients = causes.filter_map(|cause| locator.workload(cause.place.client));
+    let clients = clients.map(|client| (&client.namespace, &client.name));
+    let traffic = joined.traffic.keys().filter(|(_, _, host, _)| *host == service.host);
+    clients.chain(traffic.map(|(namespace, name, ..)| (namespace, name))).collect()
+}
+
 struct Page<'a> {
     read: &'a Read,
     service: &'a Service,
+    seen: FxHashSet<(&'a Text, &'a Text)>,
     locator: Locator<'a>,
     groups: Vec<logs::Group>,
     joined: &'a Joined,
@@ -183,28 +200,17 @@ impl Page<'_> {
                 seen.into_values().chain(Some(rest).filter(|rest| !rest.is_empty())).map(ClientClass::of),
             );
         }
-        if named {
-            let bare = mesh.workloads.all().iter().enumerate();
-            let bare = bare.filter(|(_, one)| one.proxy == ProxyKind::None && fits(one)).map(|(at, _)| at);
-            classes.extend(bare.map(|at| ClientClass::of(vec![at])));
-        }
+        // Such a client is listed where it is asked for, and where its failures were seen at the server.
+        let bare = mesh.workloads.all().iter().enumerate();
+        let bare =
+            bare.filter(|(_, one)| one.proxy == ProxyKind::None && fits(one) && (named || self.is_seen(one)));
+        classes.extend(bare.map(|(at, _)| ClientClass::of(vec![at])));
         classes
     }
 
     /// Whether lines of the pair were read, or counters.
     fn is_seen(&self, client: &Workload) -> bool {
-        let counted = self.joined.counted.iter().any(|cause| {
-            let own = self.locator.workload(cause.place.client);
-            own.is_some_and(|own| own.namespace == client.namespace && own.name == client.name)
-                && cause.place.host.as_deref() == Some(&self.service.host)
-        });
-        if counted {
-            return true;
-        }
-        let mut traffic = self.joined.traffic.keys();
-        traffic.any(|(namespace, name, host, _)| {
-            *namespace == client.namespace && *name == client.name && *host == self.service.host
-        })
+        self.seen.contains(&(&client.namespace, &client.name))
     }
 
     /// Faults first, then pairs seen in logs.
@@ -223,6 +229,7 @@ impl Page<'_> {
         let target = mesh.target(client, &self.service.host)?;
         let (one, clients) = tls_check::clients_of(mesh, &class.pods);
         let cause = self.cause(client, tls);
+        let groups = self.groups_of(client, tls);
         Some(Pair {
             client: one,
             clients,
@@ -232,10 +239,10 @@ impl Page<'_> {
             resolution: resolve::resolution(mesh, client, &target, Some(tls.port), Some(Which::Near)),
             tls: tls_check::row(mesh, &class.pods, client.proxy.word(), self.service, tls),
             policies: policies(tls),
-            logs: PairLogs { groups: self.groups_of(client, tls) },
             cause: cause.map(|cause| logs_answer::cause_of(&self.locator, cause)),
             findings: self.findings(client, tls),
-            next: self.next(client, tls, cause),
+            next: self.next(client, tls, cause, !groups.is_empty()),
+            logs: PairLogs { groups },
             proxies: None,
         })
     }
@@ -281,63 +288,43 @@ impl Page<'_> {
     }
 
     fn findings(&self, client: &Workload, tls: &PairTls) -> Vec<String> {
-        let holds = |finding: &&crate::diagnose::Finding| {
+        let nobodys: Vec<_> = self.nobodys(tls.port).collect();
+        let holds = |finding: &&Finding| {
             let mut edges = finding.edges.of_client(&client.namespace, &client.name);
             edges.any(|edge| {
                 edge.host == self.service.host && edge.port == tls.port && edge.subset == tls.subset
-            })
+            }) || nobodys.iter().any(|cause| self.is_made_of(finding, cause))
         };
-        self.joined.findings.iter().filter(holds).map(crate::diagnose::Finding::id).collect()
+        self.joined.findings.iter().filter(holds).map(Finding::id).collect()
     }
 
-    /// What the server's proxies count without saying of whom.
-    fn counted_at_server(&self, port: u16) -> Vec<String> {
-        let counted = self.joined.counted.iter().filter(|cause| {
+    /// Causes of the service's failures that no client is known of: they may be of any pair. A server's counter is of all
+    /// its clients; one of a client that was not read is of none that was.
+    fn nobodys(&self, port: u16) -> impl Iterator<Item = &correlate::Cause> {
+        let counted = self.joined.counted.iter().filter(|cause| cause.server_proof);
+        self.joined.causes.iter().chain(counted).filter(move |cause| {
             let place = &cause.place;
             place.client.is_none()
-                && cause.server_proof
+                && place.client_pod.is_none()
                 && place.host.as_deref() == Some(&self.service.host)
                 && place.port.is_none_or(|own| own == port)
-        });
-        let lines = counted.filter_map(|cause| Some((cause, cause.evidence.first()?)));
-        let told = lines.map(|(cause, one)| {
-            format!(
-                "whose they are the counter does not say: {} × {}: {}",
-                cause.count,
-                one.text,
-                cause.label.word()
-            )
-        });
-        told.take(3).collect()
+        })
     }
 
-    /// What to look at, where something is open.
-    fn next(&self, client: &Workload, tls: &PairTls, cause: Option<&correlate::Cause>) -> Vec<String> {
-        let mut next: Vec<String> =
-            tls.missing.iter().map(|missing| format!("needed: {} {}", missing.kind, missing.need)).collect();
-        let seen = self.is_seen(client);
-        match (tls.status, cause.map(|cause| cause.label)) {
-            (Status::Conflict, None) => next.push(
-                "no log line of this pair was read: the configuration alone proves that its requests fail".to_owned(),
-            ),
-            (_, Some(Label::Unknown)) => next.push(format!(
-                "the log of the server's proxy: a line NR filter_chain_not_found means plaintext, 503 UC on the \
-                 inbound cluster means the application of {}",
-                self.service.host
-            )),
-            (_, Some(Label::AppClosed)) if cause.is_some_and(|cause| cause.alternatives.is_empty()) => {
-                next.push("the application's own log, and its keep-alive timeout against that of its callers".to_owned());
-            }
-            (Status::Ok | Status::Warn | Status::Cond | Status::Unknown, None) if !seen => {
-                next.push("no log line of this pair was read".to_owned());
-            }
-            _ => {}
-        }
-        next.extend(cause.map(|cause| next::left(cause, tls)).unwrap_or_default());
-        if cause.is_none() {
-            next.extend(self.counted_at_server(tls.port));
-        }
-        next
+    /// Whether lines that are nobody's make a finding, which is about the service or of no pair. One of the configuration
+    /// has pairs of its own.
+    fn is_made_of(&self, finding: &Finding, cause: &correlate::Cause) -> bool {
+        let is_of_logs = finding.edges.is_empty() || finding.root.1 == "logs";
+        let about = finding.objects.iter().any(|one| one.id == self.service.object.id);
+        let mut lines = finding.evidence.iter().filter_map(|evidence| match evidence {
+            Evidence::Log(lines) => Some(lines),
+            Evidence::Field { .. } => None,
+        });
+        is_of_logs
+            && lines.any(|lines| {
+                let mut own = cause.evidence.iter().filter(|own| own.text == lines.text);
+                own.any(|own| about || own.samples.iter().any(|sample| lines.samples.contains(sample)))
+            })
     }
 }
 

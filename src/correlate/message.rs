@@ -6,7 +6,9 @@ use super::locate::Locator;
 use crate::diagnose::Code;
 use crate::diagnose::finding::Recorded;
 use crate::model::ObjectId;
+use crate::model::pod::ProxyKind;
 use crate::resolve::Workload;
+use crate::resolve::client_tls::Sent;
 
 /// What a finding says of the causes behind it. `was_read`: the object that it names is among those that were read.
 pub(super) fn message(
@@ -21,7 +23,7 @@ pub(super) fn message(
     if causes.iter().all(|cause| cause.groups.is_empty()) && !by_counters(causes) {
         format!("{name}: {count} messages of the proxy: {}", what(causes))
     } else if code == Code::UpstreamClosesConnections {
-        closed(name, causes)
+        closed(locator, name, causes)
     } else if code == Code::ClientWithoutProxyToStrict {
         let server = causes.iter().find_map(|cause| locator.workload(cause.place.server));
         let server = server.map(Workload::path).unwrap_or_default();
@@ -102,33 +104,49 @@ fn in_force(causes: &[&Cause]) -> String {
 }
 
 /// The other end closed connections, or did not speak HTTP: which of them depends on the cause with most lines.
-fn closed(name: &ObjectId, causes: &[&Cause]) -> String {
+fn closed(locator: &Locator<'_>, name: &ObjectId, causes: &[&Cause]) -> String {
     let count = lines_of(causes);
     let main = causes.iter().max_by_key(|cause| cause.count).map(|cause| cause.label);
     let by_proxy = causes.iter().any(|cause| cause.server_proof);
     let not_mtls = if by_proxy {
-        "not mTLS: TLS had ended at the server's own proxy, which had taken the request and handed it on"
+        Some(
+            "not mTLS: TLS had ended at the server's own proxy, which had taken the request and handed it on",
+        )
     } else {
-        "not mTLS: the server has no proxy, and the client sends it plaintext"
+        let plaintext = causes.iter().all(|cause| is_plaintext_to_bare(locator, cause));
+        plaintext.then_some("not mTLS: the server has no proxy, and the client sends it plaintext")
     };
-    match main {
-        Some(Label::SidecarKilled) => format!(
+    match (main, not_mtls) {
+        (Some(Label::SidecarKilled), _) => format!(
             "{name}: {count} requests broke off together, and the address refused those after them: the server's \
              proxy or its pod went away"
         ),
-        Some(Label::AppProtocolError) if by_proxy => {
+        (Some(Label::AppProtocolError), Some(not_mtls)) if by_proxy => {
             format!(
                 "{name}: the application answered {count} requests with something that is no HTTP; {not_mtls}"
             )
         }
-        Some(Label::AppProtocolError) => {
+        (Some(Label::AppProtocolError), _) => {
             format!("{name}: {count} requests were answered with something that is no HTTP: {}", what(causes))
         }
-        Some(Label::AppClosed) => {
+        (Some(Label::AppClosed), Some(not_mtls)) => {
             format!("{name}: the application closed {count} connections before it answered; {not_mtls}")
+        }
+        (Some(Label::AppClosed), None) => {
+            format!("{name}: the application closed {count} connections: {}", what(causes))
         }
         _ => format!("{name}: {count} connections were closed before an answer: {}", what(causes)),
     }
+}
+
+/// Whether the objects say that plaintext is sent to servers without proxy.
+fn is_plaintext_to_bare(locator: &Locator<'_>, cause: &Cause) -> bool {
+    let bare = |at| locator.workload(at).is_none_or(|server| server.proxy == ProxyKind::None);
+    age::pair_of(locator, &cause.place).is_some_and(|pair| {
+        pair.effective == Some(Sent::Plaintext)
+            && !pair.endpoints.is_empty()
+            && pair.endpoints.iter().all(|endpoint| bare(endpoint.workload))
+    })
 }
 
 pub(super) fn lines_of(causes: &[&Cause]) -> u64 {

@@ -89,6 +89,7 @@ const ROWS: &[Row] = &[
     (Told::ControlPlaneLost, &["AggregatedResources gRPC config stream", ": 14, "], Subject::None),
     (Told::ControlPlaneHeard, &["xds::client", "Stream established"], Subject::None),
     (Told::ControlPlaneHeard, &["connected to upstream XDS server"], Subject::None),
+    (Told::ControlPlaneHeard, &["connected to delta upstream XDS server"], Subject::None),
     (Told::CertificateFailed, &["certificate fetch failed"], Subject::Word("id=")),
     (Told::CertificateFailed, &["failed to warm certificate"], Subject::None),
     (Told::CertificateFailed, &["StreamSecrets gRPC config stream", "failed to generate"], Subject::None),

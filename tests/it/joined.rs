@@ -234,4 +234,91 @@ fn what_a_caller_may_have_written_proves_nothing() {
         assert_eq!(cause["confidence"], "possible", "{cause}");
     }
     assert!(run(&["logs"], &mesh(&strict), &failed).json()["lines"].get("ambiguous").is_none());
+
+/// `next` of the pair of a client, and its findings by code.
+fn pair(mesh: &str, lines: &str) -> (Vec<String>, Vec<String>) {
+    let why = run(&["why", "cart.shop"], mesh, lines).json();
+    let pairs = why["pairs"].as_array().unwrap();
+    let pair = pairs.iter().find(|pair| pair["client"]["namespace"] == "web").unwrap();
+    let texts = |key: &str| -> Vec<String> {
+        let all = pair[key].as_array().unwrap().iter();
+        all.map(|one| one.as_str().unwrap().to_owned()).collect()
+    };
+    let codes = texts("findings").iter().map(|id| id.split('/').next().unwrap().to_owned()).collect();
+    (texts("next"), codes)
+}
+
+#[test]
+fn what_no_client_is_known_of_stands_with_every_pair() {
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let sound = mesh(&strict);
+    for (what, code, said) in [
+        (NOT_ALLOWED, "MS0306", "1 × 403 - at the server: no AuthorizationPolicy allows it: rbac-denied"),
+        (RESET, "MS0303", "1 × 503 UC on the inbound cluster at the server: app-closed"),
+    ] {
+        let (next, codes) = pair(
+            &sound,
+            &server(10, what).replace(" - default", " outbound_.80_._.cart.shop.svc.cluster.local default"),
+        );
+        assert_eq!(codes, [code], "{next:?}");
+        let whose = format!("failures of the service, not known of which client: {said}");
+        assert_eq!(next, ["no log line that names this pair was read".to_owned(), whose]);
+    }
+    // What is of another service, or went well, is of no pair of this one.
+    let others = server(10, NOT_ALLOWED).replace("10.8.2.0:9080", "10.8.3.0:9080");
+    let more = sound + &pod("other", "more", "10.8.3.0") + &SERVICE.replace("shop", "other");
+    for lines in [others, server(10, "200 - via_upstream")] {
+        let none = (vec!["no log line of this pair was read".to_owned()], Vec::new());
+        assert_eq!(pair(&more, &lines), none, "{lines}");
+    }
+}
+
+#[test]
+fn lines_that_went_well_are_not_denied_where_the_configuration_says_they_cannot() {
+    let conflict =
+        mesh(&(rule("DISABLE") + &object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}")));
+    let (next, codes) = pair(&conflict, &client(10, "200 - via_upstream"));
+    assert_eq!(codes, ["MS0101", "MS0302"]);
+    assert_eq!(next.len(), 1);
+    assert!(next[0].starts_with("the lines of this pair show no such failure"), "{next:?}");
+    let elsewhere = client(10, RESET).replace("cart.shop.svc.cluster.local", "api.example.com");
+    let (next, _) = pair(&conflict, &elsewhere);
+    assert_eq!(
+        next,
+        ["no log line of this pair was read: the configuration alone proves that its requests fail"]
+    );
+}
+
+#[test]
+fn a_client_without_proxy_that_was_refused_is_one_of_the_pairs() {
+    let bare = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: client, namespace: web}\nspec: {containers: [{name: app}]}\n\
+                status: {phase: Running, podIP: 10.8.1.8, conditions: [{type: Ready, status: 'True'}]}\n";
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let mesh = pod("shop", "cart", "10.8.2.0") + SERVICE + bare + &strict;
+    let refused = "[2026-03-02T09:00:30.000Z] \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"-\" - - \
+                   10.8.2.0:9080 10.8.1.8:40030 - -\n";
+    assert_eq!(pair(&mesh, refused).1, ["MS0105"]);
+    let why = run(&["why", "cart.shop"], &mesh, &refused.replace("10.8.1.8", "10.8.9.9")).json();
+    assert_eq!(why["pairCount"], 1, "one that nothing was seen of calls nobody: {why}");
+}
+
+#[test]
+fn a_server_is_not_said_to_be_without_proxy_where_the_objects_say_that_it_has_one() {
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let broken = client(10, "200 UPE upstream_reset_after_response_started{protocol_error}");
+    let message = |mesh: &str, lines: &str| {
+        let found = findings("MS0303", mesh, lines);
+        found[0]["message"].as_str().unwrap().to_owned()
+    };
+    let said = message(&mesh(&strict), &broken);
+    assert_eq!(
+        said,
+        "Service shop/cart: the application closed 1 connections: 200 UPE at the client: the answer broke off"
+    );
+    let sidecar = "{name: istio-proxy, args: [proxy, sidecar]}";
+    let bare = pod("shop", "cart", "10.8.2.0")
+        .replace(sidecar, "{name: app}")
+        .replace(", security.istio.io/tlsMode: istio", "");
+    let bare = pod("web", "client", "10.8.1.8") + &bare + SERVICE;
+    assert!(message(&bare, &client(10, RESET)).ends_with("has no proxy, and the client sends it plaintext"));
 }

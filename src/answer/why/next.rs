@@ -1,8 +1,10 @@
 //! What to look at next for a pair, where something is open: what the causes that are left would show elsewhere, the most
 //! likely first.
 
+use super::Page;
 use crate::correlate::{Cause, Label};
-use crate::resolve::{PairTls, Status};
+use crate::diagnose::finding::Recorded;
+use crate::resolve::{PairTls, Status, Workload};
 
 /// At most so many of the causes that are left are told.
 const MOST: usize = 4;
@@ -63,4 +65,72 @@ pub(super) fn left(cause: &Cause, tls: &PairTls) -> Vec<String> {
         }
     }
     next
+}
+
+/// Of what is nobody's so many causes are told.
+const MOST_OF_NOBODY: usize = 3;
+
+impl Page<'_> {
+    /// What to look at, where something is open. `has_lines`: whether lines of the pair were read.
+    pub(super) fn next(
+        &self,
+        client: &Workload,
+        tls: &PairTls,
+        cause: Option<&Cause>,
+        has_lines: bool,
+    ) -> Vec<String> {
+        let mut next: Vec<String> =
+            tls.missing.iter().map(|missing| format!("needed: {} {}", missing.kind, missing.need)).collect();
+        let nobodys: Vec<_> = self.nobodys(tls.port).collect();
+        let no_line = if nobodys.iter().any(|cause| !is_counted(cause)) {
+            "no log line that names this pair was read"
+        } else {
+            "no log line of this pair was read"
+        };
+        match (tls.status, cause.map(|cause| cause.label)) {
+            (Status::Conflict, None) if has_lines => next.push(
+                "the lines of this pair show no such failure, while the configuration that was read proves it: they may be \
+                 older than its objects, or the proxies do not have these"
+                    .to_owned(),
+            ),
+            (Status::Conflict, None) => {
+                next.push(format!("{no_line}: the configuration alone proves that its requests fail"));
+            }
+            (_, Some(Label::Unknown)) => next.push(format!(
+                "the log of the server's proxy: a line NR filter_chain_not_found means plaintext, 503 UC on the \
+                 inbound cluster means the application of {}",
+                self.service.host
+            )),
+            (_, Some(Label::AppClosed)) if cause.is_some_and(|cause| cause.alternatives.is_empty()) => {
+                next.push("the application's own log, and its keep-alive timeout against that of its callers".to_owned());
+            }
+            (Status::Ok | Status::Warn | Status::Cond | Status::Unknown, None)
+                if !has_lines && !self.is_seen(client) =>
+            {
+                next.push(no_line.to_owned());
+            }
+            _ => {}
+        }
+        next.extend(cause.map(|cause| left(cause, tls)).unwrap_or_default());
+        // Of counters the pair's own cause has its part already.
+        let others = nobodys.into_iter().filter(|one| cause.is_none() || !is_counted(one));
+        next.extend(others.filter_map(of_nobody).take(MOST_OF_NOBODY));
+        next
+    }
+}
+
+fn is_counted(cause: &Cause) -> bool {
+    cause.evidence.iter().any(|one| one.by == Recorded::Counter)
+}
+
+/// What is known to have failed, and not of whom; nothing where the application alone is concerned.
+fn of_nobody(cause: &Cause) -> Option<String> {
+    let lines = cause.evidence.first()?;
+    cause.label.family().code()?;
+    let whose = if is_counted(cause) {
+        "whose they are the counter does not say"
+    } else {
+        "failures of the service, not known of which client"
+    };
+    Some(format!("{whose}: {} × {}: {}", cause.count, lines.text, cause.label.word()))
 }

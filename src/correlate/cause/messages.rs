@@ -63,23 +63,35 @@ pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     causes
 }
 
-/// When each writer last said that all is well again.
-struct BySource(FxHashMap<(SourceId, MessageKind), i64>);
+/// What a message is about, where it is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum About<'a> {
+    This(&'a str),
+    Nothing,
+    Whatever,
+}
 
-impl BySource {
-    fn new(messages: &[MessageGroup]) -> Self {
+/// When each writer last said that all is well again, and with what: one ztunnel has the certificates of many identities.
+struct BySource<'a>(FxHashMap<(SourceId, MessageKind, About<'a>), i64>);
+
+impl<'a> BySource<'a> {
+    fn new(messages: &'a [MessageGroup]) -> Self {
         let mut last = FxHashMap::default();
         for group in messages {
-            if let Some(time) = group.last {
-                let known = last.entry((group.source, group.kind)).or_insert(time);
+            let Some(time) = group.last else { continue };
+            for about in [group.subject.as_deref().map_or(About::Nothing, About::This), About::Whatever] {
+                let known = last.entry((group.source, group.kind, about)).or_insert(time);
                 *known = time.max(*known);
             }
         }
         Self(last)
     }
 
+    /// Where one of the two messages does not say what it is about, both may be about the same.
     fn is_over(&self, group: &MessageGroup, well: MessageKind) -> bool {
-        let again = self.0.get(&(group.source, well));
+        let subject = group.subject.as_deref();
+        let of = subject.map_or([About::Whatever; 2], |subject| [About::This(subject), About::Nothing]);
+        let again = of.iter().filter_map(|about| self.0.get(&(group.source, well, *about))).max();
         again.zip(group.last).is_some_and(|(again, last)| *again >= last)
     }
 

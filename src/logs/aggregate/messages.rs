@@ -81,9 +81,13 @@ impl Messages {
             *address = String::from_utf8_lossy(super::without_port(address.as_bytes())).into_owned();
         }
         let order = self.groups.len();
-        let key = (source, kind, message.subject);
+        let mut key = (source, kind, message.subject);
         if order >= MOST && !self.groups.contains_key(&key) {
-            return None;
+            // Whose certificate was obtained is forgotten, and not that one was: it ends what is told of a failure.
+            key.2 = None;
+            if kind != MessageKind::CertificateObtained {
+                return None;
+            }
         }
         let group = self.groups.entry(key).or_insert_with(|| Stored { order, ..Stored::default() });
         group.count += 1;

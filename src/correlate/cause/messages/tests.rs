@@ -40,11 +40,49 @@ fn trouble_is_told_unless_it_is_over_or_happened_once() {
     assert_eq!(causes(&[LOST, LOST, LOST]), ["3 control-plane-unreachable likely"]);
     assert_eq!(causes(&[HEARD, LOST, LOST]), ["2 control-plane-unreachable likely"]);
     assert!(causes(&[LOST, LOST, HEARD]).is_empty(), "it came back");
+    let delta = HEARD.replace("connected to", "connected to delta");
+    assert!(causes(&[LOST, LOST, &delta]).is_empty(), "it came back, by the protocol of changes");
     assert!(causes(&[LOST, "info\tapp\tready"]).is_empty(), "once is no trouble");
     assert_eq!(causes(&[REFUSED]), ["1 control-plane-mismatch certain"]);
     assert_eq!(causes(&[NO_CERTIFICATE]), ["1 certificate-not-delivered possible"]);
     assert_eq!(causes(&[NO_CERTIFICATE, NO_CERTIFICATE]), ["2 certificate-not-delivered likely"]);
     assert!(causes(&[NO_CERTIFICATE, NO_CERTIFICATE, CERTIFICATE]).is_empty());
+}
+
+#[test]
+fn a_certificate_for_one_identity_is_none_for_another() {
+    let sound = mesh("", "STRICT", &[true]);
+    let causes = |messages: &[&str]| said(&sound, messages).0;
+    let failed =
+        "warn\tidentity::manager\tcertificate fetch failed (1): PermissionDenied id=spiffe://c/ns/web/sa/a";
+    let own = "debug\tidentity::manager\tcertificate fetch succeeded id=spiffe://c/ns/web/sa/a";
+    let others = own.replace("sa/a", "sa/b");
+    let told = ["2 certificate-not-delivered likely"];
+    assert_eq!(causes(&[failed, failed]), told);
+    assert_eq!(causes(&[failed, failed, &others]), told);
+    assert_eq!(causes(&[own, failed, failed, &others]), told);
+    assert!(causes(&[failed, failed, own]).is_empty());
+    // It may well be the same one, where either does not say which.
+    assert!(causes(&[failed, failed, CERTIFICATE]).is_empty());
+    assert!(causes(&[NO_CERTIFICATE, NO_CERTIFICATE, &others]).is_empty());
+}
+
+#[test]
+fn a_success_counts_also_where_too_many_identities_are_told_of() {
+    let line = |micros: u32, what: &str, identity: u32| {
+        let level = "identity::manager\tcertificate fetch";
+        format!("2026-03-02T09:00:00.{micros:06}Z\twarn\t{level} {what} id=spiffe://c/ns/web/sa/{identity}\n")
+    };
+    let causes = |last: &str| {
+        let failed = line(0, "failed (1): denied", 9999) + &line(1, "failed (1): denied", 9999);
+        let others: String = (0..4096).map(|at| line(2, "failed (1): denied", at)).collect();
+        let bundle = read("", &(failed + &others + last), "");
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let causes = causes(&Locator::new(&mesh), &bundle.logs);
+        causes.iter().map(|cause| cause.count).sum::<u64>()
+    };
+    assert_eq!(causes(""), 4097, "one more is not kept apart");
+    assert_eq!(causes(&line(3, "succeeded", 9999)), 0, "whose it is was not kept");
 }
 
 #[test]
