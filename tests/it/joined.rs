@@ -234,6 +234,7 @@ fn what_a_caller_may_have_written_proves_nothing() {
         assert_eq!(cause["confidence"], "possible", "{cause}");
     }
     assert!(run(&["logs"], &mesh(&strict), &failed).json()["lines"].get("ambiguous").is_none());
+}
 
 /// `next` of the pair of a client, and its findings by code.
 fn pair(mesh: &str, lines: &str) -> (Vec<String>, Vec<String>) {
