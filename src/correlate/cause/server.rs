@@ -92,7 +92,12 @@ impl Asked<'_> {
         let left = group.count.checked_sub(joined).filter(|left| *left > 0)?;
         let place = self.locator.locate(group);
         if !self.locator.refuses_by_mode(group) {
-            return Some(Cause { count: left, ..self.unknown(group, Vec::new()) });
+            let text = format!(
+                "{} filter_chain_not_found at a listener without PeerAuthentication",
+                in_short(group)
+            );
+            let cause = self.base(group, Label::Unknown, Confidence::Possible, &text);
+            return Some(Cause { count: left, ..cause });
         }
         // Of an address that nobody knows it is not even known whether it is a pod's: a listener for what leaves has the
         // addresses of services.

@@ -248,6 +248,8 @@ fn a_refusal_is_over_the_mode_at_a_sidecars_own_listener_and_nowhere_else() {
     let of_gateway = of_gateway.replace("args: [proxy, sidecar]", "args: [proxy, router]");
     let of_gateway = of_gateway.replace("args: [proxy, client]", "args: [proxy, sidecar]");
     let open = ["1 unknown possible"];
+    // Where nothing is known of either end, nothing is sure.
+    assert_eq!(said("", "", &refusal(10, "-", "10.8.1.8")), ["1 plaintext-to-strict likely"]);
     for from in ["10.8.1.8", "10.8.9.9"] {
         for sni in ["-", "cart.example.com"] {
             assert_eq!(said(&of_gateway, "", &refusal(10, sni, from)), open, "{from} {sni}");
