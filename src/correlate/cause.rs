@@ -79,7 +79,7 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         by_index,
         successes: successes(&groups),
         beside: Beside::new(&groups),
-        elsewhere: Elsewhere::new(&groups),
+        elsewhere: Elsewhere::new(locator, &groups),
         allowing: denied::Known::default(),
     };
     let told = groups.iter().filter(|group| asked.is_told(group));
@@ -186,11 +186,25 @@ pub fn is_failure(group: &Group) -> bool {
 
 type Success = (u64, Option<i64>);
 
-/// Lines that went well, by writer and cluster: how many, and the last.
-fn successes(groups: &[Group]) -> FxHashMap<(crate::logs::PodOf, Option<String>), Success> {
+/// Who wrote lines and what they are about: a cluster, and where that is of all addresses past every service, the one
+/// that was called.
+type About = (crate::logs::PodOf, Option<String>, Option<String>);
+
+fn about(group: &Group) -> About {
+    let called = called(group).map(str::to_owned);
+    (group.pod.clone(), group.upstream_cluster.clone(), called)
+}
+
+/// What was called past every service. What answers at one address says nothing of another one.
+fn called(group: &Group) -> Option<&str> {
+    group.peer.as_deref().filter(|_| group.upstream_cluster.is_some())
+}
+
+/// Lines that went well, by what they are about: how many, and the last.
+fn successes(groups: &[Group]) -> FxHashMap<About, Success> {
     let mut found: FxHashMap<_, Success> = FxHashMap::default();
     for group in groups.iter().filter(|group| !is_failure(group)) {
-        let entry = found.entry((group.pod.clone(), group.upstream_cluster.clone())).or_default();
+        let entry = found.entry(about(group)).or_default();
         entry.0 += group.count;
         entry.1 = entry.1.max(group.last);
     }
@@ -201,7 +215,7 @@ struct Asked<'a> {
     locator: &'a Locator<'a>,
     logs: &'a Aggregate,
     by_index: FxHashMap<GroupIndex, &'a Group>,
-    successes: FxHashMap<(crate::logs::PodOf, Option<String>), Success>,
+    successes: FxHashMap<About, Success>,
     beside: Beside<'a>,
     elsewhere: Elsewhere<'a>,
     allowing: denied::Known,

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::logs::{Direction, Group, PodName, PodOf, Reporter, UpstreamCluster};
 use crate::model::Text;
+use crate::model::pod::ProxyKind;
 use crate::resolve::{Mesh, Service, Workload};
 
 mod ztunnel;
@@ -94,14 +95,49 @@ impl<'a> Locator<'a> {
                 located.client = reporter;
                 self.passed_through(group.peer.as_deref(), &mut located);
             }
+            // A waypoint hands on to the pods of a service, and is none of them.
+            Some((Direction::InboundVip, cluster)) => {
+                located.host = text(cluster.host);
+                located.port = cluster.port;
+            }
             Some(_) => located.client = reporter.filter(|_| group.reporter == Reporter::Client),
             None => {
-                located.server = reporter.filter(|_| group.reporter == Reporter::Server);
-                located.client = group.peer.as_deref().and_then(|peer| self.mesh.workloads.by_address(peer));
+                located.client = group.peer.as_deref().and_then(|peer| self.caller(peer));
+                let leaves = reporter.is_some() && located.client == reporter;
+                located.server = reporter.filter(|_| group.reporter == Reporter::Server && !leaves);
+                if let Some(service) = self.called_service(group) {
+                    located.host = Some(Arc::clone(&service.host));
+                    located.port = group.own_port;
+                }
                 self.refused(group.own_port, &mut located);
             }
         }
         located
+    }
+
+    /// The pod that an address of a caller is of. Pods on the host's network share it with the node, whose kubelet calls
+    /// from there as well, so it names none of them.
+    pub(super) fn caller(&self, address: &str) -> Option<usize> {
+        let at = self.mesh.workloads.by_address(address)?;
+        let pod = self.mesh.workloads.get(at)?.object.body.pod();
+        pod.is_none_or(|pod| !pod.host_network).then_some(at)
+    }
+
+    /// The service whose own address was called, of connections that no filter chain wanted.
+    fn called_service(&self, group: &Group) -> Option<&'a Service> {
+        let (PodOf::Address(address), Some(_)) = (&group.pod, group.own_port) else { return None };
+        self.by_cluster_ip.get(&**address).copied()
+    }
+
+    /// Whether it can be for its mode that a proxy had no filter chain for a connection (data facts 4 and 5): the
+    /// listeners of gateways, and those for what leaves a pod, have no PeerAuthentication. What leaves comes from the
+    /// pod's own address, and goes to that of a service.
+    pub(super) fn refuses_by_mode(&self, group: &Group) -> bool {
+        let place = self.locate(group);
+        let leaves = place.client.is_some() && place.client == place.reporter;
+        let server = self.workload(place.server);
+        let has_mode = server.is_none_or(|server| server.proxy == ProxyKind::Sidecar);
+        has_mode && !leaves && self.called_service(group).is_none()
     }
 
     /// The place of a port of a server's own, where its proxy counted; the port is not always told.

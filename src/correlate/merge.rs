@@ -213,7 +213,7 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
         // is likely at most.
         Family::Mode => {
             let enough = if counted { Confidence::Likely } else { Confidence::Certain };
-            cause.server_proof && cause.confidence >= enough
+            cause.server_proof && cause.confidence >= enough && !is_nobodys(locator, cause)
         }
         Family::Certificate
         | Family::Closed
@@ -225,6 +225,14 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
     };
     let code = cause.label.family().code()?;
     Some(if proved { code } else { Code::EvidenceIncomplete })
+}
+
+/// Whether a ztunnel refused connections of which it does not say whose they were: anything that has no part in the mesh
+/// can call from such an address, a node's kubelet too, so that its plaintext contradicts no configuration.
+fn is_nobodys(locator: &Locator<'_>, cause: &Cause) -> bool {
+    let place = &cause.place;
+    let by_ztunnel = locator.workload(place.server).is_some_and(|server| server.proxy == ProxyKind::Ztunnel);
+    by_ztunnel && place.client.is_none() && place.client_pod.is_none()
 }
 
 /// Whether a client without proxy was refused by a server that accepts mutual TLS only, as it must be (mtls.md F17).

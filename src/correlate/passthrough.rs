@@ -14,7 +14,7 @@ use crate::model::pod::ProxyKind;
 use crate::model::{Object, Text};
 use crate::resolve::client_tls::Source;
 use crate::resolve::server_mtls::Demand;
-use crate::resolve::{Mesh, Workload};
+use crate::resolve::{Mesh, Workload, interception};
 
 /// What a cause is about: the object to blame and how it counted, the pair, and the policy of the server.
 struct Passed {
@@ -23,9 +23,11 @@ struct Passed {
     demand: Option<Demand>,
 }
 
-/// What a server's proxy demands on a port of its own; `None` where it has no proxy.
+/// What a server's proxy demands on a port of its own; `None` where it has no proxy, or does not see the port (MT-2.4).
+/// The port 0 is one that is not known.
 pub(super) fn demand(mesh: &Mesh, server: &Workload, port: u16) -> Option<Demand> {
     match server.proxy {
+        ProxyKind::Sidecar if port != 0 && interception::is_inbound_excluded(server, port) => None,
         ProxyKind::Sidecar => Some(mesh.policies.on_port(&server.namespace, &server.labels, port)),
         ProxyKind::Ztunnel => {
             Some(mesh.ambient_policies.on_port(&server.namespace, &server.labels, port).demand)

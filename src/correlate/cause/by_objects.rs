@@ -167,7 +167,7 @@ impl Asked<'_> {
         let sidecar = |endpoint: &EndpointTls| matches!(endpoint.server, Server::Sidecar(_));
         let all = |sent: Sent| pair.reachable().all(|endpoint| sidecar(endpoint) && endpoint.sent == sent);
         let any = pair.reachable().next().is_some() && group.response_code != Some(0);
-        let well = self.successes.contains_key(&(group.pod.clone(), group.upstream_cluster.clone()));
+        let well = self.successes.contains_key(&super::about(group));
         if any && all(Sent::IstioMutual) {
             (if well { MUTUAL_AMONG_OTHERS } else { MUTUAL }).to_vec()
         } else if any && all(Sent::Plaintext) {

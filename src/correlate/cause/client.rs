@@ -119,11 +119,17 @@ impl Asked<'_> {
             JoinKind::RefusedTls => "an SNI that is not Istio's",
             JoinKind::RefusedPlaintext | JoinKind::ServerFailure => "SNI -",
         };
+        let mut by_mode = true;
         for link in group.evidence.of(kind) {
             let other = self.by_index.get(&link.other);
+            by_mode &= other.is_none_or(|other| self.locator.refuses_by_mode(other));
             cause.place.server = other.and_then(|other| self.locator.locate(other).server);
             let text = format!("0 NR filter_chain_not_found with {sni} at the server, joined by address");
             cause.evidence.push(self.joined(link, text));
+        }
+        if !by_mode {
+            cause.label = Label::Unknown;
+            cause.confidence = Confidence::Possible;
         }
         cause
     }

@@ -43,7 +43,7 @@ pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
         if let MessageKind::Tls(fault) = group.kind {
             other = handshake::alone(fault).and_then(|(_, _, other)| other);
             // Its own end is the server's, so far as it is known.
-            let peer = || locator.mesh().workloads.by_address(group.subject.as_deref()?);
+            let peer = || locator.caller(group.subject.as_deref()?);
             (place.server, place.client) = (place.reporter, peer());
         }
         causes.push(Cause {

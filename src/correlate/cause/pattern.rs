@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::sign::Sign;
 use super::{Asked, Cause, Label, at_side, is_failure, is_refusal};
+use crate::correlate::locate::Locator;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group, PodName, PodOf, Reporter, SourceId};
 use crate::model::Kind;
@@ -48,10 +49,10 @@ impl<'a> Writer<'a> {
 #[derive(Default)]
 pub(super) struct Beside<'a>(FxHashMap<Place<'a>, Vec<&'a Group>>);
 
-type Place<'a> = (Writer<'a>, Reporter, Option<&'a str>);
+type Place<'a> = (Writer<'a>, Reporter, Option<&'a str>, Option<&'a str>);
 
 fn place(group: &Group) -> Option<Place<'_>> {
-    Some((Writer::of(group)?, group.reporter, group.upstream_cluster.as_deref()))
+    Some((Writer::of(group)?, group.reporter, group.upstream_cluster.as_deref(), super::called(group)))
 }
 
 impl<'a> Beside<'a> {
@@ -74,7 +75,7 @@ pub(super) struct Elsewhere<'a> {
 }
 
 impl<'a> Elsewhere<'a> {
-    pub(super) fn new(groups: &'a [Group]) -> Self {
+    pub(super) fn new(locator: &Locator<'_>, groups: &'a [Group]) -> Self {
         let mut elsewhere = Self::default();
         for group in groups {
             let reason = group.upstream_transport_failure_reason.as_deref();
@@ -84,6 +85,7 @@ impl<'a> Elsewhere<'a> {
             if let Some(peer) = group.peer.as_deref()
                 && is_refusal(group)
                 && group.sni_other >= group.count
+                && locator.refuses_by_mode(group)
             {
                 elsewhere.refused.entry(peer).or_default().push(group);
             }
@@ -110,7 +112,7 @@ fn is_at_the_time(one: &Group, other: &Group) -> bool {
 
 impl Asked<'_> {
     pub(super) fn succeeds_later(&self, group: &Group) -> bool {
-        let success = self.successes.get(&(group.pod.clone(), group.upstream_cluster.clone()));
+        let success = self.successes.get(&super::about(group));
         success.is_some_and(|(_, last)| *last > group.last)
     }
 

@@ -3,7 +3,7 @@
 use super::reset::is_reset;
 use super::{Asked, Cause, Label, in_short, sign};
 use crate::diagnose::Confidence;
-use crate::logs::{FlagSet, Group};
+use crate::logs::{Direction, FlagSet, Group, UpstreamCluster};
 
 impl Asked<'_> {
     /// Failures at the server.
@@ -26,6 +26,9 @@ impl Asked<'_> {
             cause.server_proof = true;
             return cause;
         }
+        if is_behind_waypoint(group) && (is_reset(group) || group.flags.contains(FlagSet::UF)) {
+            return self.tunnel_failed(group);
+        }
         if group.flags.contains(FlagSet::UC) && is_reset(group) {
             return self.closed_by_application(group);
         }
@@ -42,7 +45,7 @@ impl Asked<'_> {
 
     fn closed_by_application(&self, group: &Group) -> Cause {
         let text = format!("{} on the inbound cluster at the server", in_short(group));
-        let also_well = self.successes.contains_key(&(group.pod.clone(), group.upstream_cluster.clone()));
+        let also_well = self.successes.contains_key(&super::about(group));
         let confidence = if also_well { Confidence::Likely } else { Confidence::Certain };
         let mut cause = self.base(group, Label::AppClosed, confidence, &text);
         cause.server_proof = true;
@@ -67,14 +70,40 @@ impl Asked<'_> {
         cause
     }
 
+    /// Behind a waypoint there is a tunnel to the ztunnel of the pod, and no application yet: whatever ends the tunnel
+    /// leaves the same line, and only that ztunnel's log tells what it was.
+    fn tunnel_failed(&self, group: &Group) -> Cause {
+        let text = format!("{} at the waypoint, on the way to the service's pods", in_short(group));
+        let (label, alternatives): (_, &[Label]) = if group.flags.contains(FlagSet::UF) {
+            (Label::HboneUnreachable, &[Label::AppDown, Label::RbacDenied, Label::PodRemoved])
+        } else {
+            let others =
+                &[Label::AppClosed, Label::HboneUnreachable, Label::RbacDenied, Label::ZtunnelStopped];
+            (Label::Unknown, others)
+        };
+        let mut cause = self.base(group, label, Confidence::Possible, &text);
+        cause.alternatives = alternatives.iter().map(|label| label.word()).collect();
+        cause
+    }
+
     /// Refusals of connections at the server.
     pub(super) fn refused(&self, group: &Group) -> Option<Cause> {
         let joined: u64 = group.evidence.links.iter().map(|link| link.joined.count).sum();
         let left = group.count.checked_sub(joined).filter(|left| *left > 0)?;
         let place = self.locator.locate(group);
-        let known_peer = place.client.is_some();
+        if !self.locator.refuses_by_mode(group) {
+            let text = format!(
+                "{} filter_chain_not_found at a listener without PeerAuthentication",
+                in_short(group)
+            );
+            let cause = self.base(group, Label::Unknown, Confidence::Possible, &text);
+            return Some(Cause { count: left, ..cause });
+        }
+        // Of an address that nobody knows it is not even known whether it is a pod's: a listener for what leaves has the
+        // addresses of services.
+        let known_ends = place.client.is_some() && place.server.is_some();
         let (label, confidence, sni) = if group.sni_none >= group.count {
-            let confidence = if known_peer { Confidence::Certain } else { Confidence::Likely };
+            let confidence = if known_ends { Confidence::Certain } else { Confidence::Likely };
             (Label::PlaintextToStrict, confidence, "SNI -")
         } else if group.sni_other >= group.count {
             (Label::NonIstioTlsToPermissive, Confidence::Likely, "an SNI that is not Istio's")
@@ -87,4 +116,10 @@ impl Asked<'_> {
         cause.server_proof = true;
         Some(cause)
     }
+}
+
+/// Whether a waypoint wrote the lines, of requests that it handed on to the pods of a service.
+fn is_behind_waypoint(group: &Group) -> bool {
+    let cluster = group.upstream_cluster.as_deref().map(|name| UpstreamCluster::parse(name.as_bytes()));
+    cluster.is_some_and(|cluster| cluster.direction == Direction::InboundVip)
 }

@@ -240,3 +240,88 @@ fn no_endpoint_is_told_by_the_objects_and_ejection_by_what_came_before() {
         Some("1 no-endpoints likely or outlier-ejected")
     );
 }
+
+#[test]
+fn a_refusal_is_over_the_mode_at_a_sidecars_own_listener_and_nowhere_else() {
+    let sound = mesh("", "STRICT", &[true]);
+    let of_gateway = sound.replacen("args: [proxy, sidecar]", "args: [proxy, client]", 1);
+    let of_gateway = of_gateway.replace("args: [proxy, sidecar]", "args: [proxy, router]");
+    let of_gateway = of_gateway.replace("args: [proxy, client]", "args: [proxy, sidecar]");
+    let open = ["1 unknown possible"];
+    // Where nothing is known of either end, nothing is sure.
+    assert_eq!(said("", "", &refusal(10, "-", "10.8.1.8")), ["1 plaintext-to-strict likely"]);
+    for from in ["10.8.1.8", "10.8.9.9"] {
+        for sni in ["-", "cart.example.com"] {
+            assert_eq!(said(&of_gateway, "", &refusal(10, sni, from)), open, "{from} {sni}");
+        }
+    }
+    let line = client(10, UC, "-");
+    assert_eq!(said(&of_gateway, &line, &refusal(10, "-", "10.8.1.8")), open);
+    // The listener for what leaves: the application calls from the pod's own address.
+    let left = refusal(10, "-", "10.8.1.8").replace("10.8.2.0:9080", "10.9.0.1:80");
+    assert_eq!(said(&sound, &left, ""), open);
+}
+
+#[test]
+fn what_came_from_a_nodes_address_is_no_pods() {
+    let sound = mesh("", "STRICT", &[true]);
+    let by_pod = sound.clone() + &super::super::tests::pod("kube-system", "proxy", "10.0.0.7", false);
+    let by_node = by_pod
+        .replace("spec: {containers: [{name: app}", "spec: {hostNetwork: true, containers: [{name: app}");
+    let line = refusal(10, "-", "10.0.0.7");
+    assert_eq!(said(&by_pod, "", &line), ["1 plaintext-to-strict certain"]);
+    assert_eq!(said(&by_node, "", &line), ["1 plaintext-to-strict likely"]);
+}
+
+#[test]
+fn a_port_that_the_servers_proxy_does_not_see_refuses_nothing() {
+    let sound = mesh("", "STRICT", &[true]);
+    let direct = client(10, UC, "-")
+        .replace(&format!("outbound|80||{}", super::super::tests::HOST), "PassthroughCluster");
+    assert_eq!(said(&sound, &direct, ""), ["1 plaintext-to-strict certain"]);
+    let annotated = |key: &str, ports: &str| {
+        let also = format!("name: cart-0, annotations: {{traffic.sidecar.istio.io/{key}: '{ports}'}}");
+        said(&sound.replace("name: cart-0", &also), &direct, "")
+    };
+    let open = ["1 plaintext-to-strict possible or app-closed"];
+    assert_eq!(annotated("excludeInboundPorts", "9080"), open);
+    assert_eq!(annotated("includeInboundPorts", "8080"), open);
+    for other in [annotated("excludeInboundPorts", "8080"), annotated("includeInboundPorts", "9080")] {
+        assert_eq!(other, ["1 plaintext-to-strict certain"]);
+    }
+}
+
+#[test]
+fn what_was_called_past_every_service_is_judged_by_its_address() {
+    let sound = mesh("", "STRICT", &[true]);
+    let passed = |line: String| {
+        line.replace(&format!("outbound|80||{}", super::super::tests::HOST), "PassthroughCluster")
+    };
+    let failed = passed(resets(&[10, 20]));
+    let well = |second| passed(client(second, "200 - via_upstream", "-"));
+    let elsewhere = (well(5) + &well(15) + &well(25)).replace("10.8.2.0:9080", "192.0.2.1:80");
+    assert_eq!(said(&sound, &(failed.clone() + &elsewhere), ""), ["2 plaintext-to-strict certain"]);
+    let open = said(&sound, &(failed + &well(5) + &well(15) + &well(25)), "");
+    assert_eq!(open, ["2 stale-connection possible or app-closed"]);
+}
+
+#[test]
+fn behind_a_waypoint_is_a_tunnel_and_not_yet_the_application() {
+    let sound = mesh("", "STRICT", &[true]);
+    let of = |what: &str| {
+        let host = super::super::tests::HOST;
+        let line = server(10, what).replace("inbound|9080||", &format!("inbound-vip|80|http|{host}"));
+        let bundle = read(&sound, "", &line);
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let causes = causes(&Locator::new(&mesh), &bundle.logs);
+        let cause = causes.first().unwrap();
+        assert_eq!((cause.place.host.as_deref(), cause.place.port), (Some(host), Some(80)));
+        assert_eq!(cause.place.server, None);
+        said(&sound, "", &line)
+    };
+    assert_eq!(of(UC), ["1 unknown possible or app-closed"]);
+    let refused = "503 UF upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
+    assert_eq!(of(refused), ["1 hbone-unreachable possible or app-down"]);
+    // The waypoint's own limit is no affair of the tunnel.
+    assert_eq!(of("503 UO upstream_reset_before_response_started{overflow}"), ["1 overflow certain"]);
+}

@@ -9,7 +9,7 @@ use crate::resolve::Workload;
 impl Locator<'_> {
     /// The place of a group of ztunnel's lines.
     pub fn locate_ztunnel(&self, key: &ZtunnelKey) -> Located {
-        let (client, server) = (self.end(&key.source), self.end(&key.destination));
+        let (client, server) = (self.source(&key.source), self.end(&key.destination));
         let at_server = key.reporter == Reporter::Server;
         let mut located = Located { client, ..Located::default() };
         // The waypoint is where a connection goes to, and not the server of the service.
@@ -50,6 +50,10 @@ impl Locator<'_> {
         } else if let (Some(server), Some(port)) = (self.workload(located.server), key.port) {
             located.direct = server.address().map(|address| (address.into(), port));
         }
+    }
+
+    fn source(&self, end: &End) -> Option<usize> {
+        if end.workload.is_some() { self.end(end) } else { self.caller(end.address.as_deref()?) }
     }
 
     fn end(&self, end: &End) -> Option<usize> {

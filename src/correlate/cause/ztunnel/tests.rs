@@ -194,6 +194,12 @@ fn objects_name_the_pair_and_take_the_lines_into_their_findings() {
     let (causes, found) = said(STRICT, "", &plaintext("inbound", &ends, (0, 0), strict));
     assert_eq!(causes, ["1 plaintext-to-strict certain, legacy > cart.shop.svc.cluster.local:80"]);
     assert_eq!(found, ["MS0105 Pod web/legacy"]);
+    // On the host's network a pod shares its address with the node, so the caller is nobody's.
+    let app = "labels: {app: legacy}}\nspec: {";
+    let by_node = STRICT.replace(app, &format!("{app}hostNetwork: true, "));
+    let (causes, found) = said(&by_node, "", &plaintext("inbound", &ends, (0, 0), strict));
+    assert_eq!(causes, ["1 plaintext-to-strict certain, ? > cart.shop.svc.cluster.local:80"]);
+    assert_eq!(found, ["MS0903 Service shop/cart"]);
 
     let refused = tunnel(1000, "outbound", (0, 0), "io error: Connection refused (os error 111)");
     let (causes, found) = said(STRICT, &refused, "");
