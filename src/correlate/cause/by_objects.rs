@@ -10,7 +10,7 @@ use crate::diagnose::Confidence;
 use crate::logs::Group;
 use crate::model::Object;
 use crate::model::peer_authentication::MtlsMode;
-use crate::resolve::authorization::Asks;
+use crate::resolve::authorization::{Allowing, Asks};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::conflict::Server;
 use crate::resolve::{EndpointTls, PairTls, Status};
@@ -25,7 +25,7 @@ const MUTUAL_AMONG_OTHERS: [&str; 5] =
 const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
 
 /// Whether an object was changed after the first of a group's lines.
-fn is_newer(object: &Object, group: &Group) -> bool {
+pub(super) fn is_newer(object: &Object, group: &Group) -> bool {
     let changed = age::changed(object).zip(group.first);
     changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
 }
@@ -47,7 +47,7 @@ impl Asked<'_> {
     }
 
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
-    fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
+    pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
         !age::deciding(self.locator, pair).iter().any(|object| is_newer(object, group))
     }
 
@@ -64,7 +64,7 @@ impl Asked<'_> {
         let mut found: Option<Cause> = None;
         for endpoint in pair.reachable() {
             let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
-            let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent)?;
+            let (label, says, policies) = self.lets_nobody_in(group, at, endpoint.sent)?;
             if policies.iter().any(|one| is_newer(&one.object, group)) {
                 return None;
             }
@@ -79,7 +79,12 @@ impl Asked<'_> {
     }
 
     /// Why a server lets nobody in who sends that: the label, what is said of it, and the policies.
-    fn lets_nobody_in(&self, at: usize, sent: Sent) -> Option<(Label, &'static str, Vec<super::Proved>)> {
+    fn lets_nobody_in(
+        &self,
+        group: &Group,
+        at: usize,
+        sent: Sent,
+    ) -> Option<(Label, &'static str, Vec<super::Proved>)> {
         let known = self.allowing(at);
         let server = self.locator.workload(Some(at))?;
         if known.others_refuse {
@@ -94,12 +99,18 @@ impl Asked<'_> {
             Asks::LetsNobodyIn => {
                 Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
             }
-            Asks::AlwaysIdentity if sent == Sent::Plaintext => {
+            Asks::AlwaysIdentity if sent == Sent::Plaintext && self.knows_caller(&known, group) => {
                 let says = "every rule in force wants an identity, and plaintext is sent";
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
         }
+    }
+
+    /// Whether the identity of a client would have let it in.
+    fn knows_caller(&self, allowing: &Allowing, group: &Group) -> bool {
+        let client = self.locator.workload(self.locator.locate(group).client);
+        allowing.knows(self.locator.mesh(), client) == Some(true)
     }
 
     /// A TLS handshake that nobody gives a reason for, where all endpoints must refuse it.
