@@ -196,7 +196,7 @@ mod tests {
         server(second, NONE).replace("outbound_.80_._.cart.shop.svc.cluster.local", "-")
     }
 
-    const BY_PRINCIPAL: &str = "{rules: [{from: [{source: {principals: [cluster.local/ns/web/sa/a]}}]}]}";
+    const BY_PRINCIPAL: &str = "{rules: [{from: [{source: {principals: ['*']}}]}]}";
     const BY_PATH: &str = "{rules: [{to: [{operation: {paths: [/a]}}]}]}";
 
     #[test]

@@ -64,7 +64,7 @@ impl Asked<'_> {
         let mut found: Option<Cause> = None;
         for endpoint in pair.reachable() {
             let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
-            let (label, says, policies) = self.lets_nobody_in(group, at, endpoint.sent)?;
+            let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent)?;
             if policies.iter().any(|one| is_newer(&one.object, group)) {
                 return None;
             }
@@ -73,18 +73,17 @@ impl Asked<'_> {
             if cause.label != label {
                 return None;
             }
+            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&self.allowing(at), group) {
+                cause.confidence = Confidence::Likely;
+                cause.alternatives = vec![Label::RbacDenied.word()];
+            }
             cause.proof.absorb(super::Proof { objects: policies, patterns: Vec::new() });
         }
         found
     }
 
     /// Why a server lets nobody in who sends that: the label, what is said of it, and the policies.
-    fn lets_nobody_in(
-        &self,
-        group: &Group,
-        at: usize,
-        sent: Sent,
-    ) -> Option<(Label, &'static str, Vec<super::Proved>)> {
+    fn lets_nobody_in(&self, at: usize, sent: Sent) -> Option<(Label, &'static str, Vec<super::Proved>)> {
         let known = self.allowing(at);
         let server = self.locator.workload(Some(at))?;
         if known.others_refuse {
@@ -99,7 +98,7 @@ impl Asked<'_> {
             Asks::LetsNobodyIn => {
                 Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
             }
-            Asks::AlwaysIdentity if sent == Sent::Plaintext && self.knows_caller(&known, group) => {
+            Asks::AlwaysIdentity if sent == Sent::Plaintext => {
                 let says = "every rule in force wants an identity, and plaintext is sent";
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
@@ -194,7 +193,7 @@ impl Asked<'_> {
 mod tests {
     use crate::correlate::cause::causes;
     use crate::correlate::locate::Locator;
-    use crate::correlate::tests::{UC, client, mesh, read};
+    use crate::correlate::tests::{HOST, UC, client, mesh, read};
     use crate::resolve::{Mesh, Options};
 
     /// The main cause: label, confidence, alternatives.
@@ -276,6 +275,47 @@ mod tests {
             of("ISTIO_MUTUAL", "STRICT", &[true], &foreign)
                 .starts_with("non-istio-tls-to-permissive possible")
         );
+    }
+
+    #[test]
+    fn a_conflict_that_is_newer_than_the_lines_or_that_bytes_contradict_is_no_proof() {
+        let uc = client(20, UC, "-");
+        let at = |mesh: &str, time: &str| {
+            let time = format!(", creationTimestamp: '2026-03-02T{time}Z'}}\n");
+            mesh.replace("name: r, namespace: shop}\n", &format!("name: r, namespace: shop{time}"))
+        };
+        let said = |mesh: &str, lines: &str| {
+            let said = said(mesh, lines);
+            said.split(' ').take(2).collect::<Vec<_>>().join(" ")
+        };
+        for (mode, label) in [("DISABLE", "plaintext-to-strict"), ("SIMPLE", "no-client-cert")] {
+            let mesh = mesh(mode, "STRICT", &[true]);
+            assert_eq!(said(&mesh, &uc), format!("{label} certain"));
+            assert_eq!(said(&at(&mesh, "08:00:00"), &uc), format!("{label} certain"));
+            assert_eq!(said(&at(&mesh, "10:00:00"), &uc), format!("{label} possible"));
+        }
+        let strict = mesh("DISABLE", "STRICT", &[true]);
+        // Neither tells which was first.
+        let none = |line: &str, second: u32| line.replace(&format!("[2026-03-02T09:00:{second}.000Z] "), "");
+        let untimed = none(&uc, 20) + &none(&client(30, "200 - via_upstream", "-"), 30);
+        assert!(!said(&strict, &untimed).ends_with("certain"));
+        // On TCP something came back.
+        let tcp = client(20, "0 UR -", "-");
+        assert_eq!(said(&strict, &tcp), "plaintext-to-strict possible");
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict certain");
+    }
+
+    #[test]
+    fn past_every_service_grpc_fails_as_http_does_and_a_newer_policy_proves_nothing() {
+        let mesh = mesh("", "STRICT", &[true]);
+        let of = |mesh: &str, what: &str| {
+            let line = client(20, what, "-").replace(&format!("outbound|80||{HOST}"), "PassthroughCluster");
+            said(mesh, &line.replace("10.9.0.1:80", "10.8.2.0:9080"))
+        };
+        assert_eq!(of(&mesh, UC), "plaintext-to-strict certain");
+        assert_eq!(of(&mesh, &UC.replace("503", "200")), "plaintext-to-strict certain");
+        let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'}\nspec: {mtls";
+        assert!(of(&mesh.replace("}\nspec: {mtls", newer), UC).starts_with("plaintext-to-strict possible"));
     }
 
     #[test]

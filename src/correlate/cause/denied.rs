@@ -181,8 +181,6 @@ impl Asked<'_> {
 /// its identity alone, and whether any is newer than the lines.
 pub(super) fn want_of_identity(asks: Asks, knows: Option<bool>, newer: bool) -> Confidence {
     match asks {
-        // It would have been denied all the same.
-        Asks::AlwaysIdentity | Asks::SometimesIdentity if knows == Some(false) => Confidence::Possible,
         Asks::AlwaysIdentity if knows == Some(true) && !newer => Confidence::Certain,
         Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
         Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,

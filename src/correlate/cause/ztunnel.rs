@@ -245,8 +245,8 @@ impl Asked<'_> {
             let confidence = if newer { Confidence::Likely } else { Confidence::Certain };
             self.base(group, Label::RbacDenied, confidence, &says)
         } else {
-            let knows = known.knows(mesh, self.locator.workload(place.client));
-            let confidence = want_of_identity(asks, knows, newer);
+            let lets_in = known.knows(mesh, self.locator.workload(place.client));
+            let confidence = want_of_identity(asks, lets_in, newer);
             self.base(group, Label::RbacDeniedBecausePlaintext, confidence, &says)
         };
         if cause.confidence != Confidence::Certain {
