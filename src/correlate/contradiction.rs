@@ -131,11 +131,10 @@ fn origins(logs: &Aggregate, group: &Group) -> Vec<Origin> {
     known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
 }
 
-/// Whether the other side answered. A TCP connection without a flag may have been refused (data fact 24), so it proves
-/// nothing.
+/// Whether the other side answered all of it. A TCP connection on which nothing came back may have been refused (data
+/// fact 24), so it proves nothing; an error of the application is an answer.
 fn is_answered(group: &Group) -> bool {
-    let by_server = group.response_code_details.as_deref().is_none_or(|details| details == "via_upstream");
-    by_server && !is_failure(group) && group.response_code.is_some_and(|code| code > 0)
+    group.answered >= group.count && (group.flags.is_empty() || !is_failure(group))
 }
 
 /// Whether no endpoint takes what is sent. Where one does, lines that went well may be of that one.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::age;
 use super::cause::{Cause, Label, Proved};
 use super::locate::Locator;
 use super::merge::add_all_lines;
@@ -11,6 +12,7 @@ use crate::diagnose::finding::{Edge, Evidence, Finding, Involved, Reason, Role};
 use crate::diagnose::{Code, Confidence};
 use crate::model::ObjectId;
 use crate::model::pod::ProxyKind;
+use crate::model::time;
 use crate::resolve::Workload;
 
 /// Why a client sends plaintext: the object and field to blame, and the sentence that says so.
@@ -106,7 +108,8 @@ fn root(
     let server = locator.workload(cause.place.server.or(cause.place.reporter)).map(Workload::path);
     let target = target.or(server).unwrap_or_default();
     // What makes the pair plaintext is judged already (MS0111), with the object to blame.
-    let of_edge = |one: &&&Finding| edge.is_some_and(|edge| one.edges.contains(edge));
+    let of_edge =
+        |one: &&&Finding| edge.is_some_and(|edge| one.edges.contains(edge)) && !is_newer(locator, one, cause);
     if let Some(plain) = plain.iter().find(of_edge) {
         let (id, field) = &plain.root;
         return Root {
@@ -136,6 +139,14 @@ fn root(
         because: Vec::new(),
         says: format!("{wants}: what came to {target} without TLS was denied"),
     }
+}
+
+/// Whether an object of a finding was changed after the first line of a cause, and so did not make it.
+fn is_newer(locator: &Locator<'_>, finding: &Finding, cause: &Cause) -> bool {
+    let first = cause.evidence.iter().filter_map(|lines| time::parse(lines.first.as_ref()?)).min();
+    let changed = |id: &ObjectId| age::changed(locator.mesh().snapshot.get(id)?);
+    let changed = finding.objects.iter().filter_map(|object| changed(&object.id)).max();
+    changed.zip(first).is_some_and(|(changed, first)| changed > first)
 }
 
 #[cfg(test)]
@@ -185,7 +196,7 @@ mod tests {
         server(second, NONE).replace("outbound_.80_._.cart.shop.svc.cluster.local", "-")
     }
 
-    const BY_PRINCIPAL: &str = "{rules: [{from: [{source: {principals: [cluster.local/ns/web/sa/a]}}]}]}";
+    const BY_PRINCIPAL: &str = "{rules: [{from: [{source: {principals: ['*']}}]}]}";
     const BY_PATH: &str = "{rules: [{to: [{operation: {paths: [/a]}}]}]}";
 
     #[test]

@@ -18,12 +18,37 @@ pub enum Action {
     Other(String),
 }
 
-/// What a rule asks of those it matches.
+/// Whether a rule asks for an identity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AsksIdentity {
+    /// Nowhere: an identity changes nothing.
+    #[default]
+    Never,
+    /// One of its sources does, and another one can be met without.
+    Sometimes,
+    /// Nobody can meet it without: each of its sources has a positive field of identities, or one of its conditions is
+    /// such a field (I1 of the rules for authorization).
+    Always,
+}
+
+/// Whom a rule names by identity. Each may have a `*` at its beginning or end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// `TRUSTDOMAIN/ns/NAMESPACE/sa/ACCOUNT`.
+    Principal(String),
+    /// A namespace.
+    Namespace(String),
+    /// `NAMESPACE/ACCOUNT`, or an account in the namespace of the policy.
+    ServiceAccount(String),
+}
+
+/// What a rule asks of those it matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessRule {
-    /// Whether nobody can meet it without an identity: each of its sources has a positive field of identities, or one
-    /// of its conditions is such a field (I1 of the rules for authorization).
-    pub wants_identity: bool,
+    /// Whether it asks for an identity.
+    pub identity: AsksIdentity,
+    /// Those whom it matches by their identity alone, whatever else they send; empty where it asks for anything else.
+    pub peers: Vec<Peer>,
     /// Whether it asks for nothing, and so matches everything.
     pub is_for_all: bool,
     /// Whether any part of it can be told of HTTP only: then it is dropped on a TCP port (T1).

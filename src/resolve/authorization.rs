@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mesh::Mesh;
 use super::workload::Workload;
-use crate::model::authorization_policy::{AccessRule, Action};
+use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, Peer};
 use crate::model::object::Body;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object};
@@ -41,12 +41,12 @@ pub enum Asks {
     Unknown,
 }
 
-/// The enforced ALLOW policies of a workload with an Envoy (S1 to S5, O8).
+/// The enforced ALLOW policies of a workload with an Envoy of its own, or a ztunnel (S1 to S5, O8).
 pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
     let by_name = workload.labels.get(GATEWAY_NAME).is_some();
-    let is_envoy = matches!(workload.proxy, ProxyKind::Sidecar | ProxyKind::Gateway);
-    let mut found = Allowing { may_be_more: by_name || !is_envoy, ..Allowing::default() };
-    if !is_envoy {
+    let asks = matches!(workload.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Ztunnel);
+    let mut found = Allowing { may_be_more: by_name || !asks, ..Allowing::default() };
+    if !asks {
         return found;
     }
     let root = Some(mesh.of_client(workload).config.root_namespace.as_str());
@@ -93,12 +93,114 @@ impl Allowing {
             Asks::Unknown
         } else if rules().next().is_none() {
             Asks::LetsNobodyIn
-        } else if !rules().any(|rule| rule.wants_identity) {
+        } else if !rules().any(|rule| rule.identity != AsksIdentity::Never) {
             Asks::NoIdentity
-        } else if rules().all(|rule| rule.wants_identity) {
+        } else if rules().all(|rule| rule.identity == AsksIdentity::Always) {
             Asks::AlwaysIdentity
         } else {
             Asks::SometimesIdentity
         }
+    }
+
+    /// Whether a caller's identity alone would let it in. `None` where that cannot be told: of callers that are not
+    /// known, and of rules that ask for more.
+    pub fn knows(&self, mesh: &Mesh, caller: Option<&Workload>) -> Option<bool> {
+        let own = caller.and_then(|caller| Known::of(mesh, caller));
+        let mut all_others = own.is_some();
+        for policy in &self.policies {
+            for (_, rule) in rules(policy) {
+                all_others &= !rule.peers.is_empty() || rule.identity == AsksIdentity::Never;
+                for peer in &rule.peers {
+                    match matches_peer(peer, own.as_ref(), &policy.id.namespace) {
+                        Some(true) => return Some(true),
+                        Some(false) => {}
+                        None => all_others = false,
+                    }
+                }
+            }
+        }
+        all_others.then_some(false)
+    }
+}
+
+/// What the certificate of a caller would say.
+struct Known {
+    namespace: String,
+    account: String,
+    trust_domain: String,
+}
+
+impl Known {
+    fn of(mesh: &Mesh, caller: &Workload) -> Option<Self> {
+        Some(Self {
+            namespace: caller.namespace.to_string(),
+            account: caller.body()?.service_account.to_string(),
+            trust_domain: mesh.of_client(caller).config.trust_domain.clone(),
+        })
+    }
+}
+
+/// Whether a caller is one that a rule names: `None` where its trust domain may be another name for the caller's.
+fn matches_peer(peer: &Peer, own: Option<&Known>, policy: &str) -> Option<bool> {
+    let (Peer::Principal(pattern) | Peer::Namespace(pattern) | Peer::ServiceAccount(pattern)) = peer;
+    if pattern == "*" && !matches!(peer, Peer::ServiceAccount(_)) {
+        return Some(true);
+    }
+    let Known { namespace, account, trust_domain } = own?;
+    match peer {
+        Peer::Principal(_) => {
+            let path = format!("ns/{namespace}/sa/{account}");
+            // `cluster.local` stands for the mesh's own, whatever its name is.
+            let domains = ["cluster.local", trust_domain];
+            if domains.iter().any(|domain| is_like(pattern, &format!("{domain}/{path}"))) {
+                return Some(true);
+            }
+            let rest = pattern.split_once('/').map(|(_, rest)| rest);
+            let is_whole = rest.is_some_and(|rest| rest.starts_with("ns/") && !pattern.contains('*'));
+            (is_whole && rest != Some(&*path)).then_some(false)
+        }
+        Peer::Namespace(_) => Some(is_like(pattern, namespace)),
+        Peer::ServiceAccount(_) => {
+            let (of, name) = pattern.split_once('/').unwrap_or((policy, pattern));
+            Some(of == namespace && name == account)
+        }
+    }
+}
+
+fn is_like(pattern: &str, text: &str) -> bool {
+    if let Some(end) = pattern.strip_prefix('*') {
+        text.ends_with(end)
+    } else if let Some(start) = pattern.strip_suffix('*') {
+        text.starts_with(start)
+    } else {
+        pattern == text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_told_from_those_whom_a_rule_names() {
+        let own = Known {
+            namespace: "web".to_owned(),
+            account: "default".to_owned(),
+            trust_domain: "td".to_owned(),
+        };
+        let principal = |text: &str| matches_peer(&Peer::Principal(text.to_owned()), Some(&own), "shop");
+        for one in ["*", "cluster.local/ns/web/sa/default", "td/ns/web/*", "*/ns/web/sa/default"] {
+            assert_eq!(principal(one), Some(true), "{one}");
+        }
+        assert_eq!(principal("cluster.local/ns/zzz/sa/other"), Some(false));
+        for one in ["a", "old/ns/web/sa/default", "x*"] {
+            assert_eq!(principal(one), None, "{one}");
+        }
+        let of = |peer: &Peer| matches_peer(peer, Some(&own), "web");
+        assert_eq!(of(&Peer::Namespace("w*".to_owned())), Some(true));
+        assert_eq!(of(&Peer::Namespace("shop".to_owned())), Some(false));
+        assert_eq!(of(&Peer::ServiceAccount("default".to_owned())), Some(true));
+        assert_eq!(of(&Peer::ServiceAccount("shop/default".to_owned())), Some(false));
+        assert_eq!(matches_peer(&Peer::Namespace("web".to_owned()), None, "web"), None);
     }
 }

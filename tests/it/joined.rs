@@ -95,6 +95,70 @@ fn a_remedy_of_a_denial_for_want_of_an_identity_lets_the_client_send_mutual_tls(
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// The first cause of lines under a policy, with its confidence.
+fn first_cause(objects: &str, logs: &str) -> String {
+    let report = run(&["logs"], &mesh(objects), logs).json();
+    let cause = &report["causes"][0];
+    format!("{} {}", cause["cause"].as_str().unwrap(), cause["confidence"].as_str().unwrap())
+}
+
+#[test]
+fn the_want_of_an_identity_is_certain_only_where_the_callers_own_would_have_been_enough() {
+    let lines = client(10, "403 - via_upstream") + &server(10, NOT_ALLOWED);
+    let of = |spec: &str| {
+        let objects = rule("DISABLE") + &object("AuthorizationPolicy", "shop", "", spec);
+        let found = findings("MS0307", &mesh(&objects), &lines);
+        (first_cause(&objects, &lines), found.len())
+    };
+    let own = "cluster.local/ns/web/sa/default";
+    let because = |how: &str| format!("rbac-denied-because-plaintext {how}");
+    for named in ["principals: ['*']", &format!("principals: [{own}]"), "namespaces: [web]"] {
+        let spec = format!("{{rules: [{{from: [{{source: {{{named}}}}}]}}]}}");
+        assert_eq!(of(&spec), (because("certain"), 1), "{named}");
+    }
+    // The identity of somebody else.
+    let other = "{rules: [{from: [{source: {principals: [cluster.local/ns/zzz/sa/other]}}]}]}";
+    assert_eq!(of(other), (because("likely"), 1));
+    // Something else is wanted besides, which may be what is missing.
+    for more in [
+        format!("{{from: [{{source: {{principals: [{own}], ipBlocks: [1.1.1.1]}}}}]}}"),
+        format!("{{from: [{{source: {{principals: [{own}], requestPrincipals: ['*']}}}}]}}"),
+        format!("{{from: [{{source: {{principals: [{own}]}}}}], to: [{{operation: {{methods: [PUT]}}}}]}}"),
+        // One of two sources asks for none, in one rule or in two.
+        format!("{{from: [{{source: {{principals: [{own}]}}}}, {{source: {{ipBlocks: [1.1.1.1]}}}}]}}"),
+        format!(
+            "{{from: [{{source: {{principals: [{own}]}}}}]}}, {{from: [{{source: {{ipBlocks: [1.1.1.1]}}}}]}}"
+        ),
+    ] {
+        assert_eq!(of(&format!("{{rules: [{more}]}}")), (because("likely"), 1), "{more}");
+    }
+    assert_eq!(
+        of("{rules: [{from: [{source: {ipBlocks: [1.1.1.1]}}]}]}"),
+        ("rbac-denied certain".to_owned(), 0)
+    );
+    // A rule that was made afterwards did not make the client send plaintext.
+    let policy =
+        object("AuthorizationPolicy", "shop", "", "{rules: [{from: [{source: {namespaces: [web]}}]}]}");
+    let later =
+        rule("DISABLE").replace("metadata: {", "metadata: {creationTimestamp: '2026-03-02T10:00:00Z', ");
+    let found = findings("MS0307", &mesh(&(later + &policy)), &lines);
+    assert!(found[0]["id"].as_str().unwrap().starts_with("MS0307/AuthorizationPolicy"), "{found:?}");
+}
+
+#[test]
+fn a_line_without_a_field_for_the_server_name_says_nothing_of_tls() {
+    let line = "{\"start_time\":\"2026-03-02T09:00:00.000Z\",\"response_code\":403,\"response_flags\":\"-\",\
+                \"response_code_details\":\"rbac_access_denied_matched_policy[none]\",\
+                \"upstream_cluster\":\"inbound|9080||\",\"downstream_local_address\":\"10.8.2.0:9080\",\
+                \"downstream_remote_address\":\"10.8.1.8:4000\",\"method\":\"GET\",\"path\":\"/\",\
+                \"protocol\":\"HTTP/1.1\",\"request_id\":\"x0\"}\n";
+    let spec = "{rules: [{from: [{source: {principals: [cluster.local/ns/web/sa/default]}}]}]}";
+    let policy = object("AuthorizationPolicy", "shop", "", spec);
+    assert_eq!(first_cause(&policy, line), "rbac-denied likely");
+    let named = line.replace("\"method\"", "\"requested_server_name\":\"outbound_.80_._.a\",\"method\"");
+    assert_eq!(first_cause(&policy, &named), "rbac-denied certain");
+}
+
 fn created(second: u32) -> String {
     format!(", creationTimestamp: '2026-03-02T09:00:{second:02}Z'")
 }
@@ -130,6 +194,9 @@ fn traffic_that_flows_in_spite_of_a_conflict_stands_beside_it_with_what_is_newer
     // What fails before does not count, what fails later does.
     assert_eq!(told(&strict("", ""), &(client(20, RESET) + &well)).0, both);
     assert_eq!(told(&strict("", ""), &(well.clone() + &client(40, RESET))).0, alone);
+    // An error of the application is an answer, and so are bytes that came back on TCP.
+    assert_eq!(told(&strict("", ""), &client(30, "503 - via_upstream")).0, both);
+    assert_eq!(told(&strict("", ""), &client(30, "0 - -")).0, both);
     // All objects are older than the lines, or one is newer.
     let (found, message) = told(&strict(&created(10), &created(20)), &well);
     assert_eq!(found, both);
@@ -147,8 +214,9 @@ fn what_proves_no_traffic_contradicts_no_conflict() {
     let alone = ["MS0101 certain"];
     let well = client(30, "200 - via_upstream");
     for other in [
-        // A TCP connection without flag, an answer of the client's own proxy, another port, another subset.
-        client(30, "0 - -"),
+        // A TCP connection on which nothing came back, answers of the client's own proxy, another port, another subset.
+        client(30, "0 - -").replace(" 0 95 ", " 0 0 "),
+        client(30, "403 - -").replace("\"10.8.2.0:9080\"", "\"-\""),
         client(30, "404 - route_not_found"),
         well.replace("outbound|80||", "outbound|81||"),
         well.replace("outbound|80||", "outbound|80|v1|"),

@@ -10,7 +10,7 @@ use crate::diagnose::Confidence;
 use crate::logs::Group;
 use crate::model::Object;
 use crate::model::peer_authentication::MtlsMode;
-use crate::resolve::authorization::Asks;
+use crate::resolve::authorization::{Allowing, Asks};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::conflict::Server;
 use crate::resolve::{EndpointTls, PairTls, Status};
@@ -25,7 +25,7 @@ const MUTUAL_AMONG_OTHERS: [&str; 5] =
 const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
 
 /// Whether an object was changed after the first of a group's lines.
-fn is_newer(object: &Object, group: &Group) -> bool {
+pub(super) fn is_newer(object: &Object, group: &Group) -> bool {
     let changed = age::changed(object).zip(group.first);
     changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
 }
@@ -47,7 +47,7 @@ impl Asked<'_> {
     }
 
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
-    fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
+    pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
         !age::deciding(self.locator, pair).iter().any(|object| is_newer(object, group))
     }
 
@@ -72,6 +72,10 @@ impl Asked<'_> {
             let cause = found.get_or_insert_with(|| self.base(group, label, Confidence::Certain, &text));
             if cause.label != label {
                 return None;
+            }
+            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&self.allowing(at), group) {
+                cause.confidence = Confidence::Likely;
+                cause.alternatives = vec![Label::RbacDenied.word()];
             }
             cause.proof.absorb(super::Proof { objects: policies, patterns: Vec::new() });
         }
@@ -100,6 +104,12 @@ impl Asked<'_> {
             }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
         }
+    }
+
+    /// Whether the identity of a client would have let it in.
+    fn knows_caller(&self, allowing: &Allowing, group: &Group) -> bool {
+        let client = self.locator.workload(self.locator.locate(group).client);
+        allowing.knows(self.locator.mesh(), client) == Some(true)
     }
 
     /// A TLS handshake that nobody gives a reason for, where all endpoints must refuse it.
@@ -183,7 +193,7 @@ impl Asked<'_> {
 mod tests {
     use crate::correlate::cause::causes;
     use crate::correlate::locate::Locator;
-    use crate::correlate::tests::{UC, client, mesh, read};
+    use crate::correlate::tests::{HOST, UC, client, mesh, read};
     use crate::resolve::{Mesh, Options};
 
     /// The main cause: label, confidence, alternatives.
@@ -265,6 +275,47 @@ mod tests {
             of("ISTIO_MUTUAL", "STRICT", &[true], &foreign)
                 .starts_with("non-istio-tls-to-permissive possible")
         );
+    }
+
+    #[test]
+    fn a_conflict_that_is_newer_than_the_lines_or_that_bytes_contradict_is_no_proof() {
+        let uc = client(20, UC, "-");
+        let at = |mesh: &str, time: &str| {
+            let time = format!(", creationTimestamp: '2026-03-02T{time}Z'}}\n");
+            mesh.replace("name: r, namespace: shop}\n", &format!("name: r, namespace: shop{time}"))
+        };
+        let said = |mesh: &str, lines: &str| {
+            let said = said(mesh, lines);
+            said.split(' ').take(2).collect::<Vec<_>>().join(" ")
+        };
+        for (mode, label) in [("DISABLE", "plaintext-to-strict"), ("SIMPLE", "no-client-cert")] {
+            let mesh = mesh(mode, "STRICT", &[true]);
+            assert_eq!(said(&mesh, &uc), format!("{label} certain"));
+            assert_eq!(said(&at(&mesh, "08:00:00"), &uc), format!("{label} certain"));
+            assert_eq!(said(&at(&mesh, "10:00:00"), &uc), format!("{label} possible"));
+        }
+        let strict = mesh("DISABLE", "STRICT", &[true]);
+        // Neither tells which was first.
+        let none = |line: &str, second: u32| line.replace(&format!("[2026-03-02T09:00:{second}.000Z] "), "");
+        let untimed = none(&uc, 20) + &none(&client(30, "200 - via_upstream", "-"), 30);
+        assert!(!said(&strict, &untimed).ends_with("certain"));
+        // On TCP something came back.
+        let tcp = client(20, "0 UR -", "-");
+        assert_eq!(said(&strict, &tcp), "plaintext-to-strict possible");
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict certain");
+    }
+
+    #[test]
+    fn past_every_service_grpc_fails_as_http_does_and_a_newer_policy_proves_nothing() {
+        let mesh = mesh("", "STRICT", &[true]);
+        let of = |mesh: &str, what: &str| {
+            let line = client(20, what, "-").replace(&format!("outbound|80||{HOST}"), "PassthroughCluster");
+            said(mesh, &line.replace("10.9.0.1:80", "10.8.2.0:9080"))
+        };
+        assert_eq!(of(&mesh, UC), "plaintext-to-strict certain");
+        assert_eq!(of(&mesh, &UC.replace("503", "200")), "plaintext-to-strict certain");
+        let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'}\nspec: {mtls";
+        assert!(of(&mesh.replace("}\nspec: {mtls", newer), UC).starts_with("plaintext-to-strict possible"));
     }
 
     #[test]

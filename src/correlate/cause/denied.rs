@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::by_objects::is_newer;
 use super::proof::Proved;
 use super::{Asked, Cause, Label, at_side, is_failure};
 use crate::correlate::passthrough::is_strict;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::Role;
-use crate::logs::{Direction, Group, UpstreamCluster};
-use crate::model::authorization_policy::Action;
+use crate::logs::{Direction, Group, JoinKind, Reporter, UpstreamCluster};
+use crate::model::authorization_policy::{Action, AsksIdentity};
 use crate::model::{Kind, Object, ObjectId, Text};
 use crate::resolve::Workload;
 use crate::resolve::authorization::{self, Allowing, Asks};
@@ -101,10 +102,14 @@ impl Asked<'_> {
         let allowing = place.reporter.map(|at| self.allowing(at));
         let asks =
             allowing.as_ref().map_or(Asks::Unknown, |known| known.asks(group.response_code != Some(0)));
+        let any_newer =
+            allowing.iter().flat_map(|known| &known.policies).any(|policy| is_newer(policy, group));
+        // A line that does not have the field says nothing of TLS.
+        let had_tls = group.sni_istio + group.sni_other >= group.count;
         let (label, confidence) =
-            if matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) || group.sni_none == 0 {
+            if matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) && !any_newer || had_tls {
                 (Label::RbacDenied, Confidence::Certain)
-            } else if group.sni_none < group.count {
+            } else if group.sni_none < group.count || matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) {
                 (Label::RbacDenied, Confidence::Likely)
             } else {
                 (Label::RbacDeniedBecausePlaintext, self.for_want_of_identity(group, place.reporter, asks))
@@ -151,15 +156,34 @@ impl Asked<'_> {
         if tunnels || strict || self.beside(group).any(let_in) {
             return Confidence::Possible;
         }
-        let is_newer = |policy: &Arc<Object>| {
-            let changed = policy.meta.changed.max(policy.meta.created);
-            changed.zip(group.first).is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
-        };
-        match asks {
-            Asks::AlwaysIdentity if !self.allowing(at).policies.iter().any(is_newer) => Confidence::Certain,
-            Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
-            Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
+        let newer = self.allowing(at).policies.iter().any(|policy| is_newer(policy, group));
+        want_of_identity(asks, self.knows_callers(&self.allowing(at), group), newer)
+    }
+
+    /// Whether the identities of all callers alone would have let them in.
+    fn knows_callers(&self, allowing: &Allowing, group: &Group) -> Option<bool> {
+        let mesh = self.locator.mesh();
+        let knows =
+            |group: &Group| allowing.knows(mesh, self.locator.workload(self.locator.locate(group).client));
+        if group.reporter == Reporter::Client {
+            return knows(group);
         }
+        let links: Vec<_> = group.evidence.of(JoinKind::ServerFailure).collect();
+        let joined: u64 = links.iter().map(|link| link.joined.count).sum();
+        let each = links.iter().map(|link| knows(self.by_index.get(&link.other)?));
+        // Lines without a caller's line are of anybody.
+        let rest = (joined < group.count).then(|| allowing.knows(mesh, None));
+        each.chain(rest).reduce(|one, other| one.filter(|_| one == other)).flatten()
+    }
+}
+
+/// How sure it is that the want of an identity is why, by what the policies ask, whether they would let the caller in by
+/// its identity alone, and whether any is newer than the lines.
+pub(super) fn want_of_identity(asks: Asks, knows: Option<bool>, newer: bool) -> Confidence {
+    match asks {
+        Asks::AlwaysIdentity if knows == Some(true) && !newer => Confidence::Certain,
+        Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
+        Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
     }
 }
 
@@ -192,7 +216,7 @@ pub(super) fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
 
 /// An ALLOW policy none of whose rules matched.
 pub(super) fn allows_others(policy: &Arc<Object>, server: &Workload) -> Proved {
-    let mut wanting = authorization::rules(policy).filter(|(_, rule)| rule.wants_identity);
+    let mut wanting = authorization::rules(policy).filter(|(_, rule)| rule.identity != AsksIdentity::Never);
     let server = server.path();
     let (field, counted) = if let Some((at, _)) = wanting.next() {
         let counted = format!("in force for {server}: wants an identity, which plaintext does not have");

@@ -113,7 +113,8 @@ fn is_at_the_time(one: &Group, other: &Group) -> bool {
 impl Asked<'_> {
     pub(super) fn succeeds_later(&self, group: &Group) -> bool {
         let success = self.successes.get(&super::about(group));
-        success.is_some_and(|(_, last)| *last > group.last)
+        // Lines without time may be the later ones.
+        success.is_some_and(|(_, last)| last.zip(group.last).is_none_or(|(last, own)| last > own))
     }
 
     /// Groups of the same writer about the same cluster.

@@ -1,10 +1,12 @@
 //! Connections that ended without a reason: `503 UC` on an outbound cluster, `0 UR` on TCP.
 
+use super::by_objects::is_newer;
 use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
-use crate::correlate::passthrough::is_strict;
+use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
 use crate::model::destination_rule::TlsMode;
+use crate::model::peer_authentication::MtlsMode;
 use crate::resolve::client_tls::Sent;
 use crate::resolve::{PairTls, Status};
 
@@ -37,9 +39,13 @@ impl Asked<'_> {
         let Some(pair) = self.pair(&place) else {
             // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
             let server = self.locator.workload(place.server).zip(place.direct.as_ref());
-            let strict =
-                server.is_some_and(|(server, (_, port))| is_strict(self.locator.mesh(), server, *port));
-            if strict && group.response_code == Some(503) && !self.succeeds_later(group) {
+            let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
+            let strict = demand.is_some_and(|demand| {
+                demand.mode == MtlsMode::Strict
+                    && demand.policy.is_none_or(|policy| !is_newer(&policy, group))
+            });
+            // gRPC has 200; on TCP it may be the application's own TLS.
+            if strict && group.response_code != Some(0) && !self.succeeds_later(group) {
                 return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
             }
             if let Some(cause) = self.by_time(group, &text, &all()) {
@@ -52,7 +58,7 @@ impl Asked<'_> {
         let plaintext = is_sent(&pair, Sent::Plaintext);
         match pair.status {
             Status::Conflict if plaintext && !self.succeeds_later(group) => {
-                let confidence = confidence(&pair);
+                let confidence = self.confidence(group, &pair);
                 let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
                 if confidence != Confidence::Certain {
                     cause.alternatives = OTHERS.to_vec();
@@ -84,7 +90,7 @@ impl Asked<'_> {
     fn refused_certificate(&self, group: &Group, pair: &PairTls, text: &str) -> Cause {
         let simple = pair.cluster.declared.as_ref().is_some_and(|mode| matches!(mode, TlsMode::Simple));
         if simple && !self.succeeds_later(group) {
-            let confidence = confidence(pair);
+            let confidence = self.confidence(group, pair);
             let mut cause = self.base(group, Label::NoClientCert, confidence, text);
             if confidence != Confidence::Certain {
                 cause.alternatives = vec!["app-closed", "sidecar-killed"];
@@ -94,6 +100,19 @@ impl Asked<'_> {
         let mut alternatives = vec!["no-client-cert", "client-cert-untrusted", "client-cert-expired"];
         alternatives.extend(["app-closed", "sidecar-killed"]);
         self.unknown(group, alternatives)
+    }
+
+    /// How sure a conflict of the configuration makes: certain where every endpoint that is ready has it, and not where
+    /// it is newer than the lines, or where something came back on the connections.
+    fn confidence(&self, group: &Group, pair: &PairTls) -> Confidence {
+        let mut ready = pair.endpoints.iter().filter(|endpoint| endpoint.ready);
+        if !self.holds_for(pair, group) || group.response_code == Some(0) && group.answered > 0 {
+            Confidence::Possible
+        } else if ready.all(|endpoint| endpoint.result == Status::Conflict) {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        }
     }
 
     /// What the times of the lines tell: many that end at one moment before the address refuses, or single ones among
@@ -112,15 +131,5 @@ impl Asked<'_> {
         let others = others.iter().filter(|other| **other != label.word());
         cause.alternatives = others.copied().collect();
         Some(cause)
-    }
-}
-
-/// How sure a conflict of the configuration makes: certain where every endpoint that is ready has it.
-fn confidence(pair: &PairTls) -> Confidence {
-    let mut ready = pair.endpoints.iter().filter(|endpoint| endpoint.ready);
-    if ready.all(|endpoint| endpoint.result == Status::Conflict) {
-        Confidence::Certain
-    } else {
-        Confidence::Likely
     }
 }

@@ -6,16 +6,19 @@
 
 use rustc_hash::FxHashMap;
 
-use super::denied::Denial;
+use super::denied::{Denial, allows_others, want_of_identity};
 use super::messages::Ends;
 use super::{Cause, Label, Proof};
+use crate::correlate::age;
 use crate::correlate::locate::{Located, Locator};
-use crate::correlate::passthrough::is_strict;
+use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, format_time};
-use crate::model::Origin;
+use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
+use crate::model::{Object, Origin};
+use crate::resolve::authorization::{self, Asks};
 
 mod sign;
 
@@ -23,6 +26,9 @@ use sign::Sign;
 
 /// Errors are shown up to so many characters.
 const SHOWN: usize = 160;
+
+/// At most so many policies are named where none of them allowed it.
+const NAMED: usize = 10;
 
 /// Ports of ztunnel itself, for which no tunnel is opened (fact 9).
 const OWN_PORTS: [u16; 3] = [15001, 15006, 15008];
@@ -202,10 +208,7 @@ impl Asked<'_> {
             if !plaintext {
                 return Some(self.base(group, Label::RbacDenied, Confidence::Certain, says));
             }
-            let says = format!("{says}, and it came without an identity");
-            let mut cause = self.base(group, Label::RbacDeniedBecausePlaintext, Confidence::Possible, &says);
-            cause.alternatives = vec![Label::RbacDenied.word()];
-            return Some(cause);
+            return Some(self.not_allowed(group, says));
         };
         let (namespace, name) = policy.split_once('/')?;
         if is_peer_authentication(name) && plaintext {
@@ -226,6 +229,37 @@ impl Asked<'_> {
         Some(cause)
     }
 
+    /// It came without an identity, and no policy allows it: what they ask for tells whether that is why. ztunnel drops
+    /// the rules that have HTTP in them.
+    fn not_allowed(&self, group: &ZtunnelGroup, says: &str) -> Cause {
+        let says = format!("{says}, and it came without an identity");
+        let place = self.locator.locate_ztunnel(&group.key);
+        let mesh = self.locator.mesh();
+        let server = self.locator.workload(place.server);
+        let server = server.filter(|server| server.proxy == ProxyKind::Ztunnel);
+        let known = server.map(|server| authorization::allowing(mesh, server)).unwrap_or_default();
+        let newer = known.policies.iter().any(|policy| is_newer(policy, group));
+        let asks = known.asks(false);
+        let nobody = matches!(asks, Asks::LetsNobodyIn | Asks::NoIdentity);
+        let mut cause = if nobody {
+            let confidence = if newer { Confidence::Likely } else { Confidence::Certain };
+            self.base(group, Label::RbacDenied, confidence, &says)
+        } else {
+            let lets_in = known.knows(mesh, self.locator.workload(place.client));
+            let confidence = want_of_identity(asks, lets_in, newer);
+            self.base(group, Label::RbacDeniedBecausePlaintext, confidence, &says)
+        };
+        if cause.confidence != Confidence::Certain {
+            let other = if nobody { Label::RbacDeniedBecausePlaintext } else { Label::RbacDenied };
+            cause.alternatives = vec![other.word()];
+        }
+        if let Some(server) = server {
+            cause.proof.objects =
+                known.policies.iter().take(NAMED).map(|one| allows_others(one, server)).collect();
+        }
+        cause
+    }
+
     /// Plaintext to a pod whose sidecar accepts mutual TLS only: ztunnel writes of it as of any connection, and only the
     /// configuration tells (fact 12). Nothing ever comes back there.
     fn unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
@@ -235,11 +269,17 @@ impl Asked<'_> {
         }
         let place = self.locator.locate_ztunnel(key);
         let server = self.locator.workload(place.server)?;
-        if server.proxy != ProxyKind::Sidecar || !is_strict(self.locator.mesh(), server, key.port?) {
-            return None;
-        }
+        let demand = demand(self.locator.mesh(), server, key.port?);
+        let demand = demand.filter(|demand| demand.mode == MtlsMode::Strict);
+        let policy = demand.filter(|_| server.proxy == ProxyKind::Sidecar)?.policy;
         let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
-        Some(self.base(group, Label::PlaintextToStrict, Confidence::Certain, says))
+        let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
+        if policy.is_some_and(|policy| is_newer(&policy, group)) {
+            // It may have accepted anything, and an application need not answer.
+            cause.confidence = Confidence::Possible;
+            cause.alternatives = vec![Label::AppClosed.word()];
+        }
+        Some(cause)
     }
 
     fn by_sign(&self, group: &ZtunnelGroup, sign: &Sign) -> Cause {
@@ -295,6 +335,12 @@ impl Asked<'_> {
         let known = samples.iter().filter_map(|sample| Some((self.logs.source(sample.source)?, sample.line)));
         known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
     }
+}
+
+/// Whether an object was changed after the first of a group's lines.
+fn is_newer(object: &Object, group: &ZtunnelGroup) -> bool {
+    let changed = age::changed(object).zip(group.first);
+    changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
 }
 
 /// Whether a policy of ztunnel was made from a PeerAuthentication: the names that istiod gives them have `_`, which no

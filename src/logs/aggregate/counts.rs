@@ -3,7 +3,7 @@
 use super::evidence::Counted;
 use super::table::{Key, Table};
 use super::{Limits, LineCounts, SAMPLES, Sample};
-use crate::logs::access_line::{AccessLine, Format, Sni};
+use crate::logs::access_line::{AccessLine, Format, Sni, value};
 
 /// What is counted of a line besides its key.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,7 @@ pub(super) struct Facts {
     pub(super) sni: Option<Sni>,
     pub(super) format: Format,
     pub(super) ambiguous: bool,
+    pub(super) answered: bool,
 }
 
 impl Facts {
@@ -24,7 +25,21 @@ impl Facts {
             sni: line.sni(),
             format: line.format,
             ambiguous: line.ambiguous,
+            answered: is_answered(line),
         }
+    }
+}
+
+/// Whether the other side answered: on TCP anything came back, and of HTTP the details say so, or where there are none the
+/// endpoint that is named.
+#[inline]
+fn is_answered(line: &AccessLine<'_>) -> bool {
+    if line.response_code.is_none_or(|code| code == 0) {
+        return line.bytes_sent.is_some_and(|bytes| bytes > 0);
+    }
+    match value(line.response_code_details) {
+        Some(details) => details == b"via_upstream",
+        None => value(line.upstream_host).is_some(),
     }
 }
 
@@ -60,6 +75,7 @@ impl Counts {
             return None;
         };
         group.count += 1;
+        group.answered += u64::from(facts.answered);
         group.times.add(facts.time);
         if group.count <= SAMPLES as u64 {
             group.samples.add(sample);

@@ -80,6 +80,8 @@ pub(super) struct Stored {
     ends: [u32; PARTS],
     hash: u32,
     pub(super) count: u64,
+    /// Lines that the other side answered.
+    pub(super) answered: u64,
     pub(super) times: TimeRange,
     pub(super) durations: Quantiles,
     pub(super) samples: FirstSamples,
@@ -102,6 +104,7 @@ impl Stored {
             ends,
             hash,
             count: 0,
+            answered: 0,
             times: TimeRange::default(),
             durations: Quantiles::default(),
             samples: FirstSamples::default(),

@@ -61,6 +61,8 @@ pub struct Group {
     pub ambiguous: bool,
     /// How many lines.
     pub count: u64,
+    /// Lines that the other side answered: with bytes on TCP, with anything of its own on HTTP.
+    pub answered: u64,
     /// The earliest start, in microseconds since the epoch.
     pub first: Option<i64>,
     /// The latest start, in microseconds since the epoch.
@@ -169,6 +171,7 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         own_port: Some(stored.fixed.own_port).filter(|port| *port != 0),
         ambiguous: stored.fixed.ambiguous,
         count: stored.count,
+        answered: stored.answered,
         first: stored.times.first(),
         last: stored.times.last(),
         duration_ms: stored.durations.quantiles(),

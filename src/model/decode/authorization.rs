@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::policy::{labels, list, text};
-use crate::model::authorization_policy::{AccessRule, Action, AuthorizationPolicy};
+use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer};
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Note};
 use crate::model::schema::type_word;
@@ -73,20 +73,56 @@ fn rule(rule: &Value) -> AccessRule {
     let sources: Vec<_> = list(rule, "from").iter().map(source).collect();
     let operations = list(rule, "to").iter().filter_map(|to| to.get("operation"));
     let conditions = list(rule, "when");
-    let by_source =
-        !sources.is_empty() && sources.iter().all(|source| IDENTITIES.iter().any(|field| has(source, field)));
+    let by_identity = |source: &Value| IDENTITIES.iter().any(|field| has(source, field));
+    let by_source = !sources.is_empty() && sources.iter().all(by_identity);
     let by_condition = conditions
         .iter()
         .any(|condition| IDENTITY_KEYS.contains(&text(condition, "key")) && has(condition, "values"));
+    let identity = if by_source || by_condition {
+        AsksIdentity::Always
+    } else if sources.iter().any(by_identity) {
+        AsksIdentity::Sometimes
+    } else {
+        AsksIdentity::Never
+    };
     let mut parts = sources.iter().chain(operations);
     AccessRule {
         // A rule that is null arrives as an empty one.
         is_for_all: ["from", "to", "when"].iter().all(|part| is_nothing(rule.get(part)))
             && (rule.is_object() || rule.is_null()),
-        wants_identity: by_source || by_condition,
+        identity,
+        peers: if is_nothing(rule.get("to")) { peers(&sources, conditions) } else { Vec::new() },
         is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
             || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
     }
+}
+
+/// Those whom sources and conditions match by identity alone: of sources with anything else in them, none.
+fn peers(sources: &[Value], conditions: &[Value]) -> Vec<Peer> {
+    match (sources, conditions) {
+        (sources, []) => sources.iter().flat_map(|source| only(source).unwrap_or_default()).collect(),
+        ([], [condition]) if is_nothing(condition.get("notValues")) => {
+            peers_of(text(condition, "key"), list(condition, "values")).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Those whom a source names, where it has one field.
+fn only(source: &Value) -> Option<Vec<Peer>> {
+    let mut fields = source.as_object()?.iter().filter(|(_, value)| !is_nothing(Some(value)));
+    let (field, values) = fields.next()?;
+    if fields.next().is_some() { None } else { peers_of(field, values.as_array()?) }
+}
+
+fn peers_of(field: &str, values: &[Value]) -> Option<Vec<Peer>> {
+    let peer = match field {
+        "principals" | "source.principal" => Peer::Principal,
+        "namespaces" | "source.namespace" => Peer::Namespace,
+        "serviceAccounts" | "source.serviceAccount" => Peer::ServiceAccount,
+        _ => return None,
+    };
+    Some(values.iter().filter_map(Value::as_str).map(|value| peer(value.to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -100,7 +136,28 @@ mod tests {
     }
 
     fn wants(rules: &str) -> Vec<bool> {
-        read(&format!("{{spec: {{rules: {rules}}}}}")).rules.iter().map(|rule| rule.wants_identity).collect()
+        let read = read(&format!("{{spec: {{rules: {rules}}}}}"));
+        read.rules.iter().map(|rule| rule.identity == AsksIdentity::Always).collect()
+    }
+
+    #[test]
+    fn an_identity_that_one_source_asks_for_is_known_and_whom_it_names_alone() {
+        let of = |rule: &str| read(&format!("{{spec: {{rules: [{rule}]}}}}")).rules.remove(0);
+        let either = of("{from: [{source: {principals: [a]}}, {source: {ipBlocks: [10.0.0.0/8]}}]}");
+        assert_eq!(either.identity, AsksIdentity::Sometimes);
+        assert_eq!(either.peers, [Peer::Principal("a".to_owned())]);
+        assert_eq!(of("{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}").identity, AsksIdentity::Never);
+        let by_key = of("{when: [{key: source.namespace, values: [a]}]}");
+        assert_eq!(by_key.peers, [Peer::Namespace("a".to_owned())]);
+        for more in [
+            "{from: [{source: {principals: [a]}}], to: [{operation: {methods: [GET]}}]}",
+            "{from: [{source: {principals: [a], ipBlocks: [10.0.0.0/8]}}]}",
+            "{from: [{source: {principals: [a], requestPrincipals: ['*']}}]}",
+            "{from: [{source: {namespaces: [a]}}], when: [{key: source.ip, values: [1.1.1.1]}]}",
+            "{when: [{key: source.namespace, values: [a], notValues: [b]}]}",
+        ] {
+            assert_eq!(of(more).peers, [], "{more}");
+        }
     }
 
     #[test]

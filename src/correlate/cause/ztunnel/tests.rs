@@ -264,3 +264,49 @@ fn ztunnels_own_word_decides_why_a_side_went_away() {
     let counts: Vec<_> = causes[0].evidence.iter().map(|lines| lines.count).collect();
     assert_eq!(counts, [1, 1, 1]);
 }
+
+#[test]
+fn what_no_policy_allows_asks_what_the_policies_want() {
+    let ends = format!("src.addr=10.8.1.9:4000 dst.addr=10.8.2.1:9080 {CART}");
+    let error = "connection closed due to policy rejection: allow policies exist, but none allowed";
+    let line = plaintext("inbound", &ends, (0, 0), error);
+    let of = |more: &str, rules: &str| {
+        let policy = format!(
+            "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+             metadata: {{name: it, namespace: shop{more}}}\nspec: {rules}\n"
+        );
+        let (causes, found) = said(&format!("{STRICT}{policy}").replace("STRICT", "PERMISSIVE"), "", &line);
+        let cause = causes[0].split(',').next().unwrap().to_owned();
+        (cause, found.iter().any(|one| one.starts_with("MS0307")))
+    };
+    let because = |how: &str| format!("1 rbac-denied-because-plaintext {how}");
+    let named = |name: &str| format!("{{rules: [{{from: [{{source: {{principals: [{name}]}}}}]}}]}}");
+    let own = named("cluster.local/ns/web/sa/default");
+    assert_eq!(of("", &own), (because("certain"), true));
+    assert_eq!(of("", &named("a")), (because("likely or rbac-denied"), true));
+    assert_eq!(of("", &named("cluster.local/ns/zzz/sa/a")), (because("likely or rbac-denied"), true));
+    let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
+    assert_eq!(of(newer, &own), (because("likely or rbac-denied"), true));
+    // Nobody is let in, or an identity changes nothing; rules with HTTP are dropped.
+    for rules in [
+        "{}",
+        "{rules: [{to: [{operation: {ports: ['1']}}]}]}",
+        "{rules: [{to: [{operation: {paths: [/x]}}]}]}",
+    ] {
+        assert_eq!(of("", rules), ("1 rbac-denied certain".to_owned(), false), "{rules}");
+    }
+}
+
+#[test]
+fn a_policy_that_is_newer_than_silence_does_not_explain_it() {
+    let ends = format!(
+        "src.addr=10.8.1.8:4000 {CURL} dst.addr=10.8.2.2:9080 dst.service=\"old.shop.svc.cluster.local\" \
+         dst.workload=\"old\" dst.namespace=\"shop\""
+    );
+    let newer = STRICT.replace(
+        "namespace: istio-system}",
+        "namespace: istio-system, creationTimestamp: '2026-03-02T10:00:00Z'}",
+    );
+    let silent = plaintext("outbound", &ends, (79, 0), "");
+    assert!(said(&newer, &silent, "").0[0].starts_with("1 plaintext-to-strict possible or app-closed"));
+}
