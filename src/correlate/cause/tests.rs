@@ -265,7 +265,7 @@ fn a_refusal_is_over_the_mode_at_a_sidecars_own_listener_and_nowhere_else() {
 #[test]
 fn what_came_from_a_nodes_address_is_no_pods() {
     let sound = mesh("", "STRICT", &[true]);
-    let by_pod = sound.clone() + &super::super::tests::pod("kube-system", "proxy", "10.0.0.7", false);
+    let by_pod = sound + &super::super::tests::pod("kube-system", "proxy", "10.0.0.7", false);
     let by_node = by_pod
         .replace("spec: {containers: [{name: app}", "spec: {hostNetwork: true, containers: [{name: app}");
     let line = refusal(10, "-", "10.0.0.7");
