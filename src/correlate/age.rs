@@ -23,6 +23,12 @@ pub(super) fn changed(object: &Object) -> Option<i64> {
     object.meta.changed.max(object.meta.created)
 }
 
+/// Whether an object was changed after that microsecond, as far as both are known.
+pub(super) fn is_newer(object: &Object, micros: Option<i64>) -> bool {
+    let changed = changed(object).zip(micros);
+    changed.is_some_and(|(changed, micros)| changed.saturating_mul(1_000_000) > micros)
+}
+
 /// The objects that decide about a pair: the rules that were merged, and the policies of the endpoints.
 pub(super) fn deciding(locator: &Locator<'_>, pair: &PairTls) -> Vec<Arc<Object>> {
     let rules = pair.choice.iter().flat_map(|choice| choice.contributors.iter());

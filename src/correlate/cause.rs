@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::locate::{Located, Locator};
+use super::locate::{Located, Locator, origins};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, PodName, Reporter, Sample, UpstreamCluster,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, PodName, Reporter, UpstreamCluster,
     format_time,
 };
+use crate::model::Text;
 use crate::model::pod::ProxyKind;
-use crate::model::{Origin, Text};
 use crate::resolve::PairTls;
 
 mod by_objects;
@@ -320,13 +320,8 @@ impl Asked<'_> {
             first: group.first.map(format_time),
             last: group.last.map(format_time),
             text: text.to_owned(),
-            samples: self.origins(&group.samples),
+            samples: origins(self.logs, &group.samples),
         }
-    }
-
-    fn origins(&self, samples: &[Sample]) -> Vec<Origin> {
-        let known = samples.iter().filter_map(|sample| Some((self.logs.source(sample.source)?, sample.line)));
-        known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
     }
 }
 

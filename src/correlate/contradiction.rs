@@ -9,13 +9,13 @@ use rustc_hash::FxHashMap;
 
 use super::age::{self, Age};
 use super::cause::is_failure;
-use super::locate::{Located, Locator};
+use super::locate::{Located, Locator, origins};
 use super::merge::add_lines;
 use crate::diagnose::finding::{Edge, Evidence, Finding, LogEvidence, Recorded};
 use crate::diagnose::{Code, Confidence};
 use crate::logs::{Aggregate, Group, Reporter, format_time};
+use crate::model::Text;
 use crate::model::time;
-use crate::model::{Origin, Text};
 use crate::resolve::{EndpointTls, PairTls, Status};
 
 /// What a client's lines of one pair say.
@@ -116,7 +116,7 @@ fn flows(
                 first: group.first.map(format_time),
                 last: group.last.map(format_time),
                 text: String::new(),
-                samples: origins(logs, &group),
+                samples: origins(logs, &group.samples),
             });
         } else if is_failure(&group) {
             flow.failed = true;
@@ -124,11 +124,6 @@ fn flows(
         }
     }
     flows
-}
-
-fn origins(logs: &Aggregate, group: &Group) -> Vec<Origin> {
-    let known = group.samples.iter().filter_map(|sample| Some((logs.source(sample.source)?, sample.line)));
-    known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
 }
 
 /// Whether the other side answered all of it. A TCP connection on which nothing came back may have been refused (data

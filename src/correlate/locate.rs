@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::logs::{Direction, Group, PodName, PodOf, Reporter, UpstreamCluster};
-use crate::model::Text;
+use crate::logs::{Aggregate, Direction, Group, PodName, PodOf, Reporter, Sample, UpstreamCluster};
 use crate::model::pod::ProxyKind;
+use crate::model::{Origin, Text};
 use crate::resolve::{Mesh, Service, Workload};
 
 mod ztunnel;
@@ -262,6 +262,12 @@ impl<'a> Locator<'a> {
     pub fn mesh(&self) -> &'a Mesh {
         self.mesh
     }
+}
+
+/// Where lines stand that are kept as samples.
+pub(super) fn origins(logs: &Aggregate, samples: &[Sample]) -> Vec<Origin> {
+    let known = samples.iter().filter_map(|sample| Some((logs.source(sample.source)?, sample.line)));
+    known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
 }
 
 #[cfg(test)]

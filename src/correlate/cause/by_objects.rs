@@ -24,12 +24,6 @@ const MUTUAL_AMONG_OTHERS: [&str; 5] =
     ["stale-connection", "sidecar-killed", "client-cert-untrusted", "client-cert-expired", "app-closed"];
 const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
 
-/// Whether an object was changed after the first of a group's lines.
-pub(super) fn is_newer(object: &Object, group: &Group) -> bool {
-    let changed = age::changed(object).zip(group.first);
-    changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
-}
-
 /// Whether no endpoint takes what is sent to it.
 fn must_fail(pair: &PairTls, of: impl Fn(&EndpointTls) -> bool) -> bool {
     let fails = |endpoint: &EndpointTls| endpoint.result == Status::Conflict && of(endpoint);
@@ -48,7 +42,7 @@ impl Asked<'_> {
 
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
     pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
-        !age::deciding(self.locator, pair).iter().any(|object| is_newer(object, group))
+        !age::deciding(self.locator, pair).iter().any(|object| age::is_newer(object, group.first))
     }
 
     /// `403` with nothing else: the policies of all endpoints may be such that no request of the client gets in.
@@ -65,7 +59,7 @@ impl Asked<'_> {
         for endpoint in pair.reachable() {
             let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
             let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent)?;
-            if policies.iter().any(|one| is_newer(&one.object, group)) {
+            if policies.iter().any(|one| age::is_newer(&one.object, group.first)) {
                 return None;
             }
             let text = format!("{}: {says}", at_side(group));

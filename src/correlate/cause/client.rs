@@ -5,6 +5,7 @@ use super::{
     Asked, Cause, Label, at_side, denied, explains, in_short, is_broken_off_tls, part_of, pattern, sign,
 };
 use crate::correlate::locate::Located;
+use crate::correlate::locate::origins;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{FlagSet, Group, JoinKind, Link, format_time};
@@ -188,7 +189,7 @@ impl Asked<'_> {
             first: link.joined.first.map(format_time),
             last: link.joined.last.map(format_time),
             text,
-            samples: self.origins(&link.joined.samples),
+            samples: origins(self.logs, &link.joined.samples),
         }
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::by_objects::is_newer;
 use super::proof::Proved;
 use super::{Asked, Cause, Label, at_side, is_failure};
+use crate::correlate::age;
 use crate::correlate::passthrough::is_strict;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::Role;
@@ -102,8 +102,10 @@ impl Asked<'_> {
         let allowing = place.reporter.map(|at| self.allowing(at));
         let asks =
             allowing.as_ref().map_or(Asks::Unknown, |known| known.asks(group.response_code != Some(0)));
-        let any_newer =
-            allowing.iter().flat_map(|known| &known.policies).any(|policy| is_newer(policy, group));
+        let any_newer = allowing
+            .iter()
+            .flat_map(|known| &known.policies)
+            .any(|policy| age::is_newer(policy, group.first));
         // A line that does not have the field says nothing of TLS.
         let had_tls = group.sni_istio + group.sni_other >= group.count;
         let (label, confidence) =
@@ -156,7 +158,7 @@ impl Asked<'_> {
         if tunnels || strict || self.beside(group).any(let_in) {
             return Confidence::Possible;
         }
-        let newer = self.allowing(at).policies.iter().any(|policy| is_newer(policy, group));
+        let newer = self.allowing(at).policies.iter().any(|policy| age::is_newer(policy, group.first));
         want_of_identity(asks, self.knows_callers(&self.allowing(at), group), newer)
     }
 

@@ -2,6 +2,7 @@
 //! refused its certificate, and the server's has no line at all (data fact 3); these messages tell.
 
 use super::{Asked, Cause, Label, at_side, part_of};
+use crate::correlate::locate::origins;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Group, MessageLink, TlsFault, format_time};
@@ -92,7 +93,7 @@ impl Asked<'_> {
             first: found.joined.first.map(format_time),
             last: found.joined.last.map(format_time),
             text: format!("message of the {side}'s proxy: {}, joined by {by}", says(found.fault)),
-            samples: self.origins(&found.joined.samples),
+            samples: origins(self.logs, &found.joined.samples),
         }
     }
 }

@@ -4,11 +4,11 @@
 use rustc_hash::FxHashMap;
 
 use super::{Cause, Label, Proof, handshake};
+use crate::correlate::locate::origins;
 use crate::correlate::locate::{Located, Locator};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
-use crate::logs::{Aggregate, MessageGroup, MessageKind, PodOf, Sample, SourceId, ZtunnelGroup, format_time};
-use crate::model::Origin;
+use crate::logs::{Aggregate, MessageGroup, MessageKind, PodOf, SourceId, ZtunnelGroup, format_time};
 
 /// A single failure is what every start and every restart of the control plane leaves.
 const SEVERAL: u64 = 2;
@@ -141,17 +141,13 @@ fn place(locator: &Locator<'_>, logs: &Aggregate, source: SourceId) -> Located {
 }
 
 fn lines(logs: &Aggregate, group: &MessageGroup, text: String) -> LogEvidence {
-    let origin = |sample: &Sample| {
-        let source = logs.source(sample.source)?;
-        Some(Origin { file: source.file.clone(), line: sample.line })
-    };
     LogEvidence {
         by: Recorded::Lines,
         count: group.count,
         first: group.first.map(format_time),
         last: group.last.map(format_time),
         text,
-        samples: group.samples.iter().filter_map(origin).collect(),
+        samples: origins(logs, &group.samples),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connections that ended without a reason: `503 UC` on an outbound cluster, `0 UR` on TCP.
 
-use super::by_objects::is_newer;
 use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
+use crate::correlate::age;
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
@@ -42,7 +42,7 @@ impl Asked<'_> {
             let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
             let strict = demand.is_some_and(|demand| {
                 demand.mode == MtlsMode::Strict
-                    && demand.policy.is_none_or(|policy| !is_newer(&policy, group))
+                    && demand.policy.is_none_or(|policy| !age::is_newer(&policy, group.first))
             });
             // gRPC has 200; on TCP it may be the application's own TLS.
             if strict && group.response_code != Some(0) && !self.succeeds_later(group) {

@@ -10,6 +10,7 @@ use super::denied::{Denial, allows_others, want_of_identity};
 use super::messages::Ends;
 use super::{Cause, Label, Proof};
 use crate::correlate::age;
+use crate::correlate::locate::origins;
 use crate::correlate::locate::{Located, Locator};
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
@@ -17,7 +18,6 @@ use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, format_time};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
-use crate::model::{Object, Origin};
 use crate::resolve::authorization::{self, Asks};
 
 mod sign;
@@ -238,7 +238,7 @@ impl Asked<'_> {
         let server = self.locator.workload(place.server);
         let server = server.filter(|server| server.proxy == ProxyKind::Ztunnel);
         let known = server.map(|server| authorization::allowing(mesh, server)).unwrap_or_default();
-        let newer = known.policies.iter().any(|policy| is_newer(policy, group));
+        let newer = known.policies.iter().any(|policy| age::is_newer(policy, group.first));
         let asks = known.asks(false);
         let nobody = matches!(asks, Asks::LetsNobodyIn | Asks::NoIdentity);
         let mut cause = if nobody {
@@ -274,7 +274,7 @@ impl Asked<'_> {
         let policy = demand.filter(|_| server.proxy == ProxyKind::Sidecar)?.policy;
         let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
         let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
-        if policy.is_some_and(|policy| is_newer(&policy, group)) {
+        if policy.is_some_and(|policy| age::is_newer(&policy, group.first)) {
             // It may have accepted anything, and an application need not answer.
             cause.confidence = Confidence::Possible;
             cause.alternatives = vec![Label::AppClosed.word()];
@@ -303,7 +303,7 @@ impl Asked<'_> {
             first: group.first.map(format_time),
             last: group.last.map(format_time),
             text: format!("{error} at the {side}: {says}"),
-            samples: self.origins(&group.samples),
+            samples: origins(self.logs, &group.samples),
         };
         Cause {
             label,
@@ -327,20 +327,9 @@ impl Asked<'_> {
             first: joined.first.map(format_time),
             last: joined.last.map(format_time),
             text,
-            samples: self.origins(&joined.samples),
+            samples: origins(self.logs, &joined.samples),
         }
     }
-
-    fn origins(&self, samples: &[crate::logs::Sample]) -> Vec<Origin> {
-        let known = samples.iter().filter_map(|sample| Some((self.logs.source(sample.source)?, sample.line)));
-        known.map(|(source, line)| Origin { file: source.file.clone(), line }).collect()
-    }
-}
-
-/// Whether an object was changed after the first of a group's lines.
-fn is_newer(object: &Object, group: &ZtunnelGroup) -> bool {
-    let changed = age::changed(object).zip(group.first);
-    changed.is_some_and(|(changed, first)| changed.saturating_mul(1_000_000) > first)
 }
 
 /// Whether a policy of ztunnel was made from a PeerAuthentication: the names that istiod gives them have `_`, which no
