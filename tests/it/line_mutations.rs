@@ -12,7 +12,7 @@ use meshscope::logs::{
 };
 use serde_json::json;
 
-use crate::support::fixture;
+use crate::support::{fixture, log_files};
 
 const ISTIO: &str = concat!(
     "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% ",
@@ -40,16 +40,9 @@ fn lines() -> Vec<Vec<u8>> {
     let mut folders = vec![fixture("logs"), fixture("causes"), fixture("mtls"), fixture("ztunnel")];
     folders.extend(std::env::var_os("MESHSCOPE_LINES").map(PathBuf::from));
     let mut found = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "log") {
-                let text = std::fs::read(path).unwrap();
-                found.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
-            }
-        }
+    for path in log_files(folders) {
+        let text = std::fs::read(path).unwrap();
+        found.extend(text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec));
     }
     found.retain(|line| !line.is_empty() && line.len() < 4096);
     found.sort();

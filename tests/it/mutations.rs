@@ -7,7 +7,7 @@ use meshscope::bundle::{self, Path, Request};
 use meshscope::resolve::Options;
 use proptest::prelude::*;
 
-use crate::support::fixture;
+use crate::support::{fixture, log_files};
 
 /// A change of a text; the numbers are taken modulo its length.
 #[derive(Debug, Clone)]
@@ -125,20 +125,8 @@ fn texts() -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 fn log_texts() -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
-    let mut folders = vec![fixture("mtls"), fixture("logs")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "log") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
+    let files = log_files(vec![fixture("mtls"), fixture("logs")]);
+    files.into_iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
 /// Everything that is computed from what is read.
