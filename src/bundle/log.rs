@@ -64,7 +64,8 @@ pub(super) fn read_log(
         None if threads > 1 => {
             beside::fold_lines(Blocks::new(input.text, Handing::Full), source, logs, threads)
         }
-        Some(_) | None => fold_here(Watched { text: input.text, watch: watch.cloned() }, source, logs),
+        None => fold_here(Blocks::new(input.text, Handing::Full), source, logs),
+        Some(watch) => fold_watched(Watched { text: input.text, watch: Arc::clone(watch) }, source, logs),
     };
     let any = logs.lines().parsed > before;
     // A log of messages alone tells something, too.
@@ -90,13 +91,33 @@ fn all_lines(logs: &Aggregate) -> u64 {
 /// Folds the lines on this thread. The number of the last line where it has no line feed, with whether it is one of
 /// an access log.
 fn fold_here(
+    mut blocks: Blocks<impl Read>,
+    source: SourceId,
+    logs: &mut Aggregate,
+) -> (Option<(u64, bool)>, std::io::Result<()>) {
+    let reader = logs.block_reader(source);
+    let (mut spent, mut number, mut unended) = (Vec::new(), 1, None);
+    loop {
+        let block = match blocks.next(spent) {
+            Ok(Some(block)) => block,
+            Ok(None) => return (unended.filter(|_| !blocks.is_skipping()), Ok(())),
+            Err(error) => return (None, Err(error)),
+        };
+        let (lines, access) = logs.add_text(source, &reader, number, &block);
+        number += lines;
+        unended = (block.last() != Some(&b'\n')).then(|| (number.saturating_sub(1), access));
+        spent = block;
+    }
+}
+
+/// The same with somebody who looks at each line.
+fn fold_watched(
     text: Watched<'_>,
     source: SourceId,
     logs: &mut Aggregate,
 ) -> (Option<(u64, bool)>, std::io::Result<()>) {
-    let handing = if text.watch.is_some() { Handing::Soon } else { Handing::Full };
     let mut access = false;
-    let read = lines(text, handing, |number, line| {
+    let read = lines(text, Handing::Soon, |number, line| {
         let before = logs.lines().parsed;
         logs.add_line(source, number, line);
         access = logs.lines().parsed > before;
@@ -110,12 +131,12 @@ fn fold_here(
 /// A text that ends as soon as nobody wants more of it.
 struct Watched<'t> {
     text: Box<dyn Read + Send + 't>,
-    watch: Option<Arc<dyn Watch>>,
+    watch: Arc<dyn Watch>,
 }
 
 impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.watch.as_ref().is_some_and(|watch| !watch.goes_on()) {
+        if !self.watch.goes_on() {
             return Ok(0);
         }
         self.text.read(buffer)

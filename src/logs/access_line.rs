@@ -176,7 +176,7 @@ impl AccessLine<'_> {
 
     /// No filter chain of the listener wanted the connection. Envoy writes this for plaintext at a port with strict
     /// mutual TLS, and for TLS that is not Istio's.
-    #[inline]
+    #[inline(always)]
     pub fn is_filter_chain_not_found(&self) -> bool {
         self.flags.contains(FlagSet::NR) && self.response_code_details == Some(b"filter_chain_not_found")
     }
@@ -188,13 +188,14 @@ impl AccessLine<'_> {
     }
 
     /// What the caller's TLS, as far as its SNI tells, was.
+    #[inline(always)]
     pub fn sni(&self) -> Option<Sni> {
         self.requested_server_name.map(Sni::of)
     }
 }
 
 /// The value of a field: `None` where the format does not have it, and for `-` and the empty text.
-#[inline]
+#[inline(always)]
 pub fn value(field: Option<&[u8]>) -> Option<&[u8]> {
     field.filter(|text| !matches!(*text, b"" | b"-"))
 }

@@ -37,7 +37,7 @@ pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
-use counts::{Counts, Facts};
+use counts::{Clock, Counts, Facts};
 use evidence::{Joins, may_join};
 use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
@@ -185,6 +185,7 @@ pub struct Aggregate {
     /// Formats besides the default layouts.
     custom: Arc<Formats>,
     counts: Counts,
+    clock: Clock,
     ztunnel: ZtunnelGroups,
     messages: Messages,
     joins: Joins,
@@ -222,6 +223,7 @@ impl Aggregate {
                 other_groups: 0,
                 duration_budget: limits.duration_bytes,
             },
+            clock: Clock::default(),
             ztunnel: ZtunnelGroups::default(),
             messages: Messages::default(),
             joins: Joins::default(),
@@ -327,7 +329,8 @@ impl Aggregate {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
         let key = key_of(line, pod);
         let sample = Sample { source, line: line_no };
-        let counted = self.counts.count(sample, &key, key.hash(), Facts::of(line), &self.limits);
+        let counted =
+            self.counts.count(sample, &key, key.hash(), Facts::of(line, &mut self.clock), &self.limits);
         if let Some(watch) = &self.watch {
             watch::show_access(&**watch, line, &key, counted.map(|counted| counted.group));
         }
@@ -391,7 +394,7 @@ impl Aggregate {
 
 /// The key of a line's group. The pod is that of the source; where it is not known, the address that must be the
 /// reporter's own: its end of the upstream connection on the client's side, the address called on the server's.
-#[inline]
+#[inline(always)]
 fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
     let cluster = value(line.upstream_cluster);
     let reporter = reporter_of(line);

@@ -13,6 +13,7 @@ mod field;
 mod forced;
 mod json;
 mod layouts;
+mod marked;
 mod object;
 mod operators;
 mod parse;

@@ -108,7 +108,7 @@ pub fn direction_of(name: &[u8]) -> Direction {
 
 /// The side of a line: by its upstream cluster, and for connections that no filter chain of the server's listener
 /// wanted (they never get as far as an upstream cluster) the server's. `None` and `-` are a line without cluster.
-#[inline]
+#[inline(always)]
 pub fn reporter_of(line: &AccessLine<'_>) -> Reporter {
     match super::value(line.upstream_cluster) {
         Some(cluster) => reporter_of_direction(direction_of(cluster)),

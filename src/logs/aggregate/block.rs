@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 
-use super::evidence::may_join;
+use super::counts::Clock;
+use super::evidence::{Counted, may_join};
 use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
-use crate::logs::access_text::parse_text;
-use crate::logs::format::Formats;
+use crate::logs::access_text::{ordinary, parse_text};
+use crate::logs::format::{Formats, LogFormat};
 
 /// Reads the plain lines of one source, on any thread.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct BlockReader {
     /// Formats besides the default layouts, where there are any.
     custom: Option<Arc<Formats>>,
     pod: Option<Arc<str>>,
+    /// Nothing goes before the default layouts.
+    reads_layouts_first: bool,
 }
 
 /// Lines of one source, in their order.
@@ -59,50 +62,100 @@ impl BlockReader {
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
         let Block { mut lines, .. } = spent;
         lines.clear();
-        let mut start = 0;
-        for end in memchr::memchr_iter(b'\n', &text).chain([text.len()]) {
-            if start < text.len() {
-                lines.push(self.line(&text, start, end));
-            }
-            start = end + 1;
-        }
+        self.each_line(&text, |start, line, told| {
+            let plain = told.and_then(|told| Plain::of(&told, &text));
+            let (start, length) = (u32::try_from(start), u32::try_from(line.len()));
+            let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
+            lines.push(Line { span, plain });
+        });
         Block { text, lines }
     }
 
-    #[inline]
-    fn line(&self, text: &[u8], start: usize, end: usize) -> Line {
-        let bytes = text.get(start..end).unwrap_or_default();
-        let plain = with_plain(self.custom.as_deref(), bytes, |line| {
-            let key = key_of(line, self.pod.as_deref());
-            let mut parts = [Span::default(); PARTS];
-            for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
-                // The pod's name is the source's.
-                if at > 0 || key.fixed.pod != PodKind::Named {
-                    *span = span_of(part, text)?;
-                }
+    /// Hands on each line of a text with the place where it begins, and what is counted of it if it is a plain one.
+    #[inline(always)]
+    fn each_line<'a>(&'a self, text: &'a [u8], mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>)) {
+        let mut clock = Clock::default();
+        let only = self.custom.as_deref().and_then(Formats::only_text);
+        let mut start = 0;
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+            let ordinary = if self.reads_layouts_first { ordinary::read(rest) } else { None };
+            let (length, told) = match ordinary {
+                Some((length, line)) => (length, Some(Told::of(&line, self.pod.as_deref(), &mut clock))),
+                None => match only.and_then(|only| self.by_format(only, rest, &mut clock)) {
+                    Some((length, told)) => (length, Some(told)),
+                    None => self.other(rest, &mut clock),
+                },
+            };
+            each(start, rest.get(..length).unwrap_or_default(), told);
+            start += length + 1;
+        }
+    }
+
+    /// The first line, if it is an ordinary one of the only format there is.
+    #[inline(never)]
+    fn by_format<'a>(
+        &'a self,
+        (format, goes_first): (&LogFormat, bool),
+        text: &'a [u8],
+        clock: &mut Clock,
+    ) -> Option<(usize, Told<'a>)> {
+        let (length, line) = format.read_ordinary(text)?;
+        let is_other = !goes_first && text.get(..length).is_some_and(|line| parse_text(line).is_some());
+        (!is_other).then(|| (length, Told::of(&line, self.pod.as_deref(), clock)))
+    }
+
+    /// The same of the first line, whatever it is.
+    #[inline(never)]
+    fn other<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
+        let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let line = text.get(..length).unwrap_or_default();
+        (length, with_plain(self.custom.as_deref(), line, |line| Told::of(line, self.pod.as_deref(), clock)))
+    }
+}
+
+/// What is counted of a plain line, and whether it is joined.
+struct Told<'a> {
+    key: Key<'a>,
+    hash: u32,
+    facts: Facts,
+    may_join: bool,
+}
+
+impl<'a> Told<'a> {
+    #[inline(always)]
+    fn of(line: &AccessLine<'a>, pod: Option<&'a str>, clock: &mut Clock) -> Self {
+        let key = key_of(line, pod);
+        Self {
+            hash: key.hash(),
+            facts: Facts::of(line, clock),
+            may_join: may_join(line, key.fixed.reporter),
+            key,
+        }
+    }
+}
+
+impl Plain {
+    #[inline(always)]
+    fn of(told: &Told<'_>, text: &[u8]) -> Option<Self> {
+        let Told { key, hash, facts, may_join } = told;
+        let mut parts = [Span::default(); PARTS];
+        for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
+            // The pod's name is the source's.
+            if at > 0 || key.fixed.pod != PodKind::Named {
+                *span = span_of(part, text)?;
             }
-            let (fixed, hash) = (key.fixed, key.hash());
-            Some(Plain {
-                fixed,
-                hash,
-                parts,
-                facts: Facts::of(line),
-                may_join: may_join(line, fixed.reporter),
-            })
-        });
-        let plain = plain.flatten();
-        let (start, length) = (u32::try_from(start).ok(), u32::try_from(bytes.len()).ok());
-        Line { span: Span { start: start.unwrap_or(0), length: length.unwrap_or(0) }, plain }
+        }
+        Some(Self { fixed: key.fixed, hash: *hash, parts, facts: *facts, may_join: *may_join })
     }
 }
 
 /// Reads a line that tells by itself all there is to tell: it is not wrapped, and nothing before it belongs to it. It
 /// is handed on where it stands: a line has many fields, and moving it costs as much as finding its group.
 #[inline]
-pub(super) fn with_plain<R>(
+pub(super) fn with_plain<'a, R>(
     custom: Option<&Formats>,
-    bytes: &[u8],
-    each: impl FnOnce(&AccessLine<'_>) -> R,
+    bytes: &'a [u8],
+    each: impl FnOnce(&AccessLine<'a>) -> R,
 ) -> Option<R> {
     if let Some(custom) = custom {
         return by_formats(custom, bytes).as_ref().map(each);
@@ -166,7 +219,49 @@ impl Aggregate {
     /// A reader of the lines of that source.
     pub fn block_reader(&self, source: SourceId) -> BlockReader {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.clone());
-        BlockReader { custom: self.own_formats(), pod }
+        let custom = self.own_formats();
+        let reads_layouts_first = custom.as_ref().is_none_or(|custom| !custom.any_configured());
+        BlockReader { custom, pod, reads_layouts_first }
+    }
+
+    /// Counts the lines of a text of that source; the first of them has that number. It says how many lines there are,
+    /// and whether the last one is of an access log.
+    ///
+    /// The outcome is that of [`Aggregate::add_line`] for each of the lines; who watches lines is not told of them.
+    pub fn add_text(
+        &mut self,
+        source: SourceId,
+        reader: &BlockReader,
+        first: u64,
+        text: &[u8],
+    ) -> (u64, bool) {
+        let (mut number, mut before) = (first, self.counts.lines.parsed);
+        reader.each_line(text, |_, bytes, told| {
+            before = self.counts.lines.parsed;
+            match told {
+                Some(told) => self.add_told(Sample { source, line: number }, reader, bytes, &told),
+                None => self.add_unlike(source, number, bytes),
+            }
+            number += 1;
+        });
+        (number - first, self.counts.lines.parsed > before)
+    }
+
+    #[inline(always)]
+    fn add_told(&mut self, sample: Sample, reader: &BlockReader, bytes: &[u8], told: &Told<'_>) {
+        self.end_broken(sample.source, told.facts.format);
+        let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
+        if let Some(counted) = counted.filter(|_| told.may_join) {
+            self.join(reader, bytes, counted);
+        }
+    }
+
+    /// Reads a line again and joins it: few are.
+    #[inline(never)]
+    fn join(&mut self, reader: &BlockReader, bytes: &[u8], counted: Counted) {
+        with_plain(reader.custom.as_deref(), bytes, |line| {
+            self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
+        });
     }
 
     /// Counts the lines of a block that was read by [`Aggregate::block_reader`] of that source; the first of them has
@@ -182,22 +277,13 @@ impl Aggregate {
                 self.add_unlike(source, number, bytes);
                 continue;
             };
-            self.end_broken(source, plain.facts.format);
             let mut parts = plain.parts.map(|span| block.part(span));
             if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
                 parts[0] = pod.as_bytes();
             }
-            let key = Key { fixed: plain.fixed, parts };
-            let sample = Sample { source, line: number };
-            let Some(counted) = self.counts.count(sample, &key, plain.hash, plain.facts, &self.limits) else {
-                continue;
-            };
-            if plain.may_join {
-                let (joins, groups) = (&mut self.joins, &mut self.counts.groups);
-                with_plain(reader.custom.as_deref(), bytes, |line| {
-                    joins.add(line, counted, groups, &self.limits);
-                });
-            }
+            let Plain { fixed, hash, facts, may_join, .. } = *plain;
+            let told = Told { key: Key { fixed, parts }, hash, facts, may_join };
+            self.add_told(Sample { source, line: number }, reader, bytes, &told);
         }
         self.counts.lines.parsed > before
     }
@@ -264,6 +350,13 @@ mod tests {
                     }
                     assert_eq!(said(&many), said(&one));
                 }
+                let mut whole = Aggregate::with_limits(limits);
+                let source = whole.add_source(name.clone());
+                let reader = whole.block_reader(source);
+                let (count, _) =
+                    whole.add_text(source, &reader, 1, &[lines.join(&b'\n'), b"\n".to_vec()].concat());
+                assert_eq!(count, lines.len() as u64);
+                assert_eq!(said(&whole), said(&one));
             }
         }
     }

@@ -4,6 +4,7 @@ use super::evidence::Counted;
 use super::table::{Key, Table};
 use super::{Limits, LineCounts, SAMPLES, Sample};
 use crate::logs::access_line::{AccessLine, Format, Sni, value};
+use crate::logs::time::parse_time;
 
 /// What is counted of a line besides its key.
 #[derive(Debug, Clone, Copy)]
@@ -17,10 +18,10 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    #[inline]
-    pub(super) fn of(line: &AccessLine<'_>) -> Self {
+    #[inline(always)]
+    pub(super) fn of(line: &AccessLine<'_>, clock: &mut Clock) -> Self {
         Self {
-            time: line.micros(),
+            time: line.time.or_else(|| clock.read(line.start_time?)),
             duration: line.duration,
             sni: line.sni(),
             format: line.format,
@@ -30,9 +31,42 @@ impl Facts {
     }
 }
 
+/// Reads the times of lines, most of which are of the same minute as the one before.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Clock {
+    /// `2026-11-22T09:09:`.
+    minute: [u8; 17],
+    micros: i64,
+}
+
+impl Clock {
+    #[inline]
+    fn read(&mut self, text: &[u8]) -> Option<i64> {
+        if let Some((minute, &[s1, s2, b'.', f1, f2, f3, b'Z'])) = text.split_first_chunk()
+            && *minute == self.minute
+            && [s2, f1, f2, f3].iter().all(u8::is_ascii_digit)
+            && matches!(s1, b'0'..=b'5')
+        {
+            let digit = |byte: u8| i64::from(byte - b'0');
+            let millis = digit(s1) * 10_000 + digit(s2) * 1000 + digit(f1) * 100 + digit(f2) * 10 + digit(f3);
+            return Some(self.micros + millis * 1000);
+        }
+        self.read_anew(text)
+    }
+
+    #[cold]
+    fn read_anew(&mut self, text: &[u8]) -> Option<i64> {
+        let micros = parse_time(text)?;
+        if let Some((minute, [b'0'..=b'5', b'0'..=b'9', b'.', _, _, _, b'Z'])) = text.split_first_chunk() {
+            *self = Self { minute: *minute, micros: micros - micros.rem_euclid(60_000_000) };
+        }
+        Some(micros)
+    }
+}
+
 /// Whether the other side answered: on TCP anything came back, and of HTTP the details say so, or where there are none the
 /// endpoint that is named.
-#[inline]
+#[inline(always)]
 fn is_answered(line: &AccessLine<'_>) -> bool {
     if line.response_code.is_none_or(|code| code == 0) {
         return line.bytes_sent.is_some_and(|bytes| bytes > 0);
@@ -95,5 +129,22 @@ pub(super) fn sni_index(sni: Sni) -> usize {
         Sni::None => 0,
         Sni::Istio => 1,
         Sni::Other => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_clock_reads_what_there_is(texts in prop::collection::vec("2026-1[12]-22T09:0[89]:[0-6][0-9a].[0-9]{3}(Z|z|[+]01:00)", 1..6)) {
+            let mut clock = Clock::default();
+            for text in &texts {
+                prop_assert_eq!(clock.read(text.as_bytes()), parse_time(text.as_bytes()), "{:?}", texts);
+            }
+        }
     }
 }

@@ -10,9 +10,9 @@
 //!
 //! Lines that could be read in more than one way are no evidence and are not joined.
 
-use std::collections::hash_map::Entry;
-
-use rustc_hash::FxHashMap;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
+use rustc_hash::FxBuildHasher;
 
 use super::table::Table;
 use super::{FirstSamples, Limits, Sample, TimeRange};
@@ -63,8 +63,8 @@ const LEAST_GROWN: usize = 3_584;
 /// Lines that wait for the other side.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Joins {
-    connections: FxHashMap<ConnectionKey, Pair>,
-    requests: FxHashMap<RequestKey, Pair>,
+    connections: IndexMap<ConnectionKey, Pair, FxBuildHasher>,
+    requests: IndexMap<RequestKey, Pair, FxBuildHasher>,
     /// Lines of clients and messages about handshakes.
     pub(super) messages: TlsMessages,
     /// Lines that could not be kept, or whose link could not.
@@ -149,14 +149,14 @@ impl Joins {
 }
 
 /// Whether a line is joined with those of the other side.
-#[inline]
+#[inline(always)]
 pub(super) fn may_join(line: &AccessLine<'_>, reporter: Reporter) -> bool {
     reporter != Reporter::Unknown && !line.ambiguous && may_have_failed(line)
 }
 
 /// The line, or what it belongs to, can have failed. gRPC answers with status 200 whatever happened, so an answer
 /// without a body to a `POST` over HTTP/2 counts.
-#[inline]
+#[inline(always)]
 fn may_have_failed(line: &AccessLine<'_>) -> bool {
     !line.flags.is_empty()
         || !matches!(line.response_code, Some(1..400))
@@ -182,7 +182,7 @@ fn kind_of_server_line(line: &AccessLine<'_>) -> JoinKind {
 
 /// Adds a line to its pair. `kind` is given for lines of the server. True if something had to be left out.
 fn add_side<K: std::hash::Hash + Eq>(
-    pairs: &mut FxHashMap<K, Pair>,
+    pairs: &mut IndexMap<K, Pair, FxBuildHasher>,
     key: K,
     kind: Option<JoinKind>,
     line: Counted,

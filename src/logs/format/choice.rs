@@ -161,6 +161,15 @@ impl Formats {
         Tried::None
     }
 
+    /// The format string, where there is one format only, and whether it goes before the default layouts.
+    pub(in crate::logs) fn only_text(&self) -> Option<(&LogFormat, bool)> {
+        match (&self.given, &*self.texts, &*self.objects) {
+            (Some(OwnFormat::Text(format)), [], []) => Some((format, false)),
+            (None, [one], []) if one.layout.is_none() => Some((&one.format, true)),
+            _ => None,
+        }
+    }
+
     /// Reads a line by the format string that somebody named.
     pub fn read_given<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {
         match self.given.as_ref()? {

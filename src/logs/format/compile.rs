@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use super::forced::Cut;
+use super::marked::Marked;
 use super::operators::{Argument, Operator, operator, written_by_others};
 use super::parse::{Command, FormatError, Piece, pieces};
 use super::quick::Row;
@@ -32,6 +33,8 @@ pub struct LogFormat {
     pub(super) cut: Option<Cut>,
     /// The same, faster.
     pub(super) row: Option<Row>,
+    /// The same, faster still, where quotes and spaces are between the values.
+    pub(super) marked: Option<Marked>,
 }
 
 /// How the formatter that has the format writes what is missing.
@@ -88,7 +91,12 @@ impl LogFormat {
             });
         }
         let cut = Cut::of(&steps);
-        Ok(Self { row: cut.as_ref().and_then(Row::of), cut, steps })
+        Ok(Self {
+            row: cut.as_ref().and_then(Row::of),
+            marked: cut.as_ref().and_then(Marked::of),
+            cut,
+            steps,
+        })
     }
 
     /// The fields, in their order.

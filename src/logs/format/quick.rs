@@ -42,7 +42,7 @@ enum Stops {
 
 /// How a value is looked at and taken over: what is common is so in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
+pub(super) enum Check {
     /// Anything goes.
     Any(Target),
     /// Bytes from that one on, without quotes and the last one of ASCII.
@@ -148,8 +148,9 @@ impl Stops {
 
 /// What follows a text that mostly is one to three bytes long.
 #[inline]
-fn strip<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+pub(super) fn strip<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     match (begin, text) {
+        ([], _) => Some(text),
         (&[one], [first, rest @ ..]) if one == *first => Some(rest),
         (&[one, two], [first, second, rest @ ..]) if [one, two] == [*first, *second] => Some(rest),
         (&[one, two, three], [first, second, third, rest @ ..])
@@ -223,7 +224,7 @@ fn digits(text: &[u8]) -> Option<u64> {
 }
 
 impl Check {
-    fn of(field: &Field) -> Self {
+    pub(super) fn of(field: &Field) -> Self {
         let Some(target) = field.target else { return Self::Shape };
         // Cut values, and those that can be empty in place of a dash, are seldom.
         if field.length.is_some() || field.missing == Missing::Nothing {

@@ -39,6 +39,12 @@ impl LogFormat {
         self.read_every_way(line, AccessLine::empty(Format::Custom))
     }
 
+    /// Reads the first line of a text if it is an ordinary one, and says how long it is.
+    #[inline(always)]
+    pub(in crate::logs) fn read_ordinary<'a>(&self, text: &'a [u8]) -> Option<(usize, AccessLine<'a>)> {
+        self.marked.as_ref()?.read(text)
+    }
+
     /// Reads a text into a line that may have other fields already.
     pub(super) fn read_into<'a>(&self, text: &'a [u8], access: &mut AccessLine<'a>) -> Option<()> {
         let before = *access;

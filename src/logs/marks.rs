@@ -1,0 +1,208 @@
+//! Where quotes and spaces stand in a line, found for many bytes at a time.
+//!
+//! Between them stand the fields of nearly all text layouts. Looking for each end behind the one before makes every
+//! search wait for the last; with all places known, the fields are cut out independently of each other.
+
+use wide::u8x16;
+
+/// Bytes that one word of marks stands for.
+const WORD: usize = 64;
+/// Lines of up to this many words are marked: 1,023 bytes. Longer ones are seldom.
+const WORDS: usize = 16;
+
+/// A bit for each byte of a line, and a word more than any line has: a look across the end of a word needs no question.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bits([u64; WORDS + 1]);
+
+/// The marks of 64 bytes.
+struct Word {
+    quotes: u64,
+    spaces: u64,
+    line_feeds: u64,
+}
+
+/// Where the quotes and spaces of a line stand. `N` is the number of quotes that it may
+/// have, and [`AT_ONCE`] more.
+pub(super) struct Places<const N: usize> {
+    /// How long the line is.
+    pub(super) length: usize,
+    quotes: [u32; N],
+    pub(super) spaces: Bits,
+}
+
+/// Quotes of 64 bytes whose places are noted in one go, wanted or not: asking first costs more.
+pub(super) const AT_ONCE: usize = 8;
+
+#[inline(always)]
+fn word_of(bytes: &[u8; WORD]) -> Word {
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let mut word = Word { quotes: 0, spaces: 0, line_feeds: 0 };
+    for (at, chunk) in chunks.iter().enumerate() {
+        let chunk = u8x16::new(*chunk);
+        let bits = |byte| u64::from(chunk.simd_eq(u8x16::splat(byte)).to_bitmask()) << (16 * at);
+        word.quotes |= bits(b'"');
+        word.spaces |= bits(b' ');
+        word.line_feeds |= bits(b'\n');
+    }
+    word
+}
+
+impl<const N: usize> Places<N> {
+    pub(super) const NONE: Self = Self { length: 0, quotes: [0; N], spaces: Bits([0; WORDS + 1]) };
+
+    /// Notes the places of the first line of a text. `None` for one with another number of quotes, or that is too long
+    /// or so near the end of the text that there is no whole word.
+    #[inline(always)]
+    pub(super) fn note(&mut self, text: &[u8], quotes: usize) -> Option<()> {
+        if quotes + AT_ONCE > N {
+            return None;
+        }
+        let (words, _) = text.as_chunks::<WORD>();
+        let (mut count, mut base) = (0, 0);
+        for (at, bytes) in words.iter().take(WORDS).enumerate() {
+            let Word { quotes: mut left, spaces, line_feeds } = word_of(bytes);
+            // All bits where there is no line feed.
+            let before = (line_feeds & line_feeds.wrapping_neg()).wrapping_sub(1);
+            left &= before;
+            *self.spaces.0.get_mut(at)? = spaces & before;
+            let found = left.count_ones() as usize;
+            if count + found > quotes {
+                return None;
+            }
+            for place in self.quotes.get_mut(count..count + AT_ONCE)? {
+                *place = base | left.trailing_zeros();
+                left &= left.wrapping_sub(1);
+            }
+            // Where nearly every field is a dash.
+            let rest = self.quotes.get_mut(count + AT_ONCE..);
+            for place in rest.unwrap_or_default().iter_mut().take(found.saturating_sub(AT_ONCE)) {
+                *place = base | left.trailing_zeros();
+                left &= left.wrapping_sub(1);
+            }
+            count += found;
+            if line_feeds != 0 {
+                self.length = at * WORD + line_feeds.trailing_zeros() as usize;
+                // The line before may have been longer.
+                *self.spaces.0.get_mut(at + 1)? = 0;
+                return (count == quotes).then_some(());
+            }
+            base += 64;
+        }
+        None
+    }
+
+    /// Where a quote stands, by its number.
+    #[inline(always)]
+    pub(super) fn quote(&self, number: usize) -> usize {
+        self.quotes.get(number).map_or(0, |at| *at as usize)
+    }
+}
+
+impl Bits {
+    /// The marks of the 64 bytes from that one on.
+    #[inline(always)]
+    pub(super) fn from(&self, at: usize) -> u64 {
+        let word = |index: usize| self.0.get(index).copied().unwrap_or(0);
+        let shift = at % WORD;
+        word(at / WORD) >> shift | (word(at / WORD + 1) << 1) << (WORD - 1 - shift)
+    }
+
+    /// The same, without those from `end` on.
+    #[inline(always)]
+    pub(super) fn until(&self, at: usize, end: usize) -> u64 {
+        let bits = self.from(at);
+        if end < at + WORD { bits & ((1 << end.saturating_sub(at)) - 1) } else { bits }
+    }
+}
+
+/// Whether a text has a control character of ASCII, 0x7f among them.
+pub(super) fn has_control(text: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
+    let (chunks, rest) = text.as_chunks::<16>();
+    let last = u8x16::splat(0x1f);
+    let seen = chunks.iter().fold(u8x16::splat(0), |seen, chunk| {
+        let chunk = u8x16::new(*chunk);
+        seen | chunk.max(last).simd_eq(last) | chunk.simd_eq(u8x16::splat(0x7f))
+    });
+    seen.to_bitmask() != 0 || rest.iter().any(is_control)
+}
+
+/// A number of up to eight digits, which are read together: <https://kholdstare.github.io/technical/2020/05/26/faster-integer-parsing.html>.
+#[inline(always)]
+pub(super) fn number_of(line: &[u8], (start, end): (usize, usize)) -> Option<u64> {
+    const DIGITS: usize = 8;
+    let count = end.checked_sub(start).filter(|count| (1..=DIGITS).contains(count))?;
+    let Some(bytes) = line.get(..end)?.last_chunk::<DIGITS>() else {
+        // At the beginning of a line.
+        let digits = line.get(start..end)?.iter();
+        return digits
+            .map(|digit| digit.is_ascii_digit().then(|| u64::from(digit - b'0')))
+            .try_fold(0, |number, digit| Some(number * 10 + digit?));
+    };
+    let word = u64::from_le_bytes(*bytes);
+    // What stands before the number becomes zeros, which are digits of no worth.
+    let before = 8 * (DIGITS - count);
+    let digits = (word ^ 0x3030_3030_3030_3030) >> before << before;
+    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let high = (pairs >> 16 & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    Some(low.wrapping_add(high) >> 32)
+}
+
+/// A bit for each byte that is a digit.
+#[inline(always)]
+pub(super) fn digits_of(bytes: &[u8; 16]) -> u32 {
+    let values = u8x16::new(*bytes) - u8x16::splat(b'0');
+    let nine = u8x16::splat(9);
+    values.max(nine).simd_eq(nine).to_bitmask()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn marks_are_where_the_bytes_are(
+            line in prop::collection::vec(prop_oneof![Just(b'"'), Just(b' '), 1_u8..10, b'a'..=255_u8], 0..300),
+            at in 0_usize..300,
+        ) {
+            let quotes: Vec<_> = line.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
+            let text = [&*line, b"\n", &[b' '; 64]].concat();
+            let mut places = Places::<{ 14 + AT_ONCE }>::NONE;
+            let is_noted = places.note(&text, quotes.len()).is_some();
+            // Of more than there is room for nothing is said.
+            prop_assert_eq!(is_noted, quotes.len() <= 14);
+            if is_noted {
+                prop_assert_eq!(places.length, line.len());
+                prop_assert_eq!((0..quotes.len()).map(|number| places.quote(number)).collect::<Vec<_>>(), quotes);
+                let spaces = (0..64).filter(|bit| line.get(at + bit) == Some(&b' ')).fold(0, |bits, bit| bits | 1_u64 << bit);
+                prop_assert_eq!(places.spaces.from(at), spaces);
+                prop_assert_eq!(places.spaces.until(at, at + 10), spaces & 0x3ff);
+            }
+        }
+
+        #[test]
+        fn bytes_of_a_kind(text in prop::collection::vec(prop_oneof![20 => b' '..0x7f, 1 => any::<u8>()], 0..60)) {
+            let control = text.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+            prop_assert_eq!(has_control(&text), control);
+            if let Some(first) = text.first_chunk() {
+                let digits = (0..16).filter(|at| text[*at].is_ascii_digit()).fold(0, |bits, at| bits | 1 << at);
+                prop_assert_eq!(digits_of(first), digits);
+            }
+        }
+
+        #[test]
+        fn numbers(text in "[0-9a ]{0,12}", start in 0_usize..12, length in 0_usize..12) {
+            let end = (start + length).min(text.len());
+            let start = start.min(end);
+            let wanted = text.get(start..end).unwrap().parse::<u64>().ok().filter(|_| end - start <= 8);
+            prop_assert_eq!(number_of(text.as_bytes(), (start, end)), wanted);
+        }
+    }
+}
