@@ -223,7 +223,7 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
         // That it was denied is sure even where it is not why.
         Family::Denied | Family::Harmless | Family::Open => true,
     };
-    let code = cause.label.family().code()?;
+    let code = cause.label.family().code().filter(|_| !cause.proof.tells_no_failure)?;
     Some(if proved { code } else { Code::EvidenceIncomplete })
 }
 
