@@ -49,6 +49,8 @@ pub struct AccessRule {
     pub identity: AsksIdentity,
     /// Those whom it matches by their identity alone, whatever else they send; empty where it asks for anything else.
     pub peers: Vec<Peer>,
+    /// Whether those are all whom it matches: each of its sources and conditions names by identity, and nothing else.
+    pub peers_are_all: bool,
     /// Whether it asks for nothing, and so matches everything.
     pub is_for_all: bool,
     /// Whether any part of it can be told of HTTP only: then it is dropped on a TCP port (T1).

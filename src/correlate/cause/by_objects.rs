@@ -104,7 +104,7 @@ impl Asked<'_> {
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
             // The certificate of Istio's mutual TLS says who it is, and no rule is for that one.
-            Asks::AlwaysIdentity if sent == Sent::IstioMutual && self.is_unknown_to(&known, group) => {
+            Asks::AlwaysIdentity if sent == Sent::IstioMutual && self.is_other(&known, group) => {
                 Some((Label::RbacDenied, "no rule in force is for this client", policies()))
             }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
@@ -112,9 +112,9 @@ impl Asked<'_> {
     }
 
     /// Whether no rule is for the identity of a client.
-    fn is_unknown_to(&self, allowing: &Allowing, group: &Group) -> bool {
+    fn is_other(&self, allowing: &Allowing, group: &Group) -> bool {
         let client = self.locator.workload(self.locator.locate(group).client);
-        allowing.knows(self.locator.mesh(), client) == Some(false)
+        allowing.is_for_others(self.locator.mesh(), client, group.response_code != Some(0))
     }
 
     /// Whether the identity of a client would have let it in.

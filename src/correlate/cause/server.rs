@@ -10,6 +10,10 @@ impl Asked<'_> {
     pub(super) fn left_at_server(&self, group: &Group) -> Option<Cause> {
         let left =
             group.count.checked_sub(group.evidence.joined_server_failure()).filter(|left| *left > 0)?;
+        // Lines of which a client tells what they were are told with its own; the rest is no better known for it.
+        if self.is_unanswered(group) && left < group.count {
+            return None;
+        }
         let mut cause = self.at_server(group);
         cause.count = cause.count.min(left);
         // Such answers are what outlier detection ejects for. The requests that it keeps away are in no log of the server.

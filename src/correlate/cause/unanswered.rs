@@ -205,6 +205,9 @@ mod tests {
         assert_eq!(under("DISABLE", of_web), ["1 rbac-denied-because-plaintext certain"]);
         assert_eq!(under("ISTIO_MUTUAL", of_web), [mutual]);
         assert_eq!(under("ISTIO_MUTUAL", &of_web.replace("web", "zzz")), ["1 rbac-denied certain"]);
+        // From some addresses anybody of a third namespace gets in as well, whose identity may be the client's.
+        let more = "{rules: [{from: [{source: {namespaces: [zzz]}}, {source: {namespaces: [web], ipBlocks: [10.8.0.0/16]}}]}]}";
+        assert_eq!(under("ISTIO_MUTUAL", more), [mutual]);
     }
 
     #[test]

@@ -92,6 +92,14 @@ fn rule(rule: &Value) -> AccessRule {
             && (rule.is_object() || rule.is_null()),
         identity,
         peers: if is_nothing(rule.get("to")) { peers(&sources, conditions) } else { Vec::new() },
+        peers_are_all: match (&*sources, conditions) {
+            (sources @ [_, ..], []) => sources.iter().all(|source| only(source).is_some()),
+            ([], [condition]) => {
+                is_nothing(condition.get("notValues"))
+                    && peers_of(text(condition, "key"), list(condition, "values")).is_some()
+            }
+            _ => false,
+        },
         is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
             || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
     }
@@ -147,6 +155,9 @@ mod tests {
         assert_eq!(either.identity, AsksIdentity::Sometimes);
         assert_eq!(either.peers, [Peer::Principal("a".to_owned())]);
         assert_eq!(of("{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}").identity, AsksIdentity::Never);
+        assert!(!either.peers_are_all && of("{from: [{source: {principals: [a]}}]}").peers_are_all);
+        let and_more = of("{from: [{source: {principals: [a]}}, {source: {principals: [b], ipBlocks: [10.0.0.0/8]}}]}");
+        assert!(!and_more.peers_are_all && !of("{to: [{operation: {ports: ['80']}}]}").peers_are_all);
         let by_key = of("{when: [{key: source.namespace, values: [a]}]}");
         assert_eq!(by_key.peers, [Peer::Namespace("a".to_owned())]);
         for more in [

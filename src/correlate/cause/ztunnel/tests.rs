@@ -228,9 +228,27 @@ fn plaintext_to_a_strict_sidecar_takes_the_objects_and_an_answer_clears_it() {
     assert_eq!(said(STRICT, &silent, "").0, [format!("1 {wanted}")]);
     assert!(said(STRICT, &(silent.clone() + &answered), "").0.is_empty(), "something came back");
     assert!(said(STRICT, &plaintext("outbound", &ends, (0, 0), ""), "").0.is_empty(), "nothing was sent");
-    assert!(said("", &silent, "").0.is_empty(), "the lines alone say nothing");
+    let open = "1 app-closed possible or";
+    let alone = said("", &silent, "");
+    assert_eq!(alone.0, [format!("{open} plaintext-to-strict, ? > old.shop.svc.cluster.local:0")]);
     let permissive = STRICT.replace("mode: STRICT", "mode: PERMISSIVE");
-    assert!(said(&permissive, &silent, "").0.is_empty());
+    let (causes, found) = said(&permissive, &silent, "");
+    assert_eq!(causes, [format!("{open} caller-gave-up, curl > old.shop.svc.cluster.local:80")]);
+    // The lines tell of no failure, so nothing is found.
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn tunnels_on_which_nothing_comes_back_are_told_once() {
+    let clients = |bytes| tunnel(1000, "outbound", bytes, "") + &tunnel(2000, "outbound", bytes, "");
+    let servers = |bytes| tunnel(999, "inbound", bytes, "") + &tunnel(1999, "inbound", bytes, "");
+    let wanted = [format!("2 app-closed possible or caller-gave-up, {HOST}")];
+    assert_eq!(causes_of(&clients((80, 0)), ""), wanted);
+    assert_eq!(causes_of("", &servers((0, 80))), wanted);
+    assert_eq!(causes_of(&clients((80, 0)), &servers((0, 80))), wanted);
+    // An answer to one of them, and nothing sent at all.
+    assert!(causes_of(&(clients((80, 0)) + &tunnel(3000, "outbound", (80, 5), "")), "").is_empty());
+    assert!(causes_of(&clients((0, 0)), &servers((0, 0))).is_empty());
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! Connections on which nothing came back. ztunnel writes of them as of any other (data fact 12): an application that
+//! closes or resets leaves that, a sidecar that accepts mutual TLS only, and a caller that does not wait. The objects may
+//! tell which; the lines alone never do, and one that is answered among them says that nothing refuses them.
+
+use super::{Asked, Cause};
+use crate::correlate::age;
+use crate::correlate::cause::Label;
+use crate::correlate::passthrough::demand;
+use crate::diagnose::Confidence;
+use crate::logs::{Reporter, ZtunnelGroup};
+use crate::model::peer_authentication::MtlsMode;
+use crate::model::pod::ProxyKind;
+
+/// Whether something was sent on all connections of a group, nothing came back, and nobody says why.
+pub(super) fn is_unanswered(group: &ZtunnelGroup) -> bool {
+    group.key.error.is_none() && group.unanswered >= group.count
+}
+
+impl Asked<'_> {
+    /// The cause of a group without an error, where nothing came back.
+    pub(super) fn unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
+        let key = &group.key;
+        if !is_unanswered(group) {
+            return None;
+        }
+        match key.reporter {
+            Reporter::Client if key.mtls == Some(false) => self.plaintext_unanswered(group),
+            Reporter::Client => Some(self.open(group, &[Label::CallerGaveUp])),
+            // The client's ztunnel tells it of the same connections.
+            Reporter::Server if self.is_told_by_client(group) => None,
+            Reporter::Server => Some(self.open(group, &[Label::CallerGaveUp])),
+            Reporter::Unknown => None,
+        }
+    }
+
+    fn is_told_by_client(&self, group: &ZtunnelGroup) -> bool {
+        let ends = (&group.key.source, &group.key.destination);
+        self.beside.unanswered.contains(&(ends.0, ends.1, group.key.port))
+    }
+
+    /// To a pod whose sidecar accepts mutual TLS only nothing ever comes back (MT-6.4).
+    fn plaintext_unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
+        let place = self.locator.locate_ztunnel(&group.key);
+        let Some(server) = self.locator.workload(place.server) else {
+            return Some(self.open(group, &[Label::PlaintextToStrict, Label::CallerGaveUp]));
+        };
+        let demand = demand(self.locator.mesh(), server, group.key.port?);
+        let demand = demand.filter(|demand| demand.mode == MtlsMode::Strict);
+        let Some(demand) = demand.filter(|_| server.proxy == ProxyKind::Sidecar) else {
+            return Some(self.open(group, &[Label::CallerGaveUp]));
+        };
+        let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
+        let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
+        if demand.policy.is_some_and(|policy| age::is_newer(&policy, group.first)) {
+            // It may have accepted anything, and an application need not answer.
+            cause.confidence = Confidence::Possible;
+            cause.alternatives = vec![Label::AppClosed.word()];
+        }
+        Some(cause)
+    }
+
+    fn open(&self, group: &ZtunnelGroup, others: &[Label]) -> Cause {
+        let says = "nobody says why nothing came back";
+        let mut cause = self.base(group, Label::AppClosed, Confidence::Possible, says);
+        cause.alternatives = others.iter().map(|label| label.word()).collect();
+        cause.proof.tells_no_failure = true;
+        cause
+    }
+}
