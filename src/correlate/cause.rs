@@ -97,7 +97,7 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     causes
 }
 
-/// One cause for all that are alike, most events first.
+/// One cause for all that are alike, most events first, of as many the surer one.
 pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for cause in causes {
@@ -108,7 +108,7 @@ pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
         }
     }
     let mut causes: Vec<_> = found.into_values().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    causes.sort_by_key(|cause| std::cmp::Reverse((cause.count, cause.confidence)));
     causes
 }
 

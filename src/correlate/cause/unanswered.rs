@@ -109,7 +109,8 @@ impl Asked<'_> {
             return self.open(group, group.count, Label::AppClosed, CERTIFICATES.to_vec());
         }
         let place = self.locator.locate(group);
-        let port = group.upstream_cluster.as_deref().and_then(|name| UpstreamCluster::parse(name.as_bytes()).port);
+        let port =
+            group.upstream_cluster.as_deref().and_then(|name| UpstreamCluster::parse(name.as_bytes()).port);
         let server = self.locator.workload(place.reporter).zip(port);
         let mode = server.and_then(|(server, port)| demand(self.locator.mesh(), server, port));
         // Other modes hand what is not Istio's to the application as it is (MT-2.1).
@@ -184,7 +185,8 @@ mod tests {
         let of = |rule: &str, policy: &str, servers: &[bool]| said(&mesh(rule, policy, servers), &silent, "");
         assert_eq!(of("DISABLE", "STRICT", &[true]), ["1 plaintext-to-strict certain"]);
         assert_eq!(of("SIMPLE", "STRICT", &[true]), ["1 no-client-cert certain"]);
-        let mutual = "1 app-closed possible rbac-denied client-cert-untrusted client-cert-expired caller-gave-up";
+        let mutual =
+            "1 app-closed possible rbac-denied client-cert-untrusted client-cert-expired caller-gave-up";
         assert_eq!(of("ISTIO_MUTUAL", "STRICT", &[true]), [mutual]);
         let plain = "1 app-closed possible rbac-denied rbac-denied-because-plaintext caller-gave-up";
         assert_eq!(of("DISABLE", "", &[true]), [plain]);

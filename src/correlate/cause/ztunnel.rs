@@ -17,6 +17,7 @@ use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, forma
 use crate::model::pod::ProxyKind;
 use crate::resolve::authorization::{self, Asks};
 
+mod denied;
 mod sign;
 mod unanswered;
 
@@ -224,9 +225,7 @@ impl Asked<'_> {
         let says = format!("AuthorizationPolicy {namespace}/{name} denies it");
         let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &says);
         if plaintext {
-            // The policy may be one that denies whatever has no identity (fact 5).
-            cause.confidence = Confidence::Possible;
-            cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
+            self.for_want_of_identity(group, &mut cause, namespace, name);
         }
         cause.denial = Some(Denial { namespace: namespace.into(), name: name.into(), rule: None });
         Some(cause)

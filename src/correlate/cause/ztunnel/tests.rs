@@ -328,3 +328,35 @@ fn a_policy_that_is_newer_than_silence_does_not_explain_it() {
     let silent = plaintext("outbound", &ends, (79, 0), "");
     assert!(said(&newer, &silent, "").0[0].starts_with("1 plaintext-to-strict possible or app-closed"));
 }
+
+/// A rule that names an identity cannot have matched plaintext; one that spares any identity matched for want of it.
+#[test]
+fn the_policy_by_name_tells_whether_plaintext_is_why_it_denies() {
+    let ends = format!("src.addr=10.8.1.9:4000 dst.addr=10.8.2.1:9080 {CART}");
+    let error = "connection closed due to policy rejection: explicitly denied by: shop/it";
+    let line = plaintext("inbound", &ends, (0, 0), error);
+    let of = |more: &str, spec: &str| {
+        let policy = format!(
+            "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+             metadata: {{name: it, namespace: shop{more}}}\nspec: {spec}\n"
+        );
+        let (causes, found) = said(&format!("{STRICT}{policy}").replace("STRICT", "PERMISSIVE"), "", &line);
+        let cause = causes[0].split(',').next().unwrap().to_owned();
+        (cause, found.iter().find(|one| one.starts_with("MS03")).map(|one| one[..6].to_owned()).unwrap())
+    };
+    let told = |cause: &str, code: &str| (cause.to_owned(), code.to_owned());
+    let deny = |sources: &str| format!("{{action: DENY, rules: [{{from: [{sources}]}}]}}");
+    let because = told("1 rbac-denied-because-plaintext certain", "MS0307");
+    let denied = told("1 rbac-denied certain", "MS0306");
+    let open = told("1 rbac-denied possible or rbac-denied-because-plaintext", "MS0306");
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}")), because);
+    assert_eq!(of("", &deny("{source: {ipBlocks: [10.8.1.9]}}")), denied);
+    // Whether the caller's identity would have been spared is not evaluated; and either rule may have matched.
+    assert_eq!(of("", &deny("{source: {notNamespaces: [web]}}")), open);
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}, {source: {ipBlocks: [10.8.1.9]}}")), open);
+    assert_eq!(of("", &deny("{source: {principals: [a]}}")), open);
+    // As it was read it denies nothing, or did not yet when the line was written.
+    let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
+    assert_eq!(of(newer, &deny("{source: {ipBlocks: [10.8.1.9]}}")), open);
+    assert_eq!(of("", "{rules: [{from: [{source: {ipBlocks: [10.8.1.9]}}]}]}"), open);
+}

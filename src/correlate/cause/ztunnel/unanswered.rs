@@ -10,6 +10,7 @@ use crate::diagnose::Confidence;
 use crate::logs::{Reporter, ZtunnelGroup};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
+use crate::resolve::server_mtls::Demand;
 
 /// Whether something was sent on all connections of a group, nothing came back, and nobody says why.
 pub(super) fn is_unanswered(group: &ZtunnelGroup) -> bool {
@@ -42,16 +43,23 @@ impl Asked<'_> {
     fn plaintext_unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
         let place = self.locator.locate_ztunnel(&group.key);
         let Some(server) = self.locator.workload(place.server) else {
-            return Some(self.open(group, &[Label::PlaintextToStrict, Label::CallerGaveUp]));
+            // What the client's ztunnel does not know may be captured, and its own ztunnel not know it either.
+            let unknown = Some(Label::WorkloadUnknown).filter(|_| group.key.destination.workload.is_none());
+            let others = [Label::PlaintextToStrict, Label::CallerGaveUp].into_iter().chain(unknown);
+            return Some(self.open(group, &others.collect::<Vec<_>>()));
         };
         let demand = demand(self.locator.mesh(), server, group.key.port?);
-        let demand = demand.filter(|demand| demand.mode == MtlsMode::Strict);
-        let Some(demand) = demand.filter(|_| server.proxy == ProxyKind::Sidecar) else {
-            return Some(self.open(group, &[Label::CallerGaveUp]));
+        let demand = demand.filter(|_| server.proxy == ProxyKind::Sidecar);
+        let strict = |demand: &Demand| demand.mode == MtlsMode::Strict;
+        let Some(demand) = demand.as_ref().filter(|demand| strict(demand)) else {
+            // Without any policy for it, nothing that was read says what the sidecar accepts but Istio's default.
+            let default = demand.filter(|demand| demand.policy.is_none()).map(|_| Label::PlaintextToStrict);
+            let others: Vec<_> = default.into_iter().chain([Label::CallerGaveUp]).collect();
+            return Some(self.open(group, &others));
         };
         let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
         let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
-        if demand.policy.is_some_and(|policy| age::is_newer(&policy, group.first)) {
+        if demand.policy.as_ref().is_some_and(|policy| age::is_newer(policy, group.first)) {
             // It may have accepted anything, and an application need not answer.
             cause.confidence = Confidence::Possible;
             cause.alternatives = vec![Label::AppClosed.word()];
