@@ -19,11 +19,13 @@ use crate::model::pod::ProxyKind;
 use crate::resolve::client_tls::Sent;
 use crate::resolve::{PairTls, Status, Workload};
 
+mod answers;
 mod client;
 mod findings;
 mod join;
 mod server;
 mod traffic;
+mod waypoint;
 
 pub use findings::findings;
 pub use join::absorb;
@@ -171,15 +173,28 @@ impl<'a> Asked<'a> {
                 client::told(self, sheet, pair.as_ref())
             }
             Direction::Inbound => server::at_cluster(self, sheet),
-            // Whom they lead to is not told.
-            Direction::InboundVip
-            | Direction::Passthrough
-            | Direction::BlackHole
-            | Direction::InboundPassthrough
-            | Direction::Other => return,
+            Direction::InboundVip => waypoint::told(self, sheet),
+            Direction::Passthrough => client::told(self, sheet, None),
+            Direction::BlackHole => client::unknown_hosts(sheet),
+            Direction::InboundPassthrough | Direction::Other => return,
         };
-        let place = self.locator.at_cluster(self.workload, cluster);
+        let place = match cluster.direction {
+            // Whom they lead to is not told.
+            Direction::Passthrough | Direction::BlackHole => self.caller(),
+            // The waypoint is on the way to the service, and not its server.
+            Direction::InboundVip => {
+                Located { server: None, ..self.locator.at_cluster(self.workload, cluster) }
+            }
+            Direction::Outbound | Direction::Inbound | Direction::InboundPassthrough | Direction::Other => {
+                self.locator.at_cluster(self.workload, cluster)
+            }
+        };
         causes.extend(told.into_iter().map(|told| self.cause(told, place.clone())));
+    }
+
+    /// The place of what its own application sends, where nobody says whereto.
+    fn caller(&self) -> Located {
+        Located { reporter: self.workload, client: self.workload, ..Located::default() }
     }
 
     fn cause(&self, told: Told, place: Located) -> Cause {

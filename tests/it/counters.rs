@@ -84,10 +84,14 @@ fn table(root: &Path, suffix: &str, labels: &BTreeMap<String, Wanted>) -> Table 
             let causes = causes(&files);
             // What is sure must be so, also where it is not the main cause. That caller tried https once.
             let sure = causes.iter().filter(|cause| cause["confidence"] != "possible");
+            // Some answers of the application were errors, and both sides count them.
+            let sound = wanted.iter().any(|one| one == "ok");
             let tried = name == "03-plaintext-to-strict-no-client-sidecar";
             for cause in sure.map(|cause| cause["cause"].as_str().unwrap()) {
                 assert!(
-                    wanted.iter().any(|one| one == cause) || tried && cause == "no-client-cert",
+                    wanted.iter().any(|one| one == cause)
+                        || tried && cause == "no-client-cert"
+                        || sound && cause == "app-error",
                     "{name}: {cause}"
                 );
             }
@@ -105,7 +109,7 @@ fn the_counters_of_some_scenarios_tell_their_cause() {
     let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
     let table = table(&root, "stats.txt", &labels);
     print(&table);
-    reached(&table, [("both", 24, 8, 1), ("client", 8, 14, 10), ("server", 19, 6, 3)]);
+    reached(&table, [("both", 24, 9, 0), ("client", 8, 22, 2), ("server", 19, 8, 1)]);
 }
 
 #[test]
@@ -123,7 +127,7 @@ fn the_counters_of_every_recorded_scenario_tell_nothing_that_is_not_so() {
         .collect();
     let plain = table(&root, "stats.txt", &labels);
     print(&plain);
-    reached(&plain, [("both", 44, 15, 10), ("client", 12, 29, 26), ("server", 38, 9, 13)]);
+    reached(&plain, [("both", 48, 18, 3), ("client", 15, 45, 7), ("server", 38, 15, 7)]);
     println!("Prometheus text, shortened to a few counters:");
     let prometheus = table(&root, "prometheus.txt", &labels);
     print(&prometheus);
