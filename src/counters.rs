@@ -7,11 +7,13 @@
 //! Deliberately not here: what a counter proves, which takes the configuration and the other side's counters.
 
 pub mod exposition;
+pub mod order;
 pub mod readings;
 pub mod series;
 pub mod stat_line;
 pub mod traffic;
 
+pub use order::Order;
 pub use readings::{Counters, Period, Proxy, Seen, Sheet, Writer};
 pub use series::{Metric, Subject};
 pub use traffic::{Traffic, TrafficKind};

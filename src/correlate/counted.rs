@@ -198,17 +198,18 @@ impl<'a> Asked<'a> {
     }
 
     fn cause(&self, told: Told, place: Located) -> Cause {
-        cause(self.proxy.period(), told, place)
+        cause(self.proxy, told, place)
     }
 }
 
-fn cause(period: Period, told: Told, place: Located) -> Cause {
+fn cause(proxy: &Proxy<'_>, told: Told, place: Located) -> Cause {
     let side = if told.by_server { "server" } else { "client" };
-    let period = match period {
+    let order = proxy.order().map(|order| format!(" ({})", order.words())).unwrap_or_default();
+    let period = match proxy.period() {
         Period::SinceStart => "since the proxy started".to_owned(),
-        Period::Between(readings) => format!("more between {readings} readings"),
+        Period::Between(readings) => format!("more between {readings} readings{order}"),
         Period::BetweenWithRestart(readings) => {
-            format!("more between {readings} readings, anew since the proxy restarted")
+            format!("more between {readings} readings{order}, anew since the proxy restarted")
         }
     };
     let evidence = LogEvidence {

@@ -59,6 +59,7 @@ metrics! {
     ExtAuthzDenied = "ext_authz.denied";
     TlsFound = "tls_inspector.tls_found";
     TlsNotFound = "tls_inspector.tls_not_found";
+    Uptime = "server.uptime";
     RateLimited = "http_local_rate_limit.enforced";
     Requests = "istio_requests_total";
     TcpClosed = "istio_tcp_connections_closed_total";
@@ -104,6 +105,8 @@ pub struct Series {
     pub metric: Metric,
     /// The pod that its labels name, where the text was collected from several: namespace and name.
     pub pod: Option<(Text, Text)>,
+    /// When it was read, in milliseconds since the epoch, where the sample says so.
+    pub time: Option<i64>,
 }
 
 /// The metrics of a cluster and of a listener.
@@ -166,6 +169,7 @@ impl Series {
             of_http(rest)?
         } else {
             match name {
+                "server.uptime" => (Subject::Proxy, Metric::Uptime),
                 "tls_inspector.tls_found" => (Subject::Proxy, Metric::TlsFound),
                 "tls_inspector.tls_not_found" => (Subject::Proxy, Metric::TlsNotFound),
                 "tcp.rbac.denied" => (Subject::TcpPolicies, Metric::RbacDenied),
@@ -189,11 +193,11 @@ impl Series {
         let own = |names: [&str; 2]| names.into_iter().find_map(|name| sample.label(name));
         let pod = own(["namespace", "kubernetes_namespace"]).zip(own(["pod", "kubernetes_pod_name"]));
         let pod = pod.map(|(namespace, pod)| (namespace.into(), pod.into()));
-        Some(Self { form: Form::Prometheus, subject, metric, pod })
+        Some(Self { form: Form::Prometheus, subject, metric, pod, time: sample.time })
     }
 
     fn of(subject: Subject, metric: Metric) -> Self {
-        Self { form: Form::Statistics, subject, metric, pod: None }
+        Self { form: Form::Statistics, subject, metric, pod: None, time: None }
     }
 }
 
@@ -257,6 +261,7 @@ fn of_envoy(sample: &Sample<'_>) -> Option<(Subject, Metric)> {
         "http_rbac" if is_denied => (Subject::Http(http()?), Metric::RbacDenied),
         "tcp" if is_denied => (Subject::TcpPolicies, Metric::RbacDenied),
         "tcp_rbac_denied" => (Subject::TcpPolicies, Metric::RbacDenied),
+        "server_uptime" => (Subject::Proxy, Metric::Uptime),
         "tls_inspector_tls_found" => (Subject::Proxy, Metric::TlsFound),
         "tls_inspector_tls_not_found" => (Subject::Proxy, Metric::TlsNotFound),
         _ if name.ends_with("http_local_rate_limit_enforced") => (Subject::Proxy, Metric::RateLimited),

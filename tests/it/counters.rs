@@ -252,7 +252,7 @@ fn what_did_not_grow_and_what_went_well_is_silent() {
     let more = closed.replace(": 50", ": 57");
     let said = findings(&sound, &[twice[0], ("web/client/2.txt", &more)]);
     assert!(said[0].starts_with("MS0903 possible | 7 upstream_cx_destroy"), "{said:?}");
-    assert!(said[0].contains("more between 2 readings: "), "{said:?}");
+    assert!(said[0].contains("more between 2 readings (by the numbers in their files' names): "), "{said:?}");
     let fallen = closed.replace(": 50", ": 9");
     let said = findings(&sound, &[twice[0], ("web/client/2.txt", &fallen)]);
     assert!(said[0].contains("| 9 upstream") && said[0].contains("since the proxy restarted"), "{said:?}");
