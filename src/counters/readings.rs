@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::order::{self, Grown, Order, Reading};
 use super::series::{Form, Metric, Series, Subject};
-use super::{Line, parse_line};
+use super::{Line, parse_line, stats_json};
 use crate::logs::PodName;
 use crate::model::{Origin, Text};
 
@@ -150,7 +150,9 @@ impl Counters {
     /// Ends a reading. A last line without its end may have lost digits: it does not count.
     pub fn end(&mut self, is_cut: bool) {
         if let Some((number, line)) = self.waiting.take() {
-            if is_cut {
+            // One value without an end of line is whole where it can be read.
+            let is_whole = stats_json::tells(&line) && stats_json::lines(&line).is_some();
+            if is_cut && !is_whole {
                 self.read += 1;
                 let origin = self.origin(self.files.len().saturating_sub(1), number);
                 self.cut.push(origin);
@@ -163,6 +165,22 @@ impl Counters {
     }
 
     fn take(&mut self, number: u64, line: &[u8]) {
+        if let Some(lines) = Some(line).filter(|line| stats_json::tells(line)).and_then(stats_json::lines) {
+            for line in lines {
+                match line {
+                    Some(line) => self.take_line(number, line.as_bytes()),
+                    None => {
+                        self.read += 1;
+                        self.samples += 1;
+                    }
+                }
+            }
+        } else {
+            self.take_line(number, line);
+        }
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8]) {
         match parse_line(line) {
             Line::Comment => self.read += u64::from(!line.trim_ascii().is_empty()),
             Line::Other => {

@@ -416,3 +416,17 @@ fn what_counters_name_never_reaches_the_terminal_as_it_stands() {
         }
     }
 }
+
+#[test]
+fn statistics_as_json_are_told_from_objects_and_logs() {
+    let line = |(name, count): &(&str, u64)| {
+        format!("{{\"name\":\"cluster.outbound|80||{HOST};.{name}\",\"value\":{count}}}")
+    };
+    let stats: Vec<_> = CLOSED.iter().map(line).collect();
+    let json = format!("{{\"stats\":[{}]}}", stats.join(","));
+    let plain = findings(&mesh("DISABLE", "STRICT"), &[("web/client.txt", &client(&CLOSED))]);
+    let as_json = findings(&mesh("DISABLE", "STRICT"), &[("web/client.json", &json)]);
+    let head = |said: &[String]| said[0].split(" web/").next().unwrap().to_owned();
+    assert_eq!(head(&as_json), head(&plain));
+    assert!(as_json[0].starts_with("MS0101 certain | 50 upstream_cx_destroy"), "{as_json:?}");
+}
