@@ -167,12 +167,11 @@ impl Counters {
     fn take(&mut self, number: u64, line: &[u8]) {
         if let Some(lines) = Some(line).filter(|line| stats_json::tells(line)).and_then(stats_json::lines) {
             for line in lines {
-                match line {
-                    Some(line) => self.take_line(number, line.as_bytes()),
-                    None => {
-                        self.read += 1;
-                        self.samples += 1;
-                    }
+                if let Some(line) = line {
+                    self.take_line(number, line.as_bytes());
+                } else {
+                    self.read += 1;
+                    self.samples += 1;
                 }
             }
         } else {

@@ -4,7 +4,7 @@
 //! where other connections of the same proxy to the same cluster were answered: what refuses refuses them all.
 
 use super::reset::is_sent;
-use super::{Asked, Cause, Label, at_side, denied};
+use super::{Asked, Cause, Label, at_side};
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{Direction, Group, Reporter, UpstreamCluster};
@@ -19,9 +19,9 @@ const CERTIFICATES: [Label; 2] = [Label::ClientCertUntrusted, Label::ClientCertE
 pub(super) fn is_plain_end(group: &Group) -> bool {
     group.response_code == Some(0)
         && group.flags.is_empty()
+        && group.response_code_details.is_none()
         && group.upstream_transport_failure_reason.is_none()
         && group.connection_termination_details.is_none()
-        && !denied::is_denial(group)
 }
 
 fn direction(group: &Group) -> Option<Direction> {
@@ -175,7 +175,7 @@ mod tests {
                    client-cert-expired no-client-cert plaintext-to-strict caller-gave-up";
         assert_eq!(said("", &silent, ""), [all]);
         // One that is answered says that nothing refuses them.
-        assert!(said("", &(silent.clone() + &outbound(3, (11, 11), "-")), "").is_empty());
+        assert!(said("", &(silent + &outbound(3, (11, 11), "-")), "").is_empty());
         assert!(said("", &outbound(3, (0, 11), "-"), "").is_empty());
     }
 

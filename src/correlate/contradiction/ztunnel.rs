@@ -102,7 +102,8 @@ mod tests {
         let mut found = diagnose(&mesh, &[]).findings;
         apply(&Locator::new(&mesh), &bundle.logs, &mut found);
         let said = |one: &crate::diagnose::Finding| {
-            let lines = one.message.split(", and ").nth(1).map(|rest| format!(" {}", &rest[..1]));
+            let lines = one.message.split(", and ").nth(1).and_then(|rest| rest.split(' ').next());
+            let lines = lines.map(|count| format!(" {count}"));
             let before = if one.message.contains("what was before") { " before" } else { "" };
             format!("{} {}{}{before}", one.code, one.confidence.word(), lines.unwrap_or_default())
         };

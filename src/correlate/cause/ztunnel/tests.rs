@@ -342,7 +342,14 @@ fn the_policy_by_name_tells_whether_plaintext_is_why_it_denies() {
         );
         let (causes, found) = said(&format!("{STRICT}{policy}").replace("STRICT", "PERMISSIVE"), "", &line);
         let cause = causes[0].split(',').next().unwrap().to_owned();
-        (cause, found.iter().find(|one| one.starts_with("MS03")).map(|one| one[..6].to_owned()).unwrap())
+        (
+            cause,
+            found
+                .iter()
+                .find(|one| one.starts_with("MS03"))
+                .and_then(|one| one.split(' ').next().map(str::to_owned))
+                .unwrap(),
+        )
     };
     let told = |cause: &str, code: &str| (cause.to_owned(), code.to_owned());
     let deny = |sources: &str| format!("{{action: DENY, rules: [{{from: [{sources}]}}]}}");

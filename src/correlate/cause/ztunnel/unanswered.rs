@@ -26,10 +26,9 @@ impl Asked<'_> {
         }
         match key.reporter {
             Reporter::Client if key.mtls == Some(false) => self.plaintext_unanswered(group),
-            Reporter::Client => Some(self.open(group, &[Label::CallerGaveUp])),
             // The client's ztunnel tells it of the same connections.
             Reporter::Server if self.is_told_by_client(group) => None,
-            Reporter::Server => Some(self.open(group, &[Label::CallerGaveUp])),
+            Reporter::Client | Reporter::Server => Some(self.open(group, &[Label::CallerGaveUp])),
             Reporter::Unknown => None,
         }
     }
