@@ -7,11 +7,14 @@
 //! Deliberately not here: what a counter proves, which takes the configuration and the other side's counters.
 
 pub mod exposition;
+pub mod order;
 pub mod readings;
 pub mod series;
 pub mod stat_line;
+pub mod stats_json;
 pub mod traffic;
 
+pub use order::Order;
 pub use readings::{Counters, Period, Proxy, Seen, Sheet, Writer};
 pub use series::{Metric, Subject};
 pub use traffic::{Traffic, TrafficKind};
@@ -64,6 +67,9 @@ pub fn parse_line(line: &[u8]) -> Line {
 /// Whether a text is one of counters, by its beginning: nine lines of ten are, and at least one says so by itself. A
 /// line such as `replicas: 3` is a statistic by its form only, and `name 3` is a sample by its form only.
 pub fn tells(beginning: &[u8]) -> bool {
+    if stats_json::tells(beginning) {
+        return true;
+    }
     let (mut lines, mut fitting, mut sure) = (0_u32, 0_u32, 0_u32);
     // The last line may be cut by where the look ends.
     let whole = memchr::memrchr(b'\n', beginning).and_then(|end| beginning.get(..end)).unwrap_or(beginning);

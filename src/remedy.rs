@@ -24,7 +24,7 @@ use crate::model::{Kind, ObjectId};
 use crate::resolve::client_tls::Sent;
 use crate::resolve::clients::Classes;
 use crate::resolve::rules::{Choice, normalise};
-use crate::resolve::{Mesh, Status, Workload, clients};
+use crate::resolve::{Mesh, PairTls, Status, Workload, authorization, clients, interception};
 
 use proposal::Proposal;
 
@@ -81,6 +81,13 @@ impl<'a> Remedies<'a> {
                 .snapshot
                 .get(&finding.root.0)
                 .filter(|object| object.id.kind == Kind::Pod && finding.root.1 != TUNNEL);
+            if let Some(pod) = pod.filter(|_| finding.root.1 == "metadata.annotations") {
+                let port = self.kept_from_proxy(finding);
+                return port
+                    .map(|port| of(tls::intercept(mesh, pod, port), Vec::new()))
+                    .into_iter()
+                    .collect();
+            }
             if let Some(pod) = pod {
                 return vec![of(tls::restart(mesh, pod), Vec::new())];
             }
@@ -90,6 +97,18 @@ impl<'a> Remedies<'a> {
             proposed.into_iter().filter_map(|proposal| self.tried(finding, proposal)).collect();
         tried.sort_by_key(|(others, _)| *others);
         tried.into_iter().map(|(_, remedy)| remedy).collect()
+    }
+
+    /// The port that a pod's annotations keep from its proxy, and the annotation.
+    fn kept_from_proxy(&self, finding: &Finding) -> Option<(u16, &'static str)> {
+        let edge = finding.edges.iter().next()?;
+        let client = workload(self.mesh, &edge.client)?;
+        let pair = self.mesh.pair(client, &edge.host, edge.port, edge.subset.as_deref())?;
+        pair.endpoints.iter().find_map(|endpoint| {
+            let pod = self.mesh.workloads.get(endpoint.workload?);
+            let pod = pod.filter(|pod| pod.object.id == finding.root.0)?;
+            Some((endpoint.port, interception::inbound_excluded_by(pod, endpoint.port)?))
+        })
     }
 
     /// What may end it, the most likely first.
@@ -210,7 +229,9 @@ impl<'a> Remedies<'a> {
             })
         } else if finding.code == Code::DeniedBecausePlaintext {
             of_edges(mesh, finding, |client, edge| {
-                pair(client, edge).is_some_and(|pair| pair.effective == Some(Sent::IstioMutual))
+                pair(client, edge).is_some_and(|pair| {
+                    pair.effective == Some(Sent::IstioMutual) && are_let_in(mesh, client, &pair)
+                })
             })
         } else if finding.code == Code::MissingTlsOrigination {
             let sent = |client: &Workload, edge: &Edge| pair(client, edge).and_then(|pair| pair.effective);
@@ -227,6 +248,18 @@ impl<'a> Remedies<'a> {
 fn of(proposal: Proposal, changes: Vec<PairChange>) -> Remedy {
     let Proposal { title, object, patch, manifest, command, delta: _ } = proposal;
     Remedy { title, object, patch, manifest, command, changes }
+}
+
+/// Whether the identity of a client alone lets it in at every endpoint that may answer. A rule that asks for more, or for
+/// somebody else, may still keep it out.
+fn are_let_in(mesh: &Mesh, client: &Workload, pair: &PairTls) -> bool {
+    pair.reachable().all(|endpoint| {
+        let server = endpoint.workload.and_then(|at| mesh.workloads.get(at));
+        server.is_some_and(|server| {
+            let known = authorization::allowing(mesh, server);
+            known.denies_all.is_none() && known.knows(mesh, Some(client)) == Some(true)
+        })
+    })
 }
 
 /// The rule that a client uses for a host.

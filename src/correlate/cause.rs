@@ -31,6 +31,7 @@ mod reset;
 mod server;
 mod sign;
 mod supports;
+mod unanswered;
 mod ztunnel;
 
 pub use denied::Denial;
@@ -96,7 +97,7 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     causes
 }
 
-/// One cause for all that are alike, most events first.
+/// One cause for all that are alike, most events first, of as many the surer one.
 pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
     let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
     for cause in causes {
@@ -107,7 +108,7 @@ pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
         }
     }
     let mut causes: Vec<_> = found.into_values().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    causes.sort_by_key(|cause| std::cmp::Reverse((cause.count, cause.confidence)));
     causes
 }
 
@@ -234,6 +235,7 @@ impl Asked<'_> {
             || refuses(group)
             || denied::is_denial(group)
             || self.without_origination(group).is_some()
+            || self.is_unanswered(group)
             || by_server()
     }
 
@@ -331,9 +333,10 @@ fn explains(server: &Group) -> bool {
     denied::is_denial(server) || is_broken_off_tls(server)
 }
 
-/// A TCP line without flag, of TLS that is not Istio's.
+/// TCP lines without flag, of TLS that is not Istio's, on which nothing came back: what is answered was passed on as it
+/// came, and broken off by nobody.
 fn is_broken_off_tls(group: &Group) -> bool {
-    group.response_code == Some(0) && group.flags.is_empty() && group.sni_other >= group.count
+    unanswered::is_plain_end(group) && group.answered == 0 && group.sni_other >= group.count
 }
 
 /// Answers without a flag by which a proxy refuses, and which an application gives as well.

@@ -18,6 +18,8 @@ use crate::model::Text;
 use crate::model::time;
 use crate::resolve::{EndpointTls, PairTls, Status};
 
+mod ztunnel;
+
 /// What a client's lines of one pair say.
 #[derive(Debug, Default)]
 struct Flow {
@@ -123,6 +125,7 @@ fn flows(
             flow.last_failed = flow.last_failed.max(group.last);
         }
     }
+    ztunnel::add(locator, logs, hosts, &mut flows);
     flows
 }
 

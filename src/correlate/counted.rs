@@ -19,11 +19,13 @@ use crate::model::pod::ProxyKind;
 use crate::resolve::client_tls::Sent;
 use crate::resolve::{PairTls, Status, Workload};
 
+mod answers;
 mod client;
 mod findings;
 mod join;
 mod server;
 mod traffic;
+mod waypoint;
 
 pub use findings::findings;
 pub use join::absorb;
@@ -171,29 +173,43 @@ impl<'a> Asked<'a> {
                 client::told(self, sheet, pair.as_ref())
             }
             Direction::Inbound => server::at_cluster(self, sheet),
-            // Whom they lead to is not told.
-            Direction::InboundVip
-            | Direction::Passthrough
-            | Direction::BlackHole
-            | Direction::InboundPassthrough
-            | Direction::Other => return,
+            Direction::InboundVip => waypoint::told(self, sheet),
+            Direction::Passthrough => client::told(self, sheet, None),
+            Direction::BlackHole => client::unknown_hosts(sheet),
+            Direction::InboundPassthrough | Direction::Other => return,
         };
-        let place = self.locator.at_cluster(self.workload, cluster);
+        let place = match cluster.direction {
+            // Whom they lead to is not told.
+            Direction::Passthrough | Direction::BlackHole => self.caller(),
+            // The waypoint is on the way to the service, and not its server.
+            Direction::InboundVip => {
+                Located { server: None, ..self.locator.at_cluster(self.workload, cluster) }
+            }
+            Direction::Outbound | Direction::Inbound | Direction::InboundPassthrough | Direction::Other => {
+                self.locator.at_cluster(self.workload, cluster)
+            }
+        };
         causes.extend(told.into_iter().map(|told| self.cause(told, place.clone())));
     }
 
+    /// The place of what its own application sends, where nobody says whereto.
+    fn caller(&self) -> Located {
+        Located { reporter: self.workload, client: self.workload, ..Located::default() }
+    }
+
     fn cause(&self, told: Told, place: Located) -> Cause {
-        cause(self.proxy.period(), told, place)
+        cause(self.proxy, told, place)
     }
 }
 
-fn cause(period: Period, told: Told, place: Located) -> Cause {
+fn cause(proxy: &Proxy<'_>, told: Told, place: Located) -> Cause {
     let side = if told.by_server { "server" } else { "client" };
-    let period = match period {
+    let order = proxy.order().map(|order| format!(" ({})", order.words())).unwrap_or_default();
+    let period = match proxy.period() {
         Period::SinceStart => "since the proxy started".to_owned(),
-        Period::Between(readings) => format!("more between {readings} readings"),
+        Period::Between(readings) => format!("more between {readings} readings{order}"),
         Period::BetweenWithRestart(readings) => {
-            format!("more between {readings} readings, anew since the proxy restarted")
+            format!("more between {readings} readings{order}, anew since the proxy restarted")
         }
     };
     let evidence = LogEvidence {

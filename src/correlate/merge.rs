@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::age;
 use super::cause::{Cause, Family, Label, is_failure};
 use super::denials;
 use super::locate::Locator;
@@ -122,6 +123,16 @@ pub(super) fn explained(
         if edges.is_empty() {
             continue;
         }
+        any = true;
+        // The configuration is about now: lines from before it tell of what was before, and are no proof.
+        if let Some(newer) = newer_than(locator, finding, cause) {
+            for lines in &cause.evidence {
+                let text =
+                    format!("{}, older than {newer} as it was last changed: no proof of it", lines.text);
+                add_lines(finding, &LogEvidence { text, ..lines.clone() });
+            }
+            continue;
+        }
         // Lines that name their port stand for one edge; refusals at the server do not, and are evidence only.
         if let [edge] = edges.as_slice() {
             *seen.entry(edge.clone()).or_default() += cause.count;
@@ -129,9 +140,17 @@ pub(super) fn explained(
         for lines in cause.evidence.iter().chain(&cause.proof.patterns) {
             add_lines(finding, lines);
         }
-        any = true;
     }
     any
+}
+
+/// The object of a finding that was changed after all lines of a cause, if there is one: counters have no time.
+fn newer_than(locator: &Locator<'_>, finding: &Finding, cause: &Cause) -> Option<ObjectId> {
+    let last = cause.last?;
+    let decides = |one: &&Involved| matches!(one.role, Role::Cause | Role::Partner);
+    let deciding = finding.objects.iter().filter(decides);
+    let objects = deciding.filter_map(|one| locator.mesh().snapshot.get(&one.id));
+    objects.filter(|object| age::is_newer(object, Some(last))).map(|object| object.id.clone()).next()
 }
 
 /// The edges of a finding that lines may be of: one for a client that is known. A refusal at the server from an
@@ -223,7 +242,7 @@ fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
         // That it was denied is sure even where it is not why.
         Family::Denied | Family::Harmless | Family::Open => true,
     };
-    let code = cause.label.family().code()?;
+    let code = cause.label.family().code().filter(|_| !cause.proof.tells_no_failure)?;
     Some(if proved { code } else { Code::EvidenceIncomplete })
 }
 

@@ -14,6 +14,8 @@ pub struct Sample<'a> {
     labels: Vec<(&'a str, Cow<'a, str>)>,
     /// The value: may be `NaN` or infinite.
     pub value: f64,
+    /// The time, in milliseconds since the epoch.
+    pub time: Option<i64>,
 }
 
 /// More labels than any series has.
@@ -71,7 +73,23 @@ pub fn parse(line: &str) -> Option<Sample<'_>> {
     let value = number(parts.next()?)?;
     let time = parts.next();
     let is_time = time.is_none_or(|time| number(time).is_some());
-    (is_time && parts.next().is_none()).then_some(Sample { name, labels, value })
+    let time = time.and_then(millis);
+    (is_time && parts.next().is_none()).then_some(Sample { name, labels, value, time })
+}
+
+/// A time: whole milliseconds, or in `OpenMetrics` seconds with a fraction or without, which are fewer.
+fn millis(time: &str) -> Option<i64> {
+    let whole: Option<i64> = time.parse().ok();
+    match whole {
+        Some(whole) if whole.unsigned_abs() >= 100_000_000_000 => Some(whole),
+        Some(whole) => whole.checked_mul(1000),
+        None => {
+            let (seconds, fraction) = time.split_once('.')?;
+            let seconds: i64 = seconds.parse().ok()?;
+            let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+            seconds.checked_mul(1000)?.checked_add(digits.parse().ok()?)
+        }
+    }
 }
 
 /// The text up to the quote that ends it, without its escapes, and what follows.

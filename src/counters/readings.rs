@@ -3,17 +3,21 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::order::{self, Grown, Order, Reading};
 use super::series::{Form, Metric, Series, Subject};
-use super::{Line, parse_line};
+use super::{Line, parse_line, stats_json};
 use crate::logs::PodName;
 use crate::model::{Origin, Text};
 
 /// Most series that are kept; the samples of others are counted.
 const MOST_SERIES: usize = 200_000;
+
+/// Most values that are kept of all readings.
+const MOST_VALUES: usize = 1_000_000;
 
 /// Whose counters they are: the pod that the flag, the path or the labels name, else nobody but the file's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,22 +50,19 @@ pub struct Seen {
     pub origin: Origin,
 }
 
-/// One counter through the readings.
-#[derive(Debug, Clone, Default)]
-struct Counted {
-    earlier: Option<u64>,
-    now: Option<u64>,
-    grown: u64,
-    place: (usize, u64),
-}
-
 /// One proxy.
 #[derive(Debug, Clone, Default)]
 struct Readings {
-    number: u32,
-    restarted: bool,
     shows_tls: bool,
-    series: BTreeMap<Subject, BTreeMap<Metric, Counted>>,
+    /// Its series, each with its number.
+    series: BTreeMap<Subject, BTreeMap<Metric, usize>>,
+    number_of_series: usize,
+    /// The reading that is being read: values and lines by the number of the series.
+    present: FxHashMap<usize, (u64, u64)>,
+    clock: Reading,
+    past: Vec<Reading>,
+    /// What all of them say, from when it is first asked for.
+    grown: OnceLock<Grown>,
 }
 
 /// The counters of all proxies that were read.
@@ -78,6 +79,7 @@ pub struct Counters {
     /// A line that waits until it is known to be whole.
     waiting: Option<(u64, Vec<u8>)>,
     kept: usize,
+    values: usize,
     read: u64,
     samples: u64,
     other: u64,
@@ -148,7 +150,9 @@ impl Counters {
     /// Ends a reading. A last line without its end may have lost digits: it does not count.
     pub fn end(&mut self, is_cut: bool) {
         if let Some((number, line)) = self.waiting.take() {
-            if is_cut {
+            // One value without an end of line is whole where it can be read.
+            let is_whole = stats_json::tells(&line) && stats_json::lines(&line).is_some();
+            if is_cut && !is_whole {
                 self.read += 1;
                 let origin = self.origin(self.files.len().saturating_sub(1), number);
                 self.cut.push(origin);
@@ -161,6 +165,21 @@ impl Counters {
     }
 
     fn take(&mut self, number: u64, line: &[u8]) {
+        if let Some(lines) = Some(line).filter(|line| stats_json::tells(line)).and_then(stats_json::lines) {
+            for line in lines {
+                if let Some(line) = line {
+                    self.take_line(number, line.as_bytes());
+                } else {
+                    self.read += 1;
+                    self.samples += 1;
+                }
+            }
+        } else {
+            self.take_line(number, line);
+        }
+    }
+
+    fn take_line(&mut self, number: u64, line: &[u8]) {
         match parse_line(line) {
             Line::Comment => self.read += u64::from(!line.trim_ascii().is_empty()),
             Line::Other => {
@@ -212,9 +231,10 @@ impl Counters {
         let key = (writer, series.form);
         let known = self.proxies.get(&key);
         let metrics = known.and_then(|readings| readings.series.get(&series.subject));
-        let is_known = metrics.is_some_and(|metrics| metrics.contains_key(&series.metric));
-        let is_new = u8::from(known.is_none()) + u8::from(!is_known && value > 0);
-        if is_new > 0 && self.kept >= MOST_SERIES {
+        let place = metrics.and_then(|metrics| metrics.get(&series.metric)).copied();
+        let is_new = u8::from(known.is_none()) + u8::from(place.is_none() && value > 0);
+        let is_present = known.zip(place).is_some_and(|(known, place)| known.present.contains_key(&place));
+        if is_new > 0 && self.kept >= MOST_SERIES || !is_present && self.values >= MOST_VALUES {
             self.without_room += 1;
             return;
         }
@@ -222,15 +242,26 @@ impl Counters {
         let readings = self.proxies.entry(key.clone()).or_default();
         self.touched.insert(key);
         readings.shows_tls |= series.metric.is_tls();
-        // What never counted and what is not there are the same.
-        if !is_known && value == 0 {
+        readings.clock.file = file;
+        readings.clock.time = readings.clock.time.max(series.time);
+        if series.metric == Metric::Uptime {
+            readings.clock.uptime = readings.clock.uptime.max(Some(value));
             return;
         }
-        let metrics = readings.series.entry(series.subject.clone()).or_default();
-        let counted = metrics.entry(series.metric).or_default();
+        // What never counted and what is not there are the same.
+        if place.is_none() && value == 0 {
+            return;
+        }
+        let place = place.unwrap_or_else(|| {
+            let place = readings.number_of_series;
+            readings.number_of_series += 1;
+            readings.series.entry(series.subject.clone()).or_default().insert(series.metric, place);
+            place
+        });
         // Samples that differ in a label that is not kept are one counter.
-        counted.now = Some(counted.now.unwrap_or(0).saturating_add(value));
-        counted.place = (file, number);
+        let present = readings.present.entry(place).or_default();
+        *present = (present.0.saturating_add(value), number);
+        self.values += usize::from(!is_present);
     }
 
     /// Takes the present reading up into what was read before.
@@ -256,7 +287,8 @@ impl Counters {
                 Form::Prometheus => Form::Statistics,
             };
             let other = self.proxies.get(&(writer.clone(), other)).filter(|other| {
-                other.number > readings.number || other.number == readings.number && *form == Form::Prometheus
+                other.number() > readings.number()
+                    || other.number() == readings.number() && *form == Form::Prometheus
             });
             Proxy { counters: self, writer, readings, told_before: other }
         })
@@ -264,21 +296,16 @@ impl Counters {
 }
 
 impl Readings {
-    /// A counter that fell says that the proxy restarted: then all its counters began anew.
     fn commit(&mut self) {
-        let first = self.number == 0;
-        let all = || self.series.values().flat_map(BTreeMap::values);
-        let fell = all().any(|one| one.earlier.zip(one.now).is_some_and(|(earlier, now)| now < earlier));
-        for one in self.series.values_mut().flat_map(BTreeMap::values_mut) {
-            let now = one.now.take();
-            if !first {
-                let before = if fell { 0 } else { one.earlier.unwrap_or(0) };
-                one.grown += now.unwrap_or(before).saturating_sub(before);
-            }
-            one.earlier = if fell { now } else { now.or(one.earlier) };
-        }
-        self.number += 1;
-        self.restarted |= fell;
+        let mut values: Vec<_> =
+            self.present.drain().map(|(series, (value, line))| (series, value, line)).collect();
+        values.sort_unstable();
+        self.past.push(Reading { values, ..std::mem::take(&mut self.clock) });
+        self.grown = OnceLock::new();
+    }
+
+    fn number(&self) -> u32 {
+        u32::try_from(self.past.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -296,22 +323,30 @@ pub struct Proxy<'a> {
 impl<'a> Proxy<'a> {
     /// What the values count.
     pub fn period(&self) -> Period {
-        match (self.readings.number, self.readings.restarted) {
+        match (self.readings.number(), self.grown().restarted) {
             (0 | 1, _) => Period::SinceStart,
             (number, false) => Period::Between(number),
             (number, true) => Period::BetweenWithRestart(number),
         }
     }
 
+    /// By what its readings were put in order, where there are several.
+    pub fn order(&self) -> Option<Order> {
+        self.grown().order
+    }
+
+    fn grown(&self) -> &'a Grown {
+        self.readings.grown.get_or_init(|| order::grown(&self.readings.past, &self.counters.files))
+    }
+
     /// The counters of each subject.
     pub fn sheets(&self) -> impl Iterator<Item = (&'a Subject, Sheet)> + use<'a> {
-        let (counters, readings, before) = (self.counters, self.readings, self.told_before);
+        let (counters, grown, before) = (self.counters, self.grown(), self.told_before);
         let new = move |subject: &Subject| before.is_none_or(|before| !before.series.contains_key(subject));
-        readings.series.iter().filter(move |(subject, _)| new(subject)).map(move |(subject, metrics)| {
-            let seen = metrics.iter().map(|(metric, counted)| Seen {
-                metric: *metric,
-                count: if readings.number > 1 { counted.grown } else { counted.earlier.unwrap_or(0) },
-                origin: counters.origin(counted.place.0, counted.place.1),
+        self.readings.series.iter().filter(move |(subject, _)| new(subject)).map(move |(subject, metrics)| {
+            let seen = metrics.iter().filter_map(|(metric, place)| {
+                let (count, (file, line)) = *grown.counted.get(*place)?;
+                Some(Seen { metric: *metric, count, origin: counters.origin(file, line) })
             });
             (subject, Sheet(seen.collect()))
         })

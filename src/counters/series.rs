@@ -37,7 +37,10 @@ metrics! {
     CxNoneHealthy = "upstream_cx_none_healthy";
     CxProtocolError = "upstream_cx_protocol_error";
     RqTotal = "upstream_rq_total";
+    Rq403 = "upstream_rq_403";
+    Rq429 = "upstream_rq_429";
     Rq503 = "upstream_rq_503";
+    Rq5xx = "upstream_rq_5xx";
     RqPendingOverflow = "upstream_rq_pending_overflow";
     RqTimeout = "upstream_rq_timeout";
     RqPerTryTimeout = "upstream_rq_per_try_timeout";
@@ -45,11 +48,18 @@ metrics! {
     NoFilterChainMatch = "no_filter_chain_match";
     DownstreamCxTotal = "downstream_cx_total";
     DownstreamCxSslTotal = "downstream_cx_ssl_total";
+    DownstreamCxDestroyRemoteActiveRq = "downstream_cx_destroy_remote_active_rq";
+    DownstreamRqIdleTimeout = "downstream_rq_idle_timeout";
+    FaultAborts = "fault.aborts_injected";
+    FaultDelays = "fault.delays_injected";
+    NoRoute = "no_route";
+    NoCluster = "no_cluster";
     DownstreamCxProtocolError = "downstream_cx_protocol_error";
     RbacDenied = "rbac.denied";
     ExtAuthzDenied = "ext_authz.denied";
     TlsFound = "tls_inspector.tls_found";
     TlsNotFound = "tls_inspector.tls_not_found";
+    Uptime = "server.uptime";
     RateLimited = "http_local_rate_limit.enforced";
     Requests = "istio_requests_total";
     TcpClosed = "istio_tcp_connections_closed_total";
@@ -95,10 +105,12 @@ pub struct Series {
     pub metric: Metric,
     /// The pod that its labels name, where the text was collected from several: namespace and name.
     pub pod: Option<(Text, Text)>,
+    /// When it was read, in milliseconds since the epoch, where the sample says so.
+    pub time: Option<i64>,
 }
 
 /// The metrics of a cluster and of a listener.
-const OF_CLUSTER: [Metric; 15] = [
+const OF_CLUSTER: [Metric; 18] = [
     Metric::Handshake,
     Metric::ConnectionError,
     Metric::FailVerifyError,
@@ -110,7 +122,10 @@ const OF_CLUSTER: [Metric; 15] = [
     Metric::CxNoneHealthy,
     Metric::CxProtocolError,
     Metric::RqTotal,
+    Metric::Rq403,
+    Metric::Rq429,
     Metric::Rq503,
+    Metric::Rq5xx,
     Metric::RqPendingOverflow,
     Metric::RqTimeout,
     Metric::RqPerTryTimeout,
@@ -124,11 +139,17 @@ const OF_LISTENER: [Metric; 6] = [
     Metric::NoFilterChainMatch,
 ];
 
-const OF_HTTP: [Metric; 4] = [
+const OF_HTTP: [Metric; 10] = [
     Metric::RbacDenied,
     Metric::DownstreamCxProtocolError,
     Metric::DownstreamCxTotal,
     Metric::DownstreamCxSslTotal,
+    Metric::DownstreamCxDestroyRemoteActiveRq,
+    Metric::DownstreamRqIdleTimeout,
+    Metric::FaultAborts,
+    Metric::FaultDelays,
+    Metric::NoRoute,
+    Metric::NoCluster,
 ];
 
 impl Series {
@@ -148,6 +169,7 @@ impl Series {
             of_http(rest)?
         } else {
             match name {
+                "server.uptime" => (Subject::Proxy, Metric::Uptime),
                 "tls_inspector.tls_found" => (Subject::Proxy, Metric::TlsFound),
                 "tls_inspector.tls_not_found" => (Subject::Proxy, Metric::TlsNotFound),
                 "tcp.rbac.denied" => (Subject::TcpPolicies, Metric::RbacDenied),
@@ -171,11 +193,11 @@ impl Series {
         let own = |names: [&str; 2]| names.into_iter().find_map(|name| sample.label(name));
         let pod = own(["namespace", "kubernetes_namespace"]).zip(own(["pod", "kubernetes_pod_name"]));
         let pod = pod.map(|(namespace, pod)| (namespace.into(), pod.into()));
-        Some(Self { form: Form::Prometheus, subject, metric, pod })
+        Some(Self { form: Form::Prometheus, subject, metric, pod, time: sample.time })
     }
 
     fn of(subject: Subject, metric: Metric) -> Self {
-        Self { form: Form::Statistics, subject, metric, pod: None }
+        Self { form: Form::Statistics, subject, metric, pod: None, time: None }
     }
 }
 
@@ -218,12 +240,28 @@ fn of_envoy(sample: &Sample<'_>) -> Option<(Subject, Metric)> {
     let named =
         |name: &str, metrics: &[Metric]| metrics.iter().copied().find(|one| is_written(name, one.name()));
     Some(match name {
-        "cluster_upstream_rq" if sample.label("response_code") == Some("503") => {
-            (Subject::Cluster(cluster()?), Metric::Rq503)
+        "cluster_upstream_rq" => {
+            let code = ["response_code", "envoy_response_code"].into_iter().find_map(|tag| sample.label(tag));
+            let metric = match code? {
+                "403" => Metric::Rq403,
+                "429" => Metric::Rq429,
+                "503" => Metric::Rq503,
+                _ => return None,
+            };
+            (Subject::Cluster(cluster()?), metric)
+        }
+        "cluster_upstream_rq_xx" => {
+            let tags = ["response_code_class", "envoy_response_code_class"];
+            let class = tags.into_iter().find_map(|tag| sample.label(tag))?;
+            if !matches!(class, "5" | "5xx") {
+                return None;
+            }
+            (Subject::Cluster(cluster()?), Metric::Rq5xx)
         }
         "http_rbac" if is_denied => (Subject::Http(http()?), Metric::RbacDenied),
         "tcp" if is_denied => (Subject::TcpPolicies, Metric::RbacDenied),
         "tcp_rbac_denied" => (Subject::TcpPolicies, Metric::RbacDenied),
+        "server_uptime" => (Subject::Proxy, Metric::Uptime),
         "tls_inspector_tls_found" => (Subject::Proxy, Metric::TlsFound),
         "tls_inspector_tls_not_found" => (Subject::Proxy, Metric::TlsNotFound),
         _ if name.ends_with("http_local_rate_limit_enforced") => (Subject::Proxy, Metric::RateLimited),

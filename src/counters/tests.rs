@@ -203,6 +203,33 @@ fn what_grew_between_two_readings_counts() {
 }
 
 #[test]
+fn statistics_as_json_say_what_the_plain_text_says() {
+    let text = format!(
+        "{{\"stats\": [{{\"name\":\"cluster.{CLUSTER};.ssl.handshake\",\"value\":100}},\
+         {{\"name\":\"cluster_manager.cds.version_text\",\"value\":\"2026-08-22T19:00:18Z/5\"}},\
+         {{\"name\":\"cluster.{CLUSTER};.ssl.connection_error\",\"value\":5}},\
+         {{\"histograms\":{{\"supported_quantiles\":[0,25]}}}}]}}"
+    );
+    assert!(tells(text.as_bytes()) && tells(text.get(..300).unwrap().as_bytes()));
+    assert_eq!(readings(&[&text]), (Period::SinceStart, vec![100, 5]));
+    let more = text.replace(":100", ":130") + "\n";
+    assert_eq!(readings(&[&text, &more]), (Period::Between(2), vec![30, 0]));
+    let mut counters = Counters::default();
+    counters.begin("a.json".into(), None);
+    counters.line(1, text.as_bytes());
+    counters.end(true);
+    assert_eq!((counters.samples(), counters.lines_other(), counters.cut().len()), (4, 0, 0));
+    // What is cut off is told as that.
+    counters.begin("b.json".into(), None);
+    counters.line(1, text.get(..300).unwrap().as_bytes());
+    counters.end(true);
+    assert_eq!((counters.samples(), counters.cut().len()), (4, 1));
+    for other in ["{\"stats\": {}}", "{\"status\":[1]}", "{\"kind\":\"List\",\"stats\":[]}"] {
+        assert!(!stats_json::tells(other.as_bytes()), "{other}");
+    }
+}
+
+#[test]
 fn both_texts_of_a_proxy_are_one_reading() {
     let stats = format!(
         "cluster.{CLUSTER};.ssl.connection_error: 9\nlistener.0.0.0.0_15006.no_filter_chain_match: 2\n"

@@ -31,6 +31,18 @@ pub enum AsksIdentity {
     Always,
 }
 
+/// Whom a rule does not match because of the identity that they have, as a rule that denies is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Spares {
+    /// Nobody: what it matches of plaintext it matches of mutual TLS as well.
+    #[default]
+    Nobody,
+    /// Some identities, or on some of its ways only.
+    Some,
+    /// Whoever has any: each of its sources, or one of its conditions, has a negative field with `*` (Z5).
+    Everybody,
+}
+
 /// Whom a rule names by identity. Each may have a `*` at its beginning or end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -47,8 +59,12 @@ pub enum Peer {
 pub struct AccessRule {
     /// Whether it asks for an identity.
     pub identity: AsksIdentity,
+    /// Whom it spares for their identity.
+    pub spares: Spares,
     /// Those whom it matches by their identity alone, whatever else they send; empty where it asks for anything else.
     pub peers: Vec<Peer>,
+    /// Whether those are all whom it matches: each of its sources and conditions names by identity, and nothing else.
+    pub peers_are_all: bool,
     /// Whether it asks for nothing, and so matches everything.
     pub is_for_all: bool,
     /// Whether any part of it can be told of HTTP only: then it is dropped on a TCP port (T1).

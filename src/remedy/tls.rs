@@ -151,6 +151,34 @@ pub(super) fn internal(entry: &Object) -> Option<Proposal> {
     Proposal::replace(entry, title, &changed)
 }
 
+/// A port that annotations keep from the proxy: automatic mTLS sends mutual TLS there all the same (MT-2.4). Annotations
+/// count when a pod starts, so they are changed where the pod is made, and a new one is made.
+pub(super) fn intercept(mesh: &Mesh, object: &Object, (port, annotation): (u16, &'static str)) -> Proposal {
+    let workload =
+        mesh.workloads.by_pod(&object.id.namespace, &object.id.name).and_then(|at| mesh.workloads.get(at));
+    let template = workload.filter(|one| &*one.kind != "Pod");
+    let what = match annotation.rsplit_once('/').map_or(annotation, |(_, name)| name) {
+        "excludeInboundPorts" => format!("take port {port} out of {annotation}"),
+        "includeInboundPorts" => format!("add port {port} to {annotation}"),
+        _ => format!("remove {annotation}"),
+    };
+    let place = match template {
+        Some(one) => format!("the template of {} {}/{}", one.kind, one.namespace, one.name),
+        None => object.id.to_string(),
+    };
+    Proposal {
+        title: format!(
+            "{what} in {place}, so that the proxy takes what comes to port {port}; or, if the port is kept from it on \
+             purpose, let clients send plaintext there with a DestinationRule (tls mode DISABLE)"
+        ),
+        object: object.id.clone(),
+        patch: None,
+        manifest: None,
+        command: None,
+        delta: Vec::new(),
+    }
+}
+
 /// A label that injection sets is mended by letting injection run again.
 pub(super) fn restart(mesh: &Mesh, object: &Object) -> Proposal {
     let workload =

@@ -121,6 +121,22 @@ impl Allowing {
         }
         all_others.then_some(false)
     }
+
+    /// Whether each rule that counts is for others than a caller with an identity, by that identity alone.
+    pub fn is_for_others(&self, mesh: &Mesh, caller: Option<&Workload>, is_http: bool) -> bool {
+        let Some(own) = caller.and_then(|caller| Known::of(mesh, caller)) else { return false };
+        let is_other = |namespace: &str, rule: &AccessRule| {
+            let none = |peer| matches_peer(peer, Some(&own), namespace) == Some(false);
+            rule.peers_are_all && !rule.peers.is_empty() && rule.peers.iter().all(none)
+        };
+        !self.policies.is_empty()
+            && !self.may_be_more
+            && self.policies.iter().all(|policy| {
+                let counts = |rule: &AccessRule| is_http || !rule.is_for_http;
+                let mut of = rules(policy).map(|(_, rule)| rule).filter(|rule| counts(rule));
+                of.all(|rule| is_other(&policy.id.namespace, rule))
+            })
+    }
 }
 
 /// What the certificate of a caller would say.

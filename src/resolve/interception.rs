@@ -21,9 +21,20 @@ fn listed(pod: &Workload, key: &str, port: u16) -> Option<bool> {
 
 /// Whether a connection to a port of the pod goes straight to the application.
 pub fn is_inbound_excluded(pod: &Workload, port: u16) -> bool {
-    is_off(pod)
-        || listed(pod, "traffic.sidecar.istio.io/excludeInboundPorts", port) == Some(true)
-        || listed(pod, "traffic.sidecar.istio.io/includeInboundPorts", port) == Some(false)
+    inbound_excluded_by(pod, port).is_some()
+}
+
+/// The annotation by which it does.
+pub fn inbound_excluded_by(pod: &Workload, port: u16) -> Option<&'static str> {
+    const EXCLUDED: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+    const INCLUDED: &str = "traffic.sidecar.istio.io/includeInboundPorts";
+    if is_off(pod) {
+        Some("sidecar.istio.io/interceptionMode")
+    } else if listed(pod, EXCLUDED, port) == Some(true) {
+        Some(EXCLUDED)
+    } else {
+        (listed(pod, INCLUDED, port) == Some(false)).then_some(INCLUDED)
+    }
 }
 
 /// Whether a connection of the pod to a port goes past its proxy.

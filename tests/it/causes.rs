@@ -80,7 +80,12 @@ pub(crate) type Table = BTreeMap<(&'static str, Verdict), Vec<String>>;
 
 /// Asks for each scenario what both logs say, and each alone, and what the objects of its setup make of both and of the
 /// client's; a log without a line is as none.
-fn table(root: &Path, files: [&str; 2], labels: &BTreeMap<String, Wanted>) -> Table {
+fn table(
+    root: &Path,
+    files: [&str; 2],
+    labels: &BTreeMap<String, Wanted>,
+    objects_of: impl Fn(&str) -> String,
+) -> Table {
     let mut table = Table::new();
     for (name, wanted) in labels {
         let folder = root.join(name);
@@ -93,7 +98,7 @@ fn table(root: &Path, files: [&str; 2], labels: &BTreeMap<String, Wanted>) -> Ta
         let both: Vec<_> = [&client, &server].into_iter().flatten().cloned().collect();
         let objects = tempfile::tempdir().unwrap();
         let mesh = objects.path().join("mesh.yaml");
-        std::fs::write(&mesh, objects::of(name)).unwrap();
+        std::fs::write(&mesh, objects_of(name)).unwrap();
         for (what, mut logs, with_objects) in [
             ("both", both.clone(), false),
             ("client", client.iter().cloned().collect::<Vec<_>>(), false),
@@ -184,16 +189,16 @@ fn recorded(root: &Path) -> Option<BTreeMap<String, Wanted>> {
 fn a_few_lines_of_each_scenario_tell_its_cause() {
     let root = fixture("causes");
     let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
-    let table = table(&root, ["client.log", "server.log"], &labels);
+    let table = table(&root, ["client.log", "server.log"], &labels, objects::of);
     print(&table);
     reached(
         &table,
         [
-            ("both", 29, 8, 0),
-            ("client", 21, 13, 3),
-            ("server", 14, 7, 4),
+            ("both", 34, 5, 0),
+            ("client", 22, 16, 1),
+            ("server", 14, 9, 2),
             ("objects", 37, 2, 0),
-            ("client, objects", 29, 7, 3),
+            ("client, objects", 30, 8, 1),
         ],
     );
 }
@@ -202,16 +207,16 @@ fn a_few_lines_of_each_scenario_tell_its_cause() {
 fn the_cause_of_each_recorded_scenario_is_found() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/envoy");
     let Some(labels) = recorded(&root) else { return };
-    let table = table(&root, ["client.istio-text.log", "server.istio-text.log"], &labels);
+    let table = table(&root, ["client.istio-text.log", "server.istio-text.log"], &labels, objects::of);
     print(&table);
     reached(
         &table,
         [
             ("both", 58, 10, 0),
-            ("client", 33, 30, 4),
-            ("server", 35, 9, 4),
-            ("objects", 58, 5, 0),
-            ("client, objects", 44, 14, 4),
+            ("client", 33, 33, 1),
+            ("server", 35, 11, 2),
+            ("objects", 62, 6, 0),
+            ("client, objects", 50, 16, 1),
         ],
     );
 }
@@ -220,9 +225,9 @@ fn the_cause_of_each_recorded_scenario_is_found() {
 fn a_few_lines_of_each_scenario_of_ztunnel_tell_its_cause() {
     let root = fixture("causes-ztunnel");
     let labels = labels(&std::fs::read_to_string(root.join("labels.json")).unwrap());
-    let table = table(&root, ["node1.log", "node2.log"], &labels);
+    let table = table(&root, ["node1.log", "node2.log"], &labels, objects::of);
     print(&table);
-    reached(&table, [("both", 44, 4, 3), ("client", 34, 2, 5), ("server", 24, 5, 2)]);
+    reached(&table, [("both", 44, 7, 0), ("client", 34, 5, 2), ("server", 24, 7, 0)]);
 }
 
 #[test]
@@ -232,9 +237,18 @@ fn the_cause_of_each_recorded_scenario_of_ztunnel_is_found() {
     for layout in ["text", "json"] {
         println!("{layout}:");
         let files = [1, 2].map(|node| format!("node{node}.{layout}.log"));
-        let table = table(&root, [&files[0], &files[1]], &labels);
+        let table = table(&root, [&files[0], &files[1]], &labels, |name| objects::ambient(&root, name));
         print(&table);
-        reached(&table, [("both", 66, 4, 6), ("client", 53, 3, 8), ("server", 42, 4, 6)]);
+        reached(
+            &table,
+            [
+                ("both", 66, 7, 3),
+                ("client", 53, 6, 5),
+                ("server", 42, 6, 4),
+                ("objects", 69, 4, 3),
+                ("client, objects", 53, 6, 5),
+            ],
+        );
     }
 }
 

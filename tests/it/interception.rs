@@ -39,6 +39,18 @@ fn a_port_that_the_servers_proxy_does_not_see_takes_plaintext_only() {
     assert_eq!(errors.len(), 1, "{report}");
     assert_eq!(errors[0]["code"], "MS0102");
     assert_eq!(errors[0]["objects"][0]["kind"], "Pod");
+    // What is wrong is the annotation, and neither the label nor the containers.
+    let titles = |server: &str| {
+        let report = json_on(&mesh(server, "", ""), &["check"]);
+        let found = report["findings"].as_array().unwrap().iter().find(|one| one["code"] == "MS0102");
+        found.unwrap()["remedies"][0]["title"].as_str().unwrap().to_owned()
+    };
+    let excluded =
+        "take port 9080 out of traffic.sidecar.istio.io/excludeInboundPorts in Pod shop/reviews, so that";
+    assert!(titles(EXCLUDED).starts_with(excluded), "{}", titles(EXCLUDED));
+    assert!(titles(included).starts_with("add port 9080 to traffic.sidecar.istio.io/includeInboundPorts in"));
+    let off = "sidecar.istio.io/interceptionMode: NONE";
+    assert!(titles(off).starts_with("remove sidecar.istio.io/interceptionMode in Pod shop/reviews"));
     let sound = json_on(&mesh(EXCLUDED, "", "DISABLE"), &["check"]);
     assert_eq!(sound["summary"]["error"], 0, "{sound}");
 }

@@ -89,6 +89,19 @@ fn a_remedy_of_a_denial_for_want_of_an_identity_lets_the_client_send_mutual_tls(
     let causes = run(&["logs"], &mesh(&(rule("DISABLE") + &policy)), &lines).json();
     assert_eq!(causes["causes"][0]["cause"], "rbac-denied-because-plaintext");
     assert_eq!(causes["causes"][0]["objects"][0]["field"], "spec.rules[0]");
+    // The identity of another, or more than an identity is wanted: to send mutual TLS may not help.
+    let ns = "{rules: [{from: [{source: {namespaces: [web]}}]}]}";
+    let more = "{rules: [{from: [{source: {namespaces: [web], ipBlocks: [1.1.1.1]}}]}]}";
+    let denying = "{action: DENY, rules: [{}]}";
+    let offers = |policies: String| {
+        let found = findings("MS0307", &mesh(&(rule("DISABLE") + &policies)), &lines);
+        found[0]["remedies"].as_array().is_some_and(|all| !all.is_empty())
+    };
+    let allow = |spec: &str| object("AuthorizationPolicy", "shop", "", spec);
+    assert!(offers(allow(ns)));
+    assert!(!offers(allow(&by_principal.replace("web", "zzz"))));
+    assert!(!offers(allow(more)));
+    assert!(!offers(allow(ns) + &allow(denying).replace("name: it", "name: zz")));
     // Who has an identity is denied for another reason.
     let tls = lines.replace("- default", "outbound_.80_._.cart.shop.svc.cluster.local default");
     let found = findings("MS0307", &mesh(&(rule("ISTIO_MUTUAL") + &policy)), &tls);
@@ -390,4 +403,27 @@ fn a_server_is_not_said_to_be_without_proxy_where_the_objects_say_that_it_has_on
         .replace(", security.istio.io/tlsMode: istio", "");
     let bare = pod("web", "client", "10.8.1.8") + &bare + SERVICE;
     assert!(message(&bare, &client(10, RESET)).ends_with("has no proxy, and the client sends it plaintext"));
+}
+
+/// The configuration is about now. Lines from before it was as it is prove nothing of it, which stays as sure as it was.
+#[test]
+fn lines_older_than_a_conflict_stand_beside_it_and_are_no_proof() {
+    let strict = object("PeerAuthentication", "shop", "", "{mtls: {mode: STRICT}}");
+    let of = |created: &str| {
+        let more = format!("metadata: {{creationTimestamp: '{created}', ");
+        let objects = rule("DISABLE").replace("metadata: {", &more) + &strict;
+        let mut found = findings("MS0101", &mesh(&objects), &(client(10, RESET) + &client(20, RESET)));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let found = found.remove(0);
+        let lines = found["evidence"].as_array().unwrap().iter().find(|one| one["kind"] == "log").cloned();
+        let text = lines.unwrap()["text"].as_str().unwrap().to_owned();
+        (text, found["confidence"].as_str().unwrap().to_owned(), found["edges"][0]["seen"].as_u64())
+    };
+    let older =
+        "503 UC at the client, older than DestinationRule shop/it as it was last changed: no proof of it";
+    assert_eq!(of("2026-03-02T10:00:00Z"), (older.to_owned(), "certain".to_owned(), Some(0)));
+    let certain = |text: &str| (text.to_owned(), "certain".to_owned(), Some(2));
+    assert_eq!(of("2026-03-02T09:00:00Z"), certain("503 UC at the client"));
+    // Some of them are newer.
+    assert_eq!(of("2026-03-02T09:00:15Z"), certain("503 UC at the client"));
 }

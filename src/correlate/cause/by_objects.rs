@@ -47,8 +47,10 @@ impl Asked<'_> {
 
     /// `403` with nothing else: the policies of all endpoints may be such that no request of the client gets in.
     pub(super) fn denied_always(&self, group: &Group) -> Option<Cause> {
-        let is_answer = group.response_code_details.as_deref() == Some("via_upstream");
-        if group.response_code != Some(403) || !is_answer || self.went_well_since(group) {
+        let is_answer = group.response_code == Some(403)
+            && group.response_code_details.as_deref() == Some("via_upstream");
+        let is_tcp = group.response_code == Some(0) && self.is_unanswered(group);
+        if !is_answer && !is_tcp || is_answer && self.went_well_since(group) {
             return None;
         }
         let pair = self.pair(&self.locator.locate(group))?;
@@ -58,7 +60,7 @@ impl Asked<'_> {
         let mut found: Option<Cause> = None;
         for endpoint in pair.reachable() {
             let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
-            let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent)?;
+            let (label, says, policies) = self.lets_nobody_in(at, endpoint.sent, group)?;
             if policies.iter().any(|one| age::is_newer(&one.object, group.first)) {
                 return None;
             }
@@ -71,13 +73,18 @@ impl Asked<'_> {
                 cause.confidence = Confidence::Likely;
                 cause.alternatives = vec![Label::RbacDenied.word()];
             }
-            cause.proof.absorb(super::Proof { objects: policies, patterns: Vec::new() });
+            cause.proof.absorb(super::Proof { objects: policies, ..super::Proof::default() });
         }
         found
     }
 
     /// Why a server lets nobody in who sends that: the label, what is said of it, and the policies.
-    fn lets_nobody_in(&self, at: usize, sent: Sent) -> Option<(Label, &'static str, Vec<super::Proved>)> {
+    fn lets_nobody_in(
+        &self,
+        at: usize,
+        sent: Sent,
+        group: &Group,
+    ) -> Option<(Label, &'static str, Vec<super::Proved>)> {
         let known = self.allowing(at);
         let server = self.locator.workload(Some(at))?;
         if known.others_refuse {
@@ -88,7 +95,7 @@ impl Asked<'_> {
             return Some((Label::RbacDenied, says, vec![matched_rule(policy, *rule)]));
         }
         let policies = || known.policies.iter().map(|policy| allows_others(policy, server)).collect();
-        match known.asks(true) {
+        match known.asks(group.response_code != Some(0)) {
             Asks::LetsNobodyIn => {
                 Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
             }
@@ -96,8 +103,18 @@ impl Asked<'_> {
                 let says = "every rule in force wants an identity, and plaintext is sent";
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
+            // The certificate of Istio's mutual TLS says who it is, and no rule is for that one.
+            Asks::AlwaysIdentity if sent == Sent::IstioMutual && self.is_other(&known, group) => {
+                Some((Label::RbacDenied, "no rule in force is for this client", policies()))
+            }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
         }
+    }
+
+    /// Whether no rule is for the identity of a client.
+    fn is_other(&self, allowing: &Allowing, group: &Group) -> bool {
+        let client = self.locator.workload(self.locator.locate(group).client);
+        allowing.is_for_others(self.locator.mesh(), client, group.response_code != Some(0))
     }
 
     /// Whether the identity of a client would have let it in.

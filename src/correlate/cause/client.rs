@@ -45,7 +45,8 @@ impl Asked<'_> {
             && (super::is_failure(group)
                 || super::refuses(group)
                 || denied::is_denial(group)
-                || self.without_origination(group).is_some())
+                || self.without_origination(group).is_some()
+                || self.is_unanswered(group))
         {
             causes.push(self.alone_at_client(&part_of(group, left)));
         }
@@ -61,6 +62,9 @@ impl Asked<'_> {
         }
         if is_reset(group) {
             return self.reset(group);
+        }
+        if self.is_unanswered(group) {
+            return self.unanswered(group);
         }
         if group.flags.has("UH") && sign::of(group).is_none() {
             return self.no_endpoint(group);

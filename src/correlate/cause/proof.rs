@@ -26,6 +26,8 @@ pub struct Proof {
     /// What the lines show together: their times, and who of several is among them. It supports, and proves nothing by
     /// itself.
     pub patterns: Vec<LogEvidence>,
+    /// Its lines tell of no failure, only that nothing came back: it makes no finding by itself.
+    pub tells_no_failure: bool,
 }
 
 impl Proof {
@@ -37,6 +39,7 @@ impl Proof {
             }
         }
         self.patterns.extend(other.patterns);
+        self.tells_no_failure &= other.tells_no_failure;
     }
 
     /// Puts the objects into a finding: as involved, and as evidence where a field is named.

@@ -7,8 +7,9 @@ use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
+use crate::model::pod::ProxyKind;
 use crate::resolve::client_tls::Sent;
-use crate::resolve::{PairTls, Status};
+use crate::resolve::{PairTls, Status, Workload};
 
 /// What leaves `503 UC` with nothing else on an outbound cluster, besides plaintext to STRICT.
 const OTHERS: [&str; 5] =
@@ -30,6 +31,11 @@ pub(super) fn is_sent(pair: &PairTls, sent: Sent) -> bool {
     pair.failing().any(|endpoint| endpoint.sent == sent)
 }
 
+/// Whether what comes to a pod past its proxy, or to one without, reaches the application as it is sent.
+fn is_plain(server: &Workload) -> bool {
+    matches!(server.proxy, ProxyKind::None | ProxyKind::Sidecar)
+}
+
 impl Asked<'_> {
     /// At least six causes look like this on one line (Envoy's behaviour), so the configuration decides, then the time,
     /// and where neither does, nothing does.
@@ -40,19 +46,26 @@ impl Asked<'_> {
             // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
             let server = self.locator.workload(place.server).zip(place.direct.as_ref());
             let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
-            let strict = demand.is_some_and(|demand| {
+            let strict = demand.as_ref().is_some_and(|demand| {
                 demand.mode == MtlsMode::Strict
-                    && demand.policy.is_none_or(|policy| !age::is_newer(&policy, group.first))
+                    && demand.policy.as_ref().is_none_or(|policy| !age::is_newer(policy, group.first))
             });
             // gRPC has 200; on TCP it may be the application's own TLS.
             if strict && group.response_code != Some(0) && !self.succeeds_later(group) {
                 return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
             }
-            if let Some(cause) = self.by_time(group, &text, &all()) {
+            // Where no proxy stands before the application that was called, nobody refuses plaintext.
+            let bare = demand.is_none() && server.is_some_and(|(server, _)| is_plain(server));
+            let label = if bare { Label::AppClosed } else { Label::PlaintextToStrict };
+            let mut others = all();
+            if bare {
+                others.retain(|other| *other != Label::PlaintextToStrict.word());
+            }
+            if let Some(cause) = self.by_time(group, &text, &others) {
                 return cause;
             }
-            let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Possible, &text);
-            cause.alternatives = OTHERS.to_vec();
+            let mut cause = self.base(group, label, Confidence::Possible, &text);
+            cause.alternatives = if bare { vec!["stale-connection"] } else { OTHERS.to_vec() };
             return cause;
         };
         let plaintext = is_sent(&pair, Sent::Plaintext);

@@ -10,8 +10,12 @@ impl Asked<'_> {
     pub(super) fn left_at_server(&self, group: &Group) -> Option<Cause> {
         let left =
             group.count.checked_sub(group.evidence.joined_server_failure()).filter(|left| *left > 0)?;
+        // Lines of which a client tells what they were are told with its own; the rest is no better known for it.
+        if self.is_unanswered(group) && left < group.count {
+            return None;
+        }
         let mut cause = self.at_server(group);
-        cause.count = left;
+        cause.count = cause.count.min(left);
         // Such answers are what outlier detection ejects for. The requests that it keeps away are in no log of the server.
         if cause.label == Label::AppError && group.response_code.is_some_and(|code| code >= 500) {
             cause.confidence = Confidence::Likely;
@@ -25,6 +29,9 @@ impl Asked<'_> {
         if let Some(mut cause) = self.denied(group) {
             cause.server_proof = true;
             return cause;
+        }
+        if self.is_unanswered(group) {
+            return self.unanswered(group);
         }
         if is_behind_waypoint(group) && (is_reset(group) || group.flags.contains(FlagSet::UF)) {
             return self.tunnel_failed(group);

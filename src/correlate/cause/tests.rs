@@ -283,7 +283,8 @@ fn a_port_that_the_servers_proxy_does_not_see_refuses_nothing() {
         let also = format!("name: cart-0, annotations: {{traffic.sidecar.istio.io/{key}: '{ports}'}}");
         said(&sound.replace("name: cart-0", &also), &direct, "")
     };
-    let open = ["1 plaintext-to-strict possible or app-closed"];
+    // The application itself is what was reached.
+    let open = ["1 app-closed possible or stale-connection"];
     assert_eq!(annotated("excludeInboundPorts", "9080"), open);
     assert_eq!(annotated("includeInboundPorts", "8080"), open);
     for other in [annotated("excludeInboundPorts", "8080"), annotated("includeInboundPorts", "9080")] {

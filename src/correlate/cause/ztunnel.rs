@@ -1,10 +1,9 @@
 //! Why connections failed that ztunnel wrote of: by the error, by which side wrote it, by what the other side's line
 //! says, and by what stands beside it.
 //!
-//! Deliberately not here: what the application does. ztunnel writes no error for it (data fact 12), and neither resets nor
-//! empty answers are one.
+//! What the application does is no error for ztunnel (data fact 12); `unanswered` has what is left of it.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::denied::{Denial, allows_others, want_of_identity};
 use super::messages::Ends;
@@ -12,15 +11,15 @@ use super::{Cause, Label, Proof};
 use crate::correlate::age;
 use crate::correlate::locate::origins;
 use crate::correlate::locate::{Located, Locator};
-use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, format_time};
-use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
 use crate::resolve::authorization::{self, Asks};
 
+mod denied;
 mod sign;
+mod unanswered;
 
 use sign::Sign;
 
@@ -47,6 +46,8 @@ struct Beside<'a> {
     alerts: FxHashMap<(&'a End, &'a End), &'static Sign>,
     /// Tunnels between the two that were made.
     tunnels: FxHashMap<(&'a End, &'a End), u64>,
+    /// Connections, by their port, of which the client's side says that nothing came back.
+    unanswered: FxHashSet<(&'a End, &'a End, Option<u16>)>,
 }
 
 impl<'a> Beside<'a> {
@@ -54,6 +55,9 @@ impl<'a> Beside<'a> {
         let mut beside = Self::default();
         for group in groups {
             let ends = (&group.key.source, &group.key.destination);
+            if group.key.reporter == Reporter::Client && unanswered::is_unanswered(group) {
+                beside.unanswered.insert((ends.0, ends.1, group.key.port));
+            }
             match &group.key.error {
                 Some(error) if error.contains("h2 failed: received fatal alert") => {
                     if let Some(sign) = sign::of(sign::OUTBOUND, error) {
@@ -221,9 +225,7 @@ impl Asked<'_> {
         let says = format!("AuthorizationPolicy {namespace}/{name} denies it");
         let mut cause = self.base(group, Label::RbacDenied, Confidence::Certain, &says);
         if plaintext {
-            // The policy may be one that denies whatever has no identity (fact 5).
-            cause.confidence = Confidence::Possible;
-            cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
+            self.for_want_of_identity(group, &mut cause, namespace, name);
         }
         cause.denial = Some(Denial { namespace: namespace.into(), name: name.into(), rule: None });
         Some(cause)
@@ -258,28 +260,6 @@ impl Asked<'_> {
                 known.policies.iter().take(NAMED).map(|one| allows_others(one, server)).collect();
         }
         cause
-    }
-
-    /// Plaintext to a pod whose sidecar accepts mutual TLS only: ztunnel writes of it as of any connection, and only the
-    /// configuration tells (fact 12). Nothing ever comes back there.
-    fn unanswered(&self, group: &ZtunnelGroup) -> Option<Cause> {
-        let key = &group.key;
-        if group.unanswered < group.count || key.mtls != Some(false) || key.reporter != Reporter::Client {
-            return None;
-        }
-        let place = self.locator.locate_ztunnel(key);
-        let server = self.locator.workload(place.server)?;
-        let demand = demand(self.locator.mesh(), server, key.port?);
-        let demand = demand.filter(|demand| demand.mode == MtlsMode::Strict);
-        let policy = demand.filter(|_| server.proxy == ProxyKind::Sidecar)?.policy;
-        let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
-        let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
-        if policy.is_some_and(|policy| age::is_newer(&policy, group.first)) {
-            // It may have accepted anything, and an application need not answer.
-            cause.confidence = Confidence::Possible;
-            cause.alternatives = vec![Label::AppClosed.word()];
-        }
-        Some(cause)
     }
 
     fn by_sign(&self, group: &ZtunnelGroup, sign: &Sign) -> Cause {

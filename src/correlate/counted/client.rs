@@ -1,6 +1,6 @@
 //! Counters of a client's outbound cluster.
 
-use super::{Asked, Told, expected};
+use super::{Asked, Told, answers, expected};
 use crate::correlate::cause::Label;
 use crate::counters::{Metric, Sheet};
 use crate::diagnose::Confidence::{Certain, Likely, Possible};
@@ -96,7 +96,15 @@ pub(super) fn told(asked: &Asked<'_>, sheet: &Sheet, pair: Option<&PairTls>) -> 
     for metric in [Metric::RqTimeout, Metric::RqPerTryTimeout] {
         add(new(Label::Timeout, Certain, count(metric), metric, "requests took longer than they may"));
     }
-    told
+    if told.is_empty() { answers::of_cluster(asked, sheet) } else { told }
+}
+
+/// Connections to hosts that nobody knows, where nothing unknown may leave: the cluster for them never has an endpoint.
+pub(super) fn unknown_hosts(sheet: &Sheet) -> Vec<Told> {
+    let metric = Metric::CxNoneHealthy;
+    let says = "the hosts that were called are not known, and nothing unknown may leave";
+    let told = Told::new(Label::UnknownHost, Certain, sheet.count(metric), sheet, metric, says);
+    Some(told).filter(|told| told.count > 0).into_iter().collect()
 }
 
 /// Connections that ended with a request on them, past those that `refused` certificates explain. Connections of TCP end

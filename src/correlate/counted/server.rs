@@ -1,6 +1,6 @@
 //! Counters of the server's side: its inbound listener, the filters behind it, and the cluster of its application.
 
-use super::{Asked, Told, is_gateway};
+use super::{Asked, Told, answers, is_gateway};
 use crate::correlate::cause::{Cause, Denial, Label};
 use crate::correlate::locate::Located;
 use crate::counters::{Metric, Period, Sheet, Subject};
@@ -42,12 +42,13 @@ pub(super) fn at_cluster(asked: &Asked<'_>, sheet: &Sheet) -> Vec<Told> {
     add(Label::AppProtocolError, Certain, count(Metric::CxProtocolError), Metric::CxProtocolError, says, &[]);
     let says = "a circuit breaker before the application refused requests";
     add(Label::Overflow, Certain, count(Metric::RqPendingOverflow), Metric::RqPendingOverflow, says, &[]);
-    told
+    if told.is_empty() { answers::of_application(asked, sheet) } else { told }
 }
 
 impl Asked<'_> {
     /// What the HTTP filters of a port tell.
     pub(super) fn http(&self, prefix: &str, sheet: &Sheet, causes: &mut Vec<Cause>) {
+        self.by_filters(prefix, sheet, causes);
         let Some(port) = inbound_port(prefix) else { return };
         let connections = sheet.count(Metric::DownstreamCxTotal);
         let all_tls = connections > 0 && connections == sheet.count(Metric::DownstreamCxSslTotal);
@@ -184,6 +185,11 @@ impl Asked<'_> {
             None => self.inbound.contains(&port) && address != "0.0.0.0",
         };
         own.then_some(Inbound::Port(port))
+    }
+
+    /// The place of an HTTP connection manager for what comes in.
+    pub(super) fn inbound_place(&self, prefix: &str) -> Located {
+        self.place(inbound_port(prefix))
     }
 
     /// The place of a port of this proxy.

@@ -70,7 +70,7 @@ pub(super) fn add(locator: &Locator<'_>, counters: &Counters, causes: &mut Vec<C
             let expected = expected(locator, &place);
             for one in self::told(traffic, &sheet) {
                 let one = if one.by_server { one } else { one.expected(expected) };
-                told.push((traffic, cause(proxy.period(), one, place.clone())));
+                told.push((traffic, cause(&proxy, one, place.clone())));
             }
         }
     }

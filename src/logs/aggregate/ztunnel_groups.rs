@@ -89,6 +89,10 @@ pub struct ZtunnelGroup {
     pub samples: Vec<Sample>,
     /// Lines of connections on which the client sent something and the server's side nothing.
     pub unanswered: u64,
+    /// Lines of connections without an error on which something came back.
+    pub answered: u64,
+    /// When the last of those began, in microseconds since the epoch: a line is written where a connection ends.
+    pub last_answered: Option<i64>,
     /// What the lines of the other side say of connections that failed.
     pub links: Vec<ZtunnelLink>,
 }
@@ -147,6 +151,8 @@ struct Stored {
     durations: Quantiles,
     samples: FirstSamples,
     unanswered: u64,
+    answered: u64,
+    answered_times: TimeRange,
     /// Its place among all, by the first line.
     order: usize,
 }
@@ -175,6 +181,11 @@ impl ZtunnelGroups {
             group.durations.add(millis, budget);
         }
         group.unanswered += u64::from(is_unanswered(line));
+        if is_answered(line) {
+            group.answered += 1;
+            let length = line.duration_ms.and_then(|millis| i64::try_from(millis).ok()?.checked_mul(1000));
+            group.answered_times.add(time.zip(length).and_then(|(end, length)| end.checked_sub(length)));
+        }
         let order = group.order;
         self.join(line, sample, time, order, limits);
         Some(GroupIndex::of_ztunnel(order))
@@ -273,6 +284,8 @@ impl ZtunnelGroups {
             duration_ms: stored.durations.quantiles(),
             samples: stored.samples.to_vec(),
             unanswered: stored.unanswered,
+            answered: stored.answered,
+            last_answered: stored.answered_times.last(),
             links: self.links_of(stored.order),
         };
         groups.into_iter().map(group).collect()
@@ -335,6 +348,12 @@ fn is_unanswered(line: &ZtunnelLine<'_>) -> bool {
         Reporter::Server => received > 0 && sent == 0,
         Reporter::Unknown => false,
     })
+}
+
+/// Whether something came back on a connection that ended without an error.
+fn is_answered(line: &ZtunnelLine<'_>) -> bool {
+    let back = if line.reporter == Reporter::Client { line.bytes_recv } else { line.bytes_sent };
+    line.error.is_none() && back.is_some_and(|bytes| bytes > 0)
 }
 
 /// Where the tunnel leads: the target inside it is the called pod's own address, or not.

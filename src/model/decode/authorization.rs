@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::policy::{labels, list, text};
-use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer};
+use crate::model::authorization_policy::{
+    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer, Spares,
+};
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Note};
 use crate::model::schema::type_word;
@@ -15,6 +17,9 @@ const IDENTITIES: [&str; 4] = ["principals", "namespaces", "serviceAccounts", "t
 /// The same as keys of conditions.
 const IDENTITY_KEYS: [&str; 4] =
     ["source.principal", "source.namespace", "source.serviceAccount", "source.trustDomain"];
+
+/// Fields of a source that keep an identity from being matched.
+const NOT_IDENTITIES: [&str; 4] = ["notPrincipals", "notNamespaces", "notServiceAccounts", "notTrustDomains"];
 
 /// Fields of sources and operations that are HTTP's.
 const OF_HTTP: [&str; 8] = [
@@ -91,9 +96,39 @@ fn rule(rule: &Value) -> AccessRule {
         is_for_all: ["from", "to", "when"].iter().all(|part| is_nothing(rule.get(part)))
             && (rule.is_object() || rule.is_null()),
         identity,
+        spares: spares(&sources, conditions),
         peers: if is_nothing(rule.get("to")) { peers(&sources, conditions) } else { Vec::new() },
+        peers_are_all: match (&*sources, conditions) {
+            (sources @ [_, ..], []) => sources.iter().all(|source| only(source).is_some()),
+            ([], [condition]) => {
+                is_nothing(condition.get("notValues"))
+                    && peers_of(text(condition, "key"), list(condition, "values")).is_some()
+            }
+            _ => false,
+        },
         is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
             || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
+    }
+}
+
+/// Whom a rule spares for their identity.
+fn spares(sources: &[Value], conditions: &[Value]) -> Spares {
+    let any = |values: &[Value]| values.iter().any(|value| value == "*");
+    let is_of_identity =
+        |condition: &&Value| IDENTITY_KEYS.contains(&text(condition, "key")) && has(condition, "notValues");
+    let from_any = |source: &Value| NOT_IDENTITIES.iter().any(|field| any(list(source, field)));
+    let from_some = |source: &Value| NOT_IDENTITIES.iter().any(|field| has(source, field));
+    let mut negative = conditions.iter().filter(is_of_identity).peekable();
+    if !sources.is_empty() && sources.iter().all(from_any) {
+        Spares::Everybody
+    } else if sources.iter().any(from_some) || negative.peek().is_some() {
+        if negative.any(|condition| any(list(condition, "notValues"))) {
+            Spares::Everybody
+        } else {
+            Spares::Some
+        }
+    } else {
+        Spares::Nobody
     }
 }
 
@@ -147,6 +182,10 @@ mod tests {
         assert_eq!(either.identity, AsksIdentity::Sometimes);
         assert_eq!(either.peers, [Peer::Principal("a".to_owned())]);
         assert_eq!(of("{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}").identity, AsksIdentity::Never);
+        assert!(!either.peers_are_all && of("{from: [{source: {principals: [a]}}]}").peers_are_all);
+        let and_more =
+            of("{from: [{source: {principals: [a]}}, {source: {principals: [b], ipBlocks: [10.0.0.0/8]}}]}");
+        assert!(!and_more.peers_are_all && !of("{to: [{operation: {ports: ['80']}}]}").peers_are_all);
         let by_key = of("{when: [{key: source.namespace, values: [a]}]}");
         assert_eq!(by_key.peers, [Peer::Namespace("a".to_owned())]);
         for more in [
@@ -157,6 +196,25 @@ mod tests {
             "{when: [{key: source.namespace, values: [a], notValues: [b]}]}",
         ] {
             assert_eq!(of(more).peers, [], "{more}");
+        }
+    }
+
+    #[test]
+    fn whom_a_rule_spares_for_an_identity_is_read() {
+        for (rule, wanted) in [
+            ("{from: [{source: {notPrincipals: ['*']}}]}", Spares::Everybody),
+            ("{from: [{source: {notPrincipals: ['*'], ipBlocks: [10.0.0.0/8]}}]}", Spares::Everybody),
+            ("{when: [{key: source.principal, notValues: ['*']}]}", Spares::Everybody),
+            ("{from: [{source: {notNamespaces: [a]}}]}", Spares::Some),
+            ("{from: [{source: {notPrincipals: ['*']}}, {source: {ipBlocks: [10.0.0.0/8]}}]}", Spares::Some),
+            ("{when: [{key: source.namespace, notValues: [a]}]}", Spares::Some),
+            ("{from: [{source: {ipBlocks: [10.0.0.0/8]}}]}", Spares::Nobody),
+            ("{from: [{source: {notPrincipals: []}}]}", Spares::Nobody),
+            ("{when: [{key: source.ip, notValues: ['*']}]}", Spares::Nobody),
+            ("{}", Spares::Nobody),
+        ] {
+            let read = read(&format!("{{spec: {{action: DENY, rules: [{rule}]}}}}"));
+            assert_eq!(read.rules[0].spares, wanted, "{rule}");
         }
     }
 

@@ -1,5 +1,9 @@
 //! The objects of the bench on which the scenarios were recorded, as their setups say them.
 
+use std::path::Path;
+
+use serde_json::{Value, json};
+
 /// A pod: its address, whether it has a sidecar, and whether its label says so.
 type Pod = (&'static str, bool, bool);
 
@@ -138,4 +142,37 @@ pub(super) fn of(scenario: &str) -> String {
     }
     let peer = format!("{{mtls: {{mode: {}}}}}", setup.peer);
     text + &object("security", "PeerAuthentication", "default", &peer) + &setup.more
+}
+
+/// The objects of a scenario of ztunnel's: the policies as they were applied, and the pods of its bench. A sidecar is
+/// imitated there by what its pod is called.
+pub(super) fn ambient(root: &Path, scenario: &str) -> String {
+    let read =
+        |path: &Path| -> Option<Value> { serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok() };
+    let config = read(&root.join(scenario).join("config.json"));
+    let world = read(&root.join("world.json"));
+    let items = |value: &Option<Value>, key: &str| -> Vec<Value> {
+        value.as_ref().and_then(|value| value[key].as_array()).cloned().unwrap_or_default()
+    };
+    let pods = items(&world, "pods").into_iter().filter(|pod| pod["inRegistry"] == true).map(|pod| {
+        let name = pod["name"].as_str().unwrap();
+        let sidecar = name.starts_with("sidecar");
+        let captured = if pod["captured"] == true { "enabled" } else { "disabled" };
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": name, "namespace": pod["namespace"], "labels": {"app": name.trim_end_matches("-v1")},
+                "annotations": {"ambient.istio.io/redirection": captured},
+            },
+            "spec": {
+                "serviceAccountName": pod["serviceAccount"],
+                "containers": [{"name": if sidecar { "istio-proxy" } else { "app" }, "args": ["proxy", "sidecar"]}],
+            },
+            "status": {
+                "phase": "Running", "podIP": pod["ip"], "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        })
+    });
+    let items: Vec<_> = items(&config, "objects").into_iter().chain(pods).collect();
+    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }

@@ -228,9 +228,27 @@ fn plaintext_to_a_strict_sidecar_takes_the_objects_and_an_answer_clears_it() {
     assert_eq!(said(STRICT, &silent, "").0, [format!("1 {wanted}")]);
     assert!(said(STRICT, &(silent.clone() + &answered), "").0.is_empty(), "something came back");
     assert!(said(STRICT, &plaintext("outbound", &ends, (0, 0), ""), "").0.is_empty(), "nothing was sent");
-    assert!(said("", &silent, "").0.is_empty(), "the lines alone say nothing");
+    let open = "1 app-closed possible or";
+    let alone = said("", &silent, "");
+    assert_eq!(alone.0, [format!("{open} plaintext-to-strict, ? > old.shop.svc.cluster.local:0")]);
     let permissive = STRICT.replace("mode: STRICT", "mode: PERMISSIVE");
-    assert!(said(&permissive, &silent, "").0.is_empty());
+    let (causes, found) = said(&permissive, &silent, "");
+    assert_eq!(causes, [format!("{open} caller-gave-up, curl > old.shop.svc.cluster.local:80")]);
+    // The lines tell of no failure, so nothing is found.
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn tunnels_on_which_nothing_comes_back_are_told_once() {
+    let clients = |bytes| tunnel(1000, "outbound", bytes, "") + &tunnel(2000, "outbound", bytes, "");
+    let servers = |bytes| tunnel(999, "inbound", bytes, "") + &tunnel(1999, "inbound", bytes, "");
+    let wanted = [format!("2 app-closed possible or caller-gave-up, {HOST}")];
+    assert_eq!(causes_of(&clients((80, 0)), ""), wanted);
+    assert_eq!(causes_of("", &servers((0, 80))), wanted);
+    assert_eq!(causes_of(&clients((80, 0)), &servers((0, 80))), wanted);
+    // An answer to one of them, and nothing sent at all.
+    assert!(causes_of(&(clients((80, 0)) + &tunnel(3000, "outbound", (80, 5), "")), "").is_empty());
+    assert!(causes_of(&clients((0, 0)), &servers((0, 0))).is_empty());
 }
 
 #[test]
@@ -309,4 +327,43 @@ fn a_policy_that_is_newer_than_silence_does_not_explain_it() {
     );
     let silent = plaintext("outbound", &ends, (79, 0), "");
     assert!(said(&newer, &silent, "").0[0].starts_with("1 plaintext-to-strict possible or app-closed"));
+}
+
+/// A rule that names an identity cannot have matched plaintext; one that spares any identity matched for want of it.
+#[test]
+fn the_policy_by_name_tells_whether_plaintext_is_why_it_denies() {
+    let ends = format!("src.addr=10.8.1.9:4000 dst.addr=10.8.2.1:9080 {CART}");
+    let error = "connection closed due to policy rejection: explicitly denied by: shop/it";
+    let line = plaintext("inbound", &ends, (0, 0), error);
+    let of = |more: &str, spec: &str| {
+        let policy = format!(
+            "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+             metadata: {{name: it, namespace: shop{more}}}\nspec: {spec}\n"
+        );
+        let (causes, found) = said(&format!("{STRICT}{policy}").replace("STRICT", "PERMISSIVE"), "", &line);
+        let cause = causes[0].split(',').next().unwrap().to_owned();
+        (
+            cause,
+            found
+                .iter()
+                .find(|one| one.starts_with("MS03"))
+                .and_then(|one| one.split(' ').next().map(str::to_owned))
+                .unwrap(),
+        )
+    };
+    let told = |cause: &str, code: &str| (cause.to_owned(), code.to_owned());
+    let deny = |sources: &str| format!("{{action: DENY, rules: [{{from: [{sources}]}}]}}");
+    let because = told("1 rbac-denied-because-plaintext certain", "MS0307");
+    let denied = told("1 rbac-denied certain", "MS0306");
+    let open = told("1 rbac-denied possible or rbac-denied-because-plaintext", "MS0306");
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}")), because);
+    assert_eq!(of("", &deny("{source: {ipBlocks: [10.8.1.9]}}")), denied);
+    // Whether the caller's identity would have been spared is not evaluated; and either rule may have matched.
+    assert_eq!(of("", &deny("{source: {notNamespaces: [web]}}")), open);
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}, {source: {ipBlocks: [10.8.1.9]}}")), open);
+    assert_eq!(of("", &deny("{source: {principals: [a]}}")), open);
+    // As it was read it denies nothing, or did not yet when the line was written.
+    let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
+    assert_eq!(of(newer, &deny("{source: {ipBlocks: [10.8.1.9]}}")), open);
+    assert_eq!(of("", "{rules: [{from: [{source: {ipBlocks: [10.8.1.9]}}]}]}"), open);
 }
