@@ -1,6 +1,8 @@
 //! Where a line leads when it is opened.
 
 use crate::answer::common::ObjectRef;
+use crate::answer::log_lines::LogRow;
+use crate::answer::logs::Cause;
 
 /// A client and what it calls, as a why page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,48 @@ pub struct PairKey {
     pub port: Option<u16>,
     /// The subset.
     pub subset: Option<String>,
+}
+
+/// A cause, as it is found again among those of a later answer: its counts and how sure it is may be others then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CauseKey {
+    /// Its label.
+    pub cause: String,
+    client: String,
+    host: Option<String>,
+    port: Option<u16>,
+    /// Its first line, by its place.
+    sample: Option<(String, u64)>,
+}
+
+impl CauseKey {
+    /// The key of a cause.
+    pub fn of(cause: &Cause) -> Self {
+        let first = cause.evidence.iter().flat_map(|lines| &lines.samples).next();
+        Self {
+            cause: cause.cause.clone(),
+            client: cause.client.path(),
+            host: cause.host.clone(),
+            port: cause.port,
+            sample: first.map(|sample| (sample.file.to_string(), sample.line)),
+        }
+    }
+
+    /// Whether it is the key of that cause.
+    pub fn is_of(&self, cause: &Cause) -> bool {
+        self.cause == cause.cause && *self == Self::of(cause)
+    }
+}
+
+/// What a page of a cause is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A line, and its cause where it failed.
+    Line(Box<LogRow>, Option<CauseKey>),
+    /// A cause.
+    Cause(CauseKey),
+    /// A finding, by its identity.
+    Finding(String),
 }
 
 /// Where a line leads.
@@ -34,6 +78,8 @@ pub enum Target {
     },
     /// To what a code, flag or outcome means.
     Explain(String),
+    /// To a line, a cause or a finding, with the lines that prove it.
+    Cause(Box<Subject>),
     /// To what would end a finding.
     Fix(String),
 }
