@@ -1,5 +1,6 @@
 //! Where a line leads when it is opened.
 
+use crate::answer::causes::NamedCause;
 use crate::answer::common::ObjectRef;
 use crate::answer::log_lines::LogRow;
 use crate::answer::logs::Cause;
@@ -22,6 +23,7 @@ pub struct PairKey {
 pub struct CauseKey {
     /// Its label.
     pub cause: String,
+    confidence: String,
     client: String,
     host: Option<String>,
     port: Option<u16>,
@@ -35,6 +37,7 @@ impl CauseKey {
         let first = cause.evidence.iter().flat_map(|lines| &lines.samples).next();
         Self {
             cause: cause.cause.clone(),
+            confidence: cause.confidence.clone(),
             client: cause.client.path(),
             host: cause.host.clone(),
             port: cause.port,
@@ -42,9 +45,16 @@ impl CauseKey {
         }
     }
 
-    /// Whether it is the key of that cause.
-    pub fn is_of(&self, cause: &Cause) -> bool {
-        self.cause == cause.cause && *self == Self::of(cause)
+    /// The cause among others; where it is surer or less sure now, that one.
+    pub fn find<'a>(&self, all: &'a [NamedCause]) -> Option<&'a NamedCause> {
+        let alike = || all.iter().filter(|one| one.cause.cause == self.cause);
+        let found = alike().find(|one| Self::of(&one.cause) == *self);
+        found.or_else(|| {
+            alike().find(|one| {
+                let key = Self::of(&one.cause);
+                *self == Self { confidence: self.confidence.clone(), ..key }
+            })
+        })
     }
 }
 

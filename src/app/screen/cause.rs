@@ -50,7 +50,7 @@ impl CausePage {
                 answer.causes.iter().filter(of_it).collect()
             }
             Subject::Line(..) | Subject::Cause(_) => {
-                let found = self.key().and_then(|key| answer.causes.iter().find(|one| key.is_of(&one.cause)));
+                let found = self.key().and_then(|key| key.find(&answer.causes));
                 found.into_iter().collect()
             }
         }

@@ -328,8 +328,7 @@ impl LogLines {
 
     /// The finding that names the cause of a line, where it is known already.
     fn named<'a>(&self, row: &LogRow, context: &Context<'a>) -> Option<&'a NamedCause> {
-        let key = CauseKey::of(self.cause(row)?);
-        context.answers.causes()?.causes.iter().find(|one| key.is_of(&one.cause))
+        CauseKey::of(self.cause(row)?).find(&context.answers.causes()?.causes)
     }
 }
 

@@ -1,9 +1,13 @@
 //! The log view and the pages it leads to.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
+use meshscope::answer::check::EvidenceRef;
+use meshscope::answer::{causes, check};
 use meshscope::bundle::Path;
 
-use super::{Colours, Session, Theme, with_lines_of};
+use super::{Colours, Session, Theme, read, with_lines_of};
 
 /// A line of the client's proxy at a second; `what` are code, flags and details.
 fn line(second: u32, path: &str, what: &str) -> String {
@@ -102,6 +106,55 @@ fn a_line_names_its_finding() {
     assert!(text.contains("finding   MS0101 plaintext-to-strict"), "{text}");
     let text = session.press("<esc><tab>").text();
     assert!(text.contains("plaintext-to-strict") && text.contains("MS0101"), "{text}");
+}
+
+/// Each cause is named by the finding that has all its lines as evidence, and each finding that lines make by a cause.
+#[test]
+fn a_cause_is_named_by_the_finding_that_has_its_lines() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let folders = |area: &str| {
+        let area = std::fs::read_dir(fixtures.join(area)).unwrap();
+        area.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    let areas = ["causes", "causes-ztunnel", "counters", "logs", "mtls"];
+    let mut sources: Vec<_> = areas.into_iter().flat_map(folders).collect();
+    // All at once: there the same lines have several causes.
+    sources.push(fixtures.join("causes"));
+    let (mut named, mut codes) = (0, BTreeSet::new());
+    for source in sources {
+        let read = read(vec![Path::File(source.clone())]);
+        let (report, answer) = (check::check(&read), causes::causes(&read));
+        let mut naming = BTreeSet::new();
+        for one in &answer.causes {
+            let Some(of) = &one.finding else { continue };
+            let finding = report.findings.iter().find(|finding| finding.id == of.id).unwrap();
+            let texts = |text: &str| {
+                let mut all = finding.evidence.iter();
+                all.any(|one| matches!(one, EvidenceRef::Log(lines) if lines.text == text))
+            };
+            assert!(
+                one.cause.evidence.iter().all(|lines| texts(&lines.text)),
+                "{}: {} by {}",
+                source.display(),
+                one.cause.cause,
+                of.id
+            );
+            naming.insert(of.id.clone());
+            codes.insert(of.code.clone());
+            named += 1;
+        }
+        let by_lines = report.findings.iter().filter(|finding| {
+            finding.code.starts_with("MS03")
+                && finding.evidence.iter().any(|one| matches!(one, EvidenceRef::Log(_)))
+        });
+        for finding in by_lines {
+            assert!(naming.contains(&finding.id), "{}: no cause of {}", source.display(), finding.id);
+        }
+    }
+    assert!(named >= 30, "{named}");
+    for code in ["MS0101", "MS0301", "MS0303", "MS0304", "MS0306", "MS0903"] {
+        assert!(codes.contains(code), "{code} of {codes:?}");
+    }
 }
 
 #[test]
