@@ -1,5 +1,8 @@
 //! How many lines there were over time, and how many of them failed, in as many columns as there is room for.
 
+use super::wording::{date, time_span};
+use crate::logs::format_time;
+
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
 
@@ -71,12 +74,26 @@ impl Histogram {
         self.all.iter().copied().max().unwrap_or(0)
     }
 
-    /// How often something that happened so many times did in a minute; none where all happened at once.
+    /// How often something that happened so many times did in a minute; none where all happened at once, or so seldom
+    /// that no number tells it.
     pub fn per_minute(&self, count: u64) -> Option<String> {
         let micros = u64::try_from(self.last.saturating_sub(self.first)).ok().filter(|micros| *micros > 0)?;
         let tenths = u128::from(count) * 600 * 1_000_000 / u128::from(micros);
         let (whole, tenth) = (tenths / 10, tenths % 10);
-        Some(if whole < 100 && tenth > 0 { format!("{whole}.{tenth}/min") } else { format!("{whole}/min") })
+        let text =
+            if whole < 100 && tenth > 0 { format!("{whole}.{tenth}/min") } else { format!("{whole}/min") };
+        (tenths > 0).then_some(text)
+    }
+
+    /// The time of the first and last line, with dates where they are not the same.
+    pub fn span_text(&self) -> String {
+        let (first, last) = (format_time(self.first), format_time(self.last));
+        if date(&first) == date(&last) {
+            return time_span(Some(&first), Some(&last));
+        }
+        let short =
+            |time: &str| time.chars().take("2026-03-02T09:00".len()).collect::<String>().replace('T', " ");
+        format!("{} … {}", short(&first), short(&last))
     }
 
     /// The width of a column in words.
@@ -132,6 +149,15 @@ mod tests {
             assert!(far.all.len() <= columns.max(1) + 1, "{columns}: {}", far.all.len());
             assert_eq!(far.all.iter().sum::<u64>(), 2);
         }
+    }
+
+    #[test]
+    fn a_span_has_dates_where_they_differ() {
+        let day = 24 * 3600 * SECOND;
+        assert_eq!(of(&[(0, true), (61 * SECOND, true)], 10).span_text(), "00:00:00 … 00:01:01");
+        let days = of(&[(0, true), (70 * day, true)], 10);
+        assert_eq!(days.span_text(), "1970-01-01 00:00 … 1970-03-12 00:00");
+        assert_eq!((days.per_minute(2), days.step_text().as_str()), (None, "7 d"));
     }
 
     #[test]

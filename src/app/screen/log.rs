@@ -16,7 +16,7 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{CauseKey, Subject, Target};
-use crate::app::wording::{count, short_host, thousands, time_span};
+use crate::app::wording::{count, short_host, thousands};
 use crate::logs::{Mistake, Query, format_time};
 use crate::model::Text;
 use crate::text::{visible, width, wrap};
@@ -389,11 +389,7 @@ impl Behaviour for LogLines {
             counts.push((Tone::Info, format!("{} marked", self.marks.len())));
         }
         counts.extend(self.range_text().map(|range| (Tone::Info, range.to_owned())));
-        let span = self.histogram.as_ref();
-        let right = span.map(|span| {
-            let (first, last) = (format_time(span.first), format_time(span.last));
-            (Tone::Dim, time_span(Some(&first), Some(&last)))
-        });
+        let right = self.histogram.as_ref().map(|histogram| (Tone::Dim, histogram.span_text()));
         Title { name: format!("log({})[{}]", context.namespace_name(), self.listing.len()), counts, right }
     }
 

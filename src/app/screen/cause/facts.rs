@@ -23,7 +23,7 @@ const LABEL: usize = 10;
 const MOST_CAUSES: usize = 20;
 const MOST_SAMPLES: usize = 30;
 /// Lines that a raw line takes at most, but for the one that the page is about.
-const MOST_WRAPPED: usize = 6;
+const MOST_WRAPPED: usize = 10;
 /// A page is no wider: longer lines are hard to read.
 const WIDEST: usize = 110;
 
