@@ -155,7 +155,7 @@ mod tests {
     fn a_span_has_dates_where_they_differ() {
         let day = 24 * 3600 * SECOND;
         assert_eq!(of(&[(0, true), (61 * SECOND, true)], 10).span_text(), "00:00:00 … 00:01:01");
-        let days = of(&[(0, true), (70 * day, true)], 10);
+        let days = of(&[(0, true), (70 * day, true)], 12);
         assert_eq!(days.span_text(), "1970-01-01 00:00 … 1970-03-12 00:00");
         assert_eq!((days.per_minute(2), days.step_text().as_str()), (None, "7 d"));
     }
