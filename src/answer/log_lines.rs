@@ -99,21 +99,34 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     let watch: Arc<dyn Watch> = Arc::<Taken>::clone(&taken);
     logs.set_watch(Some(watch));
     let mut sources: HashMap<SourceName, _> = HashMap::new();
-    let mut rows = Vec::new();
+    let mut rows: Vec<LogRow> = Vec::new();
+    // A cause is told by the line of one side; the line of the same request at the other side has it too.
+    let mut requests: HashMap<Text, Request> = HashMap::new();
     for RecentLine { source, number, raw, is_cut, group } in &recent {
         let id = *sources.entry(source.clone()).or_insert_with(|| logs.add_source(source.clone()));
         if !is_cut {
             logs.add_line(id, *number, raw);
         }
-        let row = taken.hand().row.take();
+        let (row, request) = {
+            let mut hand = taken.hand();
+            (hand.row.take(), hand.request.take())
+        };
+        let cause = group.and_then(|group| by_group.get(&group).copied());
+        if let Some((request, side)) = request {
+            let request = requests.entry(request).or_default();
+            match cause {
+                Some(cause) => request.told.push((cause, side)),
+                None => request.untold.push((row.is_some().then_some(rows.len()), side)),
+            }
+        }
         // What cannot be read again by itself, such as the last piece of a line that was broken, is shown as it is.
         let row = row.or_else(|| (all_wanted).then(|| LogRow::unread(&source.file, *number)));
-        rows.extend(row.map(|row| LogRow {
-            cause: group.and_then(|group| by_group.get(&group).copied()),
-            raw: Arc::clone(raw),
-            is_cut: *is_cut,
-            ..row
-        }));
+        rows.extend(row.map(|row| LogRow { cause, raw: Arc::clone(raw), is_cut: *is_cut, ..row }));
+    }
+    for (at, cause) in requests.values().filter_map(Request::other_side) {
+        if let Some(row) = rows.get_mut(at) {
+            row.cause = Some(cause);
+        }
     }
     rows.sort_by_key(|row| row.time);
     rows.reverse();
@@ -149,6 +162,26 @@ impl LogRow {
     }
 }
 
+/// The failed lines of a request id.
+#[derive(Debug, Default)]
+struct Request {
+    /// Those that have a cause, each with its side.
+    told: Vec<(usize, Text)>,
+    /// The others, by the places of their rows where they have one.
+    untold: Vec<(Option<usize>, Text)>,
+}
+
+impl Request {
+    /// The row that gets the cause of the other side's line. Callers choose ids as they like: one that stands in more
+    /// than two lines joins nothing.
+    fn other_side(&self) -> Option<(usize, usize)> {
+        let ([(cause, told)], [(row, side)]) = (self.told.as_slice(), self.untold.as_slice()) else {
+            return None;
+        };
+        Some(((*row)?, *cause)).filter(|_| told != side)
+    }
+}
+
 /// Makes a row of the line in hand, where the query takes it.
 #[derive(Debug)]
 struct Taken {
@@ -164,6 +197,8 @@ struct Hand {
     number: u64,
     row: Option<LogRow>,
     newest: Option<i64>,
+    /// The id of its request, where it failed, and its side.
+    request: Option<(Text, Text)>,
     known: FxHashSet<Text>,
 }
 
@@ -240,10 +275,15 @@ impl Watch for Taken {
         let written = text(&seen, Field::StartTime).or_else(|| text(&seen, Field::Time));
         let time = written.and_then(|time| parse_time(time.as_bytes())).or_else(|| seen.time());
         hand.newest = hand.newest.max(time);
+        let failed = number(&seen, Field::ResponseCode).is_some_and(|code| code >= 500)
+            || text(&seen, Field::ResponseFlags).is_some();
+        let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
+        let side = hand.shared(side);
+        let request = text(&seen, Field::RequestId).filter(|_| failed);
+        hand.request = request.map(|id| (Text::from(id), Arc::clone(&side)));
         if self.query.as_ref().is_some_and(|query| !query.takes(&seen)) {
             return;
         }
-        let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
         let caller = self.caller(&seen, &side);
         let mut shared = |text: Option<String>| text.map(|text| hand.shared(text));
         let row = LogRow {
@@ -256,7 +296,7 @@ impl Watch for Taken {
             host: shared(text(&seen, Field::Host)),
             port: number(&seen, Field::Port).and_then(|port| u16::try_from(port).ok()),
             path: shared(text(&seen, Field::Path)),
-            side: hand.shared(side),
+            side,
             pod: seen.pod.map(|pod| hand.shared(pod.to_owned())),
             cause: None,
             line: hand.number,

@@ -6,6 +6,9 @@ use crate::logs::format_time;
 /// Microseconds of a second.
 const SECOND: i64 = 1_000_000;
 
+/// The shortest time from which a rate is made, in microseconds.
+const LEAST: u64 = 10_000_000;
+
 /// Widths of a column that are easy to think in, in microseconds.
 const STEPS: [i64; 19] = [
     SECOND,
@@ -74,10 +77,11 @@ impl Histogram {
         self.all.iter().copied().max().unwrap_or(0)
     }
 
-    /// How often something that happened so many times did in a minute; none where all happened at once, or so seldom
-    /// that no number tells it.
+    /// How often something that happened so many times did in a minute; none where that was too short to tell, or so
+    /// seldom that no number tells it.
     pub fn per_minute(&self, count: u64) -> Option<String> {
-        let micros = u64::try_from(self.last.saturating_sub(self.first)).ok().filter(|micros| *micros > 0)?;
+        let micros =
+            u64::try_from(self.last.saturating_sub(self.first)).ok().filter(|micros| *micros >= LEAST)?;
         let tenths = u128::from(count) * 600 * 1_000_000 / u128::from(micros);
         let (whole, tenth) = (tenths / 10, tenths % 10);
         let text =

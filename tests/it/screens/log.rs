@@ -208,6 +208,42 @@ fn ranges_of_time_end_with_the_newest_line() {
 }
 
 #[test]
+fn both_lines_of_a_request_have_its_cause() {
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs/application-closes");
+    for query in ["", "/reporter=server<enter>"] {
+        let mut session = with_lines_of(vec![Path::File(fixture.clone())], 80, 24);
+        let text = session.press("l").press(query).text();
+        let at_the_server = text.lines().filter(|line| line.contains("server   503"));
+        let at_the_server: Vec<_> = at_the_server.collect();
+        assert!(!at_the_server.is_empty(), "{text}");
+        assert!(at_the_server.iter().all(|line| line.ends_with(" app-closed")), "{text}");
+        assert!(
+            text.lines().filter(|line| line.contains("   200")).all(|line| line.ends_with('-')),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_id_that_a_caller_uses_twice_joins_nothing() {
+    let server = |id: &str| {
+        format!(
+            "[2026-03-02T09:00:09.000Z] \"GET /x HTTP/1.1\" 503 - via_upstream - \"-\" 0 95 3 - \"-\" \"curl\" \"{id}\" \
+             \"cart\" \"10.8.2.0:9080\" inbound|9080|| 127.0.0.6:4000 10.8.2.0:9080 10.8.1.8:1 - default\n"
+        )
+    };
+    let with = |lines: &[String]| on(lines.concat(), 80, 24).press("l").text();
+    let cause_at_the_server = |text: &str| {
+        let line = text.lines().find(|line| line.contains(" server ")).unwrap().to_owned();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    let (client, again) = (line(1, "/x", UO), line(2, "/x", UO).replace("id-2", "id-1"));
+    let twice = cause_at_the_server(&with(&[client.clone(), again, server("id-1")]));
+    let once = cause_at_the_server(&with(&[client, server("id-1")]));
+    assert_eq!((once.as_str(), twice.as_str()), ("overflow", "-"));
+}
+
+#[test]
 fn a_long_line_can_be_read_whole() {
     let path = format!("/{}/end", "abcdefghij/".repeat(700));
     let log = line(1, "/before", OK) + &line(2, &path, UF) + &line(3, "/after", OK);

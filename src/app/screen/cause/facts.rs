@@ -124,7 +124,11 @@ impl Facts<'_> {
 
     /// What is said of a line that belongs to no cause.
     fn no_cause(row: &LogRow) -> Vec<Line> {
-        let text = if row.failed() { "the cause is not known" } else { "this line tells of no failure" };
+        let text = if row.failed() {
+            "no cause is told by this line alone: the line of the other side may tell it"
+        } else {
+            "this line tells of no failure"
+        };
         vec![Line::new(vec![label("cause"), span(Tone::Plain, text)])]
     }
 
