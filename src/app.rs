@@ -16,6 +16,7 @@ pub mod derive;
 pub mod effect;
 pub mod extent;
 pub mod filter;
+pub mod histogram;
 pub mod key;
 pub mod keymap;
 pub mod listing;
@@ -63,6 +64,8 @@ pub struct App {
     stack: Stack,
     prompt: Option<Prompt>,
     history: History,
+    /// Queries that were typed.
+    queries: History,
     message: Option<Message>,
     extent: Extent,
     wide: bool,
@@ -87,6 +90,7 @@ impl App {
             stack: Stack::new(),
             prompt: None,
             history: History::default(),
+            queries: History::default(),
             message: None,
             extent: Extent::new(width, height),
             wide: false,

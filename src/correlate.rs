@@ -12,6 +12,7 @@ pub mod incomplete;
 pub mod locate;
 pub mod merge;
 mod message;
+mod named;
 mod passthrough;
 #[cfg(test)]
 mod tests;
@@ -19,3 +20,4 @@ mod tests;
 pub use cause::{Cause, Denial, Family, Label, Proof, Proved, causes};
 pub use locate::{Located, Locator};
 pub use merge::{EdgeLogs, Traffic, findings};
+pub use named::Named;

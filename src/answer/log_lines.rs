@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::Read;
@@ -10,8 +11,9 @@ use super::logs::{Cause, cause_of};
 use crate::correlate::{self, Locator};
 use crate::logs::{
     AnyLine, Field, FieldValue, GroupIndex, Limits, PodOf, Query, RecentLine, Seen, SourceName, Watch,
-    format_time, parse_time,
+    parse_time,
 };
+use crate::model::Text;
 use crate::resolve::Mesh;
 
 /// The lines taken, the newest first.
@@ -24,44 +26,60 @@ pub struct LogView {
     pub held: u64,
     /// How many there were in all.
     pub read: u64,
+    /// The latest time of all that were looked at, in microseconds since the epoch.
+    pub newest: Option<i64>,
     /// Why lines failed, most first: of all lines, since a cause rests on those of both sides.
     pub causes: Vec<Cause>,
 }
 
-/// A line.
+/// A line. Its texts are shared with those of other lines, since there may be many that say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogRow {
-    /// When it began, as written.
-    pub time: Option<String>,
+    /// When it began, in microseconds since the epoch.
+    pub time: Option<i64>,
     /// `client`, `server` or `unknown`.
-    pub side: String,
+    pub side: Text,
     /// The response code.
     pub code: Option<u64>,
     /// The response flags, as written; ztunnel's error.
-    pub flags: Option<String>,
+    pub flags: Option<Text>,
     /// The details.
-    pub details: Option<String>,
+    pub details: Option<Text>,
     /// Milliseconds.
     pub duration: Option<u64>,
     /// `namespace/name` of the pod that wrote it.
-    pub pod: Option<String>,
+    pub pod: Option<Text>,
     /// The caller: its pod, else its address.
-    pub caller: Option<String>,
+    pub caller: Option<Text>,
     /// The host called.
-    pub host: Option<String>,
+    pub host: Option<Text>,
     /// Its port.
     pub port: Option<u16>,
     /// The path.
-    pub path: Option<String>,
-    /// The cause and how sure it is.
-    pub cause: Option<(String, String)>,
+    pub path: Option<Text>,
+    /// The cause, by its place among those of the view.
+    pub cause: Option<usize>,
     /// Where it stands.
-    pub file: String,
+    pub file: Text,
     /// Its number there.
     pub line: u64,
     /// The line.
-    pub raw: String,
+    pub raw: Arc<[u8]>,
+    /// Whether the end of the line is missing, because it is too long to be kept.
+    pub is_cut: bool,
+}
+
+impl LogRow {
+    /// Whether the line tells of a failure.
+    pub fn failed(&self) -> bool {
+        self.cause.is_some() || self.code.is_some_and(|code| code >= 500)
+    }
+
+    /// The line as text; what is no UTF-8 in it is replaced.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.raw)
+    }
 }
 
 /// The lines that a query takes.
@@ -69,36 +87,98 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     let (recent, all) = read.recent.lines();
     let locator = Locator::new(&read.mesh);
     let causes = correlate::causes(&locator, &read.logs);
-    let mut by_group: HashMap<GroupIndex, (String, String)> = HashMap::new();
-    for cause in &causes {
+    let mut by_group: HashMap<GroupIndex, usize> = HashMap::new();
+    for (at, cause) in causes.iter().enumerate() {
         for group in &cause.groups {
-            let told = (cause.label.word().to_owned(), cause.confidence.word().to_owned());
-            by_group.entry(*group).or_insert(told);
+            by_group.entry(*group).or_insert(at);
         }
     }
+    let all_wanted = query.is_none();
     let taken = Arc::new(Taken { mesh: Arc::clone(&read.mesh), query, hand: Mutex::default() });
     let mut logs = read.logs.empty_like(Limits { joins: 0, ..Limits::default() });
     let watch: Arc<dyn Watch> = Arc::<Taken>::clone(&taken);
     logs.set_watch(Some(watch));
     let mut sources: HashMap<SourceName, _> = HashMap::new();
-    let mut rows = Vec::new();
-    for RecentLine { source, number, raw, group } in &recent {
+    let mut rows: Vec<LogRow> = Vec::new();
+    // A cause is told by the line of one side; the line of the same request at the other side has it too.
+    let mut requests: HashMap<Text, Request> = HashMap::new();
+    for RecentLine { source, number, raw, is_cut, group } in &recent {
         let id = *sources.entry(source.clone()).or_insert_with(|| logs.add_source(source.clone()));
-        logs.add_line(id, *number, raw);
-        let row = taken.hand().row.take();
-        rows.extend(row.map(|row| LogRow {
-            cause: group.and_then(|group| by_group.get(&group).cloned()),
-            raw: String::from_utf8_lossy(raw).into_owned(),
-            ..row
-        }));
+        if !is_cut {
+            logs.add_line(id, *number, raw);
+        }
+        let (row, request) = {
+            let mut hand = taken.hand();
+            (hand.row.take(), hand.request.take())
+        };
+        let cause = group.and_then(|group| by_group.get(&group).copied());
+        if let Some((request, side)) = request {
+            let request = requests.entry(request).or_default();
+            match cause {
+                Some(cause) => request.told.push((cause, side)),
+                None => request.untold.push((row.is_some().then_some(rows.len()), side)),
+            }
+        }
+        // What cannot be read again by itself, such as the last piece of a line that was broken, is shown as it is.
+        let row = row.or_else(|| (all_wanted).then(|| LogRow::unread(&source.file, *number)));
+        rows.extend(row.map(|row| LogRow { cause, raw: Arc::clone(raw), is_cut: *is_cut, ..row }));
     }
-    rows.sort_by(|one, other| one.time.cmp(&other.time));
+    for (at, cause) in requests.values().filter_map(Request::other_side) {
+        if let Some(row) = rows.get_mut(at) {
+            row.cause = Some(cause);
+        }
+    }
+    rows.sort_by_key(|row| row.time);
     rows.reverse();
     LogView {
         rows,
         held: recent.len() as u64,
         read: all,
+        newest: taken.hand().newest,
         causes: causes.iter().map(|cause| cause_of(&locator, cause)).collect(),
+    }
+}
+
+impl LogRow {
+    fn unread(file: &Text, line: u64) -> Self {
+        Self {
+            time: None,
+            side: Text::from("unknown"),
+            code: None,
+            flags: None,
+            details: None,
+            duration: None,
+            pod: None,
+            caller: None,
+            host: None,
+            port: None,
+            path: None,
+            cause: None,
+            file: Arc::clone(file),
+            line,
+            raw: Arc::default(),
+            is_cut: false,
+        }
+    }
+}
+
+/// The failed lines of a request id.
+#[derive(Debug, Default)]
+struct Request {
+    /// Those that have a cause, each with its side.
+    told: Vec<(usize, Text)>,
+    /// The others, by the places of their rows where they have one.
+    untold: Vec<(Option<usize>, Text)>,
+}
+
+impl Request {
+    /// The row that gets the cause of the other side's line. Callers choose ids as they like: one that stands in more
+    /// than two lines joins nothing.
+    fn other_side(&self) -> Option<(usize, usize)> {
+        let ([(cause, told)], [(row, side)]) = (self.told.as_slice(), self.untold.as_slice()) else {
+            return None;
+        };
+        Some(((*row)?, *cause)).filter(|_| told != side)
     }
 }
 
@@ -116,6 +196,22 @@ struct Hand {
     file: Arc<str>,
     number: u64,
     row: Option<LogRow>,
+    newest: Option<i64>,
+    /// The id of its request, where it failed, and its side.
+    request: Option<(Text, Text)>,
+    known: FxHashSet<Text>,
+}
+
+impl Hand {
+    /// The text, shared with the lines that have the same.
+    fn shared(&mut self, text: String) -> Text {
+        if let Some(known) = self.known.get(text.as_str()) {
+            return Arc::clone(known);
+        }
+        let text = Text::from(text);
+        self.known.insert(Arc::clone(&text));
+        text
+    }
 }
 
 impl Taken {
@@ -176,29 +272,37 @@ impl Watch for Taken {
         let mut hand = self.hand();
         let file = Arc::clone(&hand.file);
         let seen = Seen { line, pod: pod.as_deref(), file: &file, number: hand.number };
+        let written = text(&seen, Field::StartTime).or_else(|| text(&seen, Field::Time));
+        let time = written.and_then(|time| parse_time(time.as_bytes())).or_else(|| seen.time());
+        hand.newest = hand.newest.max(time);
+        let failed = number(&seen, Field::ResponseCode).is_some_and(|code| code >= 500)
+            || text(&seen, Field::ResponseFlags).is_some();
+        let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
+        let side = hand.shared(side);
+        let request = text(&seen, Field::RequestId).filter(|_| failed);
+        hand.request = request.map(|id| (Text::from(id), Arc::clone(&side)));
         if self.query.as_ref().is_some_and(|query| !query.takes(&seen)) {
             return;
         }
-        let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
+        let caller = self.caller(&seen, &side);
+        let mut shared = |text: Option<String>| text.map(|text| hand.shared(text));
         let row = LogRow {
-            time: text(&seen, Field::StartTime)
-                .or_else(|| text(&seen, Field::Time))
-                .filter(|time| parse_time(time.as_bytes()).is_some())
-                .or_else(|| seen.time().map(format_time)),
+            time,
             code: number(&seen, Field::ResponseCode),
-            flags: text(&seen, Field::ResponseFlags).or_else(|| text(&seen, Field::Error)),
-            details: text(&seen, Field::ResponseCodeDetails),
+            flags: shared(text(&seen, Field::ResponseFlags).or_else(|| text(&seen, Field::Error))),
+            details: shared(text(&seen, Field::ResponseCodeDetails)),
             duration: number(&seen, Field::Duration),
-            caller: self.caller(&seen, &side),
-            host: text(&seen, Field::Host),
+            caller: shared(caller),
+            host: shared(text(&seen, Field::Host)),
             port: number(&seen, Field::Port).and_then(|port| u16::try_from(port).ok()),
-            path: text(&seen, Field::Path),
+            path: shared(text(&seen, Field::Path)),
             side,
-            pod: seen.pod.map(str::to_owned),
+            pod: seen.pod.map(|pod| hand.shared(pod.to_owned())),
             cause: None,
-            file: file.to_string(),
             line: hand.number,
-            raw: String::new(),
+            file: Arc::clone(&file),
+            raw: Arc::default(),
+            is_cut: false,
         };
         hand.row = Some(row);
     }

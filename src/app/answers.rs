@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::question::{Answer, Question};
+use crate::answer::causes::Causes;
 use crate::answer::check::{CheckReport, Finding};
 use crate::answer::explain::Explanation;
 use crate::answer::log_lines::LogView;
@@ -24,7 +25,9 @@ impl Answers {
     /// Keeps an answer.
     pub fn give(&mut self, question: Question, revision: u64, answer: Answer) {
         if self.given.len() >= MOST_KEPT && !self.given.contains_key(&question) {
-            self.given.retain(|known, _| matches!(known, Question::Check | Question::Tls | Question::Rules));
+            self.given.retain(|known, _| {
+                matches!(known, Question::Check | Question::Tls | Question::Rules | Question::Causes)
+            });
         }
         self.given.insert(question, (revision, answer));
     }
@@ -61,6 +64,11 @@ impl Answers {
     /// The table of rules.
     pub fn rules(&self) -> Option<&Arc<RuleTable>> {
         if let Answer::Rules(table) = self.get(&Question::Rules)? { Some(table) } else { None }
+    }
+
+    /// Why what failed did.
+    pub fn causes(&self) -> Option<&Arc<Causes>> {
+        if let Answer::Causes(causes) = self.get(&Question::Causes)? { Some(causes) } else { None }
     }
 
     /// The last lines that a query takes.

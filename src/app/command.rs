@@ -54,6 +54,27 @@ pub enum Again {
     LastView,
 }
 
+/// What only the log view can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogKey {
+    /// Whole lines, or columns.
+    Wrap,
+    /// With the date, or without.
+    Date,
+    /// Nothing but lines, or with what is around them.
+    Full,
+    /// Stay at the newest line, or on the selected one.
+    Autoscroll,
+    /// Mark the selected line, or take its mark away.
+    Mark,
+    /// Mark all lines from the last mark on.
+    MarkRange,
+    /// Take all marks away.
+    Unmark,
+    /// Lines of a range of time, by its number.
+    Range(u8),
+}
+
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -83,6 +104,12 @@ pub enum Command {
     Tls,
     /// The last lines of logs.
     Log,
+    /// Why what failed did.
+    Causes,
+    /// All of the selected row.
+    Describe,
+    /// Something of the log view.
+    InLog(LogKey),
     /// The next pair of the finding.
     NextPair,
     /// The pair before.

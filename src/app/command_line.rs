@@ -45,6 +45,7 @@ pub const COMMANDS: &[Named] = &[
     named("tls", &["tls-check"], "", "do client and server agree", Kind::Show(View::Tls)),
     named("dr", &["destinationrule", "destinationrules"], "", "DestinationRules", Kind::Show(View::Rules)),
     named("log", &["logs"], "", "the last lines, by a query", Kind::Show(View::Log)),
+    named("causes", &["cause"], "", "why what failed did", Kind::Show(View::Causes)),
     named("why", &[], "SERVICE[:PORT]", "the pairs of a service", Kind::Why),
     named("explain", &["x"], "CODE", "what a code or flag means", Kind::Explain),
     named("help", &["h", "?"], "", "keys", Kind::Show(View::Help)),

@@ -40,7 +40,11 @@ impl Derive {
     /// The revision that an answer must have been made from to be up to date.
     fn wanted(&self, question: &Question) -> u64 {
         match question {
-            Question::Check | Question::Logs | Question::Lines(_) | Question::Why { .. } => self.revision,
+            Question::Check
+            | Question::Logs
+            | Question::Causes
+            | Question::Lines(_)
+            | Question::Why { .. } => self.revision,
             Question::Tls | Question::Rules => self.mesh,
             Question::Explain(_) => 0,
         }

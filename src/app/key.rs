@@ -46,6 +46,7 @@ impl fmt::Display for Key {
         match self {
             Self::Char(' ') => f.write_str("space"),
             Self::Char(one) => write!(f, "{one}"),
+            Self::Ctrl(' ') => f.write_str("ctrl-space"),
             Self::Ctrl(one) => write!(f, "ctrl-{one}"),
             Self::F(number) => write!(f, "f{number}"),
             Self::Enter => f.write_str("enter"),

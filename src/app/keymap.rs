@@ -1,6 +1,6 @@
 //! The one table of keys: key handling, hints, the help screen and the README's table all come from it.
 
-use super::command::{Again, Command, Copied, Motion, Typing};
+use super::command::{Again, Command, Copied, LogKey, Motion, Typing};
 use super::key::Key;
 use super::screen::View;
 
@@ -9,6 +9,8 @@ use super::screen::View;
 pub enum Place {
     /// In every view, while no line is typed.
     Everywhere,
+    /// The same, but for the log view, which has other uses for the key.
+    OutsideLog,
     /// In these views.
     In(&'static [View]),
     /// While a line is typed.
@@ -41,19 +43,34 @@ const fn row(
 }
 
 const fn namespace(keys: &'static [Key], number: u8) -> Binding {
-    row(Everywhere, keys, Command::Namespace(number), "", "one namespace")
+    row(OutsideLog, keys, Command::Namespace(number), "", "one namespace")
+}
+
+const fn in_log(keys: &'static [Key], key: LogKey, hint: &'static str, description: &'static str) -> Binding {
+    row(In(&[View::Log]), keys, Command::InLog(key), hint, description)
 }
 
 use Command as C;
 use Key as K;
-use Place::{Everywhere, In};
+use LogKey as L;
+use Place::{Everywhere, In, OutsideLog};
 
-const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::Log];
-const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls, View::Log];
-const WITH_FIXES: &[View] = &[View::Findings, View::Why];
-const OPENING: &[View] =
-    &[View::Findings, View::Why, View::Tls, View::Rules, View::Log, View::Explain, View::Fix];
-const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules];
+const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::Causes];
+const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls, View::Log, View::Causes, View::Cause];
+const WITH_FIXES: &[View] = &[View::Findings, View::Why, View::Cause];
+const OPENING: &[View] = &[
+    View::Findings,
+    View::Why,
+    View::Tls,
+    View::Rules,
+    View::Log,
+    View::Causes,
+    View::Cause,
+    View::Explain,
+    View::Fix,
+];
+const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Cause];
+const TO_LOG: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Causes];
 
 /// The table, in the order of the hints.
 pub const BINDINGS: &[Binding] = &[
@@ -61,14 +78,32 @@ pub const BINDINGS: &[Binding] = &[
     row(Everywhere, &[K::Char('?')], C::Help, "help", "keys and commands"),
     row(Everywhere, &[K::Char(':')], C::CommandLine, "cmd", "command; tab completes"),
     row(In(LISTS), &[K::Char('/')], C::Filter, "filter", "filter (! not, -f fuzzy)"),
+    row(In(&[View::Log]), &[K::Char('/')], C::Filter, "query", "query: code>=500 and …"),
+    row(In(&[View::Log]), &[K::Tab], C::Causes, "causes", "the causes"),
+    row(In(&[View::Causes]), &[K::Tab], C::Log, "", "the last lines of logs"),
+    in_log(&[K::Char('w')], L::Wrap, "wrap", "whole lines, wrapped"),
+    row(In(&[View::Log]), &[K::Char('d')], C::Describe, "line", "all of the line"),
     row(In(&[View::Why]), &[K::Tab], C::NextPair, "next pair", "next pair of the finding"),
     row(In(&[View::Why]), &[K::BackTab], C::PreviousPair, "", "pair before"),
     row(In(WITH_FIXES), &[K::Char('f')], C::Fix, "fix", "what would end it"),
     row(In(&[View::Tls]), &[K::Ctrl('z')], C::ToggleFaults, "faults only", "faults only"),
     row(In(WITH_CODES), &[K::Char('x')], C::Explain, "explain", "what the code means"),
     row(In(&[View::Findings, View::Rules]), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
-    row(In(WITH_OBJECTS), &[K::Char('l')], C::Log, "log", "the last lines of logs"),
+    row(In(TO_LOG), &[K::Char('l')], C::Log, "log", "the last lines of logs"),
     row(In(WITH_OBJECTS), &[K::Char('y')], C::Yaml, "yaml", "the object's YAML"),
+    in_log(&[K::Char('0')], L::Range(0), "", "all times, newest first"),
+    in_log(&[K::Char('1')], L::Range(1), "", "all times, at the oldest"),
+    in_log(&[K::Char('2')], L::Range(2), "", "last minute of the log"),
+    in_log(&[K::Char('3')], L::Range(3), "", "last 5 minutes"),
+    in_log(&[K::Char('4')], L::Range(4), "", "last 15 minutes"),
+    in_log(&[K::Char('5')], L::Range(5), "", "last 30 minutes"),
+    in_log(&[K::Char('6')], L::Range(6), "", "last hour"),
+    in_log(&[K::Char('s')], L::Autoscroll, "", "stay at the newest, or not"),
+    in_log(&[K::Char('t')], L::Date, "", "date before the time"),
+    in_log(&[K::Char('f')], L::Full, "", "full screen"),
+    in_log(&[K::Char(' ')], L::Mark, "", "mark; c copies the marked"),
+    in_log(&[K::Ctrl(' ')], L::MarkRange, "", "mark from the last mark on"),
+    in_log(&[K::Ctrl('\\')], L::Unmark, "", "take the marks away"),
     row(Everywhere, &[K::Char('c')], C::Copy(Copied::Name), "", "copy the name or command"),
     row(Everywhere, &[K::Char('n')], C::Copy(Copied::Namespace), "", "copy the namespace"),
     row(Everywhere, &[K::Ctrl('y')], C::Copy(Copied::CommandLine), "", "copy as a command line"),
@@ -81,7 +116,7 @@ pub const BINDINGS: &[Binding] = &[
     row(Everywhere, &[K::PageUp, K::Ctrl('b')], C::Move(Motion::PageUp), "", "a page up"),
     row(Everywhere, &[K::Char('g'), K::Home], C::Move(Motion::First), "", "to the first"),
     row(Everywhere, &[K::Char('G'), K::End], C::Move(Motion::Last), "", "to the last"),
-    row(Everywhere, &[K::Char('0')], C::Namespace(0), "", "all namespaces"),
+    row(OutsideLog, &[K::Char('0')], C::Namespace(0), "", "all namespaces"),
     namespace(&[K::Char('1')], 1),
     namespace(&[K::Char('2')], 2),
     namespace(&[K::Char('3')], 3),
@@ -109,6 +144,7 @@ impl Binding {
     pub fn holds_in(&self, view: View) -> bool {
         match self.place {
             Everywhere => true,
+            OutsideLog => view != View::Log,
             In(views) => views.contains(&view),
             Place::Typing => false,
         }
@@ -161,6 +197,7 @@ pub fn markdown() -> String {
             if row.command == Command::Namespace(1) { "`1` to `9`".to_owned() } else { keys.join(" ") };
         let place = match row.place {
             Everywhere => "everywhere".to_owned(),
+            OutsideLog => "everywhere but `:log`".to_owned(),
             In(views) => views.iter().map(|view| format!("`:{}`", view.name())).collect::<Vec<_>>().join(" "),
             Place::Typing => "while typing".to_owned(),
         };
@@ -203,8 +240,8 @@ mod tests {
     #[test]
     fn the_table_can_be_printed() {
         let table = markdown();
-        assert!(table.contains("| `1` to `9` | everywhere |"), "{table}");
+        assert!(table.contains("| `1` to `9` | everywhere but `:log` |"), "{table}");
         assert!(table.contains("| `tab` | `:why` | next pair of the finding |"), "{table}");
-        assert!(!table.contains("`2`"), "{table}");
+        assert!(!table.contains("| `2` | everywhere"), "{table}");
     }
 }

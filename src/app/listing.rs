@@ -5,29 +5,29 @@ use super::filter::Filter;
 
 /// A row: who it is, and where its content stands in the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct Row<I = String> {
     /// Its identity.
-    pub id: String,
+    pub id: I,
     /// Its place in the answer.
     pub at: usize,
 }
 
 /// The rows that pass the filter, the selection and the part in sight.
 #[derive(Debug, Default)]
-pub struct Listing {
-    rows: Vec<Row>,
+pub struct Listing<I = String> {
+    rows: Vec<Row<I>>,
     total: usize,
     /// What the user selected: it stays so while a filter hides it.
-    chosen: Option<String>,
+    chosen: Option<I>,
     at: usize,
     top: usize,
     room: usize,
     filter: Filter,
 }
 
-impl Listing {
+impl<I: Clone + PartialEq> Listing<I> {
     /// Takes new rows, out of `total` before filters. `room` is how many are in sight at once.
-    pub fn set(&mut self, rows: Vec<Row>, total: usize, room: usize) {
+    pub fn set(&mut self, rows: Vec<Row<I>>, total: usize, room: usize) {
         self.rows = rows;
         self.total = total;
         self.room = room.max(1);
@@ -66,14 +66,24 @@ impl Listing {
     }
 
     /// The selected row.
-    pub fn selected(&self) -> Option<&Row> {
+    pub fn selected(&self) -> Option<&Row<I>> {
         self.rows.get(self.at)
     }
 
     /// The rows in sight, and whether each is the selected one.
-    pub fn in_sight(&self, room: usize) -> impl Iterator<Item = (&Row, bool)> {
+    pub fn in_sight(&self, room: usize) -> impl Iterator<Item = (&Row<I>, bool)> {
         let rows = self.rows.iter().enumerate().skip(self.top).take(room);
         rows.map(|(at, row)| (row, at == self.at))
+    }
+
+    /// All rows that pass the filter.
+    pub fn rows(&self) -> &[Row<I>] {
+        &self.rows
+    }
+
+    /// The place of the first row in sight, and of the selected one.
+    pub fn place(&self) -> (usize, usize) {
+        (self.top, self.at)
     }
 
     /// How many rows pass the filter.

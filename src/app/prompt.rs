@@ -81,20 +81,22 @@ impl Prompt {
         }
     }
 
-    /// Shows an older or newer line of the history.
-    pub fn recall(&mut self, history: &History, older: bool) {
+    /// Shows an older or newer line of the history. False where there is none.
+    pub fn recall(&mut self, history: &History, older: bool) -> bool {
         let to = match (self.recalled, older) {
             (None, true) => Some(0),
             (Some(at), true) => Some((at + 1).min(history.lines.len().saturating_sub(1))),
             (Some(at), false) => at.checked_sub(1),
             (None, false) => None,
         };
-        if self.kind == Kind::Command && !history.lines.is_empty() {
+        let any = !history.lines.is_empty();
+        if any {
             let line = to.and_then(|back| history.lines.iter().rev().nth(back));
             self.input = Input::new(line.cloned().unwrap_or_default());
             self.recalled = to;
             self.completing = None;
         }
+        any
     }
 
     /// Types a key. False for backspace in an empty line, which leaves it.
@@ -102,29 +104,43 @@ impl Prompt {
         if key == Key::Backspace && self.text().is_empty() {
             return false;
         }
-        if let Some(request) = request(key) {
-            let grows = matches!(request, InputRequest::InsertChar(_));
+        if key == Key::Ctrl('w') {
+            self.delete_word();
+        } else if let Some(request) = request(key) {
+            let grows = matches!(request, InputRequest::InsertChar(_) | InputRequest::Yank);
             if !grows || self.text().len() < LONGEST {
                 let _changed = self.input.handle(request);
             }
-            self.completing = None;
-            self.recalled = None;
+        } else {
+            return true;
         }
+        self.completing = None;
+        self.recalled = None;
         true
+    }
+
+    /// Takes away what stands before the cursor up to the last space, as a shell does: `host~cart` is one word.
+    fn delete_word(&mut self) {
+        let before = self.before_cursor();
+        let after: String = self.text().chars().skip(self.input.cursor()).collect();
+        let end = before.trim_end_matches(' ').rfind(' ').map_or(0, |at| at + 1);
+        let kept: String = before.get(..end).unwrap_or_default().to_owned();
+        let cursor = kept.chars().count();
+        self.input = Input::new(kept + &after).with_cursor(cursor);
     }
 }
 
 fn request(key: Key) -> Option<InputRequest> {
     Some(match key {
         Key::Char(one) => InputRequest::InsertChar(one),
-        Key::Backspace => InputRequest::DeletePrevChar,
-        Key::Delete => InputRequest::DeleteNextChar,
-        Key::Left => InputRequest::GoToPrevChar,
-        Key::Right => InputRequest::GoToNextChar,
+        Key::Backspace | Key::Ctrl('h') => InputRequest::DeletePrevChar,
+        Key::Delete | Key::Ctrl('d') => InputRequest::DeleteNextChar,
+        Key::Left | Key::Ctrl('b') => InputRequest::GoToPrevChar,
+        Key::Right | Key::Ctrl('f') => InputRequest::GoToNextChar,
         Key::Home | Key::Ctrl('a') => InputRequest::GoToStart,
         Key::End | Key::Ctrl('e') => InputRequest::GoToEnd,
-        Key::Ctrl('w') => InputRequest::DeletePrevWord,
-        Key::Ctrl('u') => InputRequest::DeleteLine,
+        Key::Ctrl('u') => InputRequest::DeleteFromStart,
+        Key::Ctrl('y') => InputRequest::Yank,
         Key::Ctrl(_)
         | Key::F(_)
         | Key::Enter
@@ -220,6 +236,31 @@ mod tests {
             (Some("dr".into()), Some("tls".into()), None)
         );
         assert_eq!(history.newer(), Some("dr".into()));
+    }
+
+    #[test]
+    fn a_line_is_edited_as_in_a_shell() {
+        let mut prompt = Prompt::filter("code>=500 and host~cart  ");
+        for (key, left) in [
+            (Key::Ctrl('w'), "code>=500 and "),
+            (Key::Ctrl('b'), "code>=500 and "),
+            (Key::Ctrl('h'), "code>=500 an "),
+            (Key::Ctrl('d'), "code>=500 an"),
+            (Key::Ctrl('w'), "code>=500 "),
+            (Key::Ctrl('a'), "code>=500 "),
+            (Key::Ctrl('w'), "code>=500 "),
+            (Key::Ctrl('f'), "code>=500 "),
+            (Key::Ctrl('u'), "ode>=500 "),
+            (Key::Ctrl('e'), "ode>=500 "),
+            (Key::Ctrl('w'), ""),
+        ] {
+            assert!(prompt.type_key(key), "{key}");
+            assert_eq!(prompt.text(), left, "{key}");
+        }
+        let mut prompt = Prompt::filter("größe 日本語");
+        prompt.type_key(Key::Left);
+        prompt.type_key(Key::Ctrl('w'));
+        assert_eq!((prompt.text(), prompt.before_cursor().as_str()), ("größe 語", "größe "));
     }
 
     #[test]

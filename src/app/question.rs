@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::answer::causes::Causes;
 use crate::answer::check::CheckReport;
 use crate::answer::explain::Explanation;
 use crate::answer::log_lines::LogView;
@@ -21,6 +22,8 @@ pub enum Question {
     Rules,
     /// The access logs in short.
     Logs,
+    /// Why what failed did.
+    Causes,
     /// The last lines of the logs that a query takes, all with an empty one.
     Lines(String),
     /// Everything about the pairs of a service.
@@ -47,6 +50,8 @@ pub enum Answer {
     Rules(Arc<RuleTable>),
     /// To [`Question::Logs`].
     Logs(Arc<LogReport>),
+    /// To [`Question::Causes`].
+    Causes(Arc<Causes>),
     /// To [`Question::Lines`].
     Lines(Arc<LogView>),
     /// To [`Question::Why`].

@@ -1,5 +1,7 @@
 //! The screens and the stack of them.
 
+pub mod cause;
+pub mod causes;
 pub mod explain;
 pub mod findings;
 pub mod fix;
@@ -35,6 +37,10 @@ pub enum View {
     Rules,
     /// The last lines of logs.
     Log,
+    /// Why what failed did.
+    Causes,
+    /// A line, a cause or a finding, with the lines that prove it.
+    Cause,
     /// What a code means.
     Explain,
     /// What would end a finding.
@@ -54,6 +60,8 @@ impl View {
         Self::Tls,
         Self::Rules,
         Self::Log,
+        Self::Causes,
+        Self::Cause,
         Self::Explain,
         Self::Fix,
         Self::Help,
@@ -69,6 +77,8 @@ impl View {
             Self::Tls => "tls",
             Self::Rules => "dr",
             Self::Log => "log",
+            Self::Causes => "causes",
+            Self::Cause => "cause",
             Self::Explain => "explain",
             Self::Fix => "fix",
             Self::Help => "help",
@@ -79,10 +89,11 @@ impl View {
     /// How many lines below the body are for messages: tables say there what is to be said of the selected row.
     pub fn message_lines(self) -> u16 {
         match self {
-            Self::Tls | Self::Rules | Self::Log => 2,
+            Self::Tls | Self::Rules | Self::Log | Self::Causes => 2,
             Self::Findings
             | Self::Why
             | Self::Object
+            | Self::Cause
             | Self::Explain
             | Self::Fix
             | Self::Help
@@ -169,6 +180,10 @@ pub trait Behaviour {
     fn open(&self, _context: &Context<'_>) -> Option<Target> {
         None
     }
+    /// Where all of the selected row is.
+    fn describe(&self) -> Option<Target> {
+        None
+    }
     /// Where the object of the selected row is.
     fn object(&self, _context: &Context<'_>) -> Option<Target> {
         None
@@ -195,6 +210,10 @@ pub trait Behaviour {
     }
     /// Sets the filter; the rows are made anew after it.
     fn set_filter(&mut self, _filter: Filter) {}
+    /// What is wrong with the filter, and the number of its first wrong letter, from 1.
+    fn mistake(&self) -> Option<(usize, &str)> {
+        None
+    }
 }
 
 /// A screen.
@@ -211,7 +230,11 @@ pub enum Screen {
     /// The table of rules.
     Rules(rules::RulesTable),
     /// The last lines of logs.
-    Log(log::LogLines),
+    Log(Box<log::LogLines>),
+    /// Why what failed did.
+    Causes(causes::CausesTable),
+    /// A line, a cause or a finding, with the lines that prove it.
+    Cause(Box<cause::CausePage>),
     /// What a code means.
     Explain(explain::ExplainPage),
     /// What would end a finding.
@@ -232,6 +255,8 @@ impl Screen {
             Self::Tls(_) => View::Tls,
             Self::Rules(_) => View::Rules,
             Self::Log(_) => View::Log,
+            Self::Causes(_) => View::Causes,
+            Self::Cause(_) => View::Cause,
             Self::Explain(_) => View::Explain,
             Self::Fix(_) => View::Fix,
             Self::Help(_) => View::Help,
@@ -247,7 +272,9 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
-            Self::Log(screen) => screen,
+            Self::Log(screen) => &**screen,
+            Self::Causes(screen) => screen,
+            Self::Cause(screen) => &**screen,
             Self::Explain(screen) => screen,
             Self::Fix(screen) => screen,
             Self::Help(screen) => screen,
@@ -263,7 +290,9 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
-            Self::Log(screen) => screen,
+            Self::Log(screen) => &mut **screen,
+            Self::Causes(screen) => screen,
+            Self::Cause(screen) => &mut **screen,
             Self::Explain(screen) => screen,
             Self::Fix(screen) => screen,
             Self::Help(screen) => screen,
@@ -274,9 +303,10 @@ impl Screen {
     /// Its page, where it is one.
     pub fn page(&self) -> Option<&Page> {
         match self {
-            Self::Findings(_) | Self::Tls(_) | Self::Rules(_) | Self::Log(_) => None,
+            Self::Findings(_) | Self::Tls(_) | Self::Rules(_) | Self::Log(_) | Self::Causes(_) => None,
             Self::Why(screen) => Some(screen.page()),
             Self::Object(screen) => Some(screen.page()),
+            Self::Cause(screen) => Some(screen.page()),
             Self::Explain(screen) => Some(screen.page()),
             Self::Fix(screen) => Some(screen.page()),
             Self::Help(screen) => Some(screen.page()),
@@ -293,12 +323,14 @@ const DEEPEST: usize = 32;
 pub struct Stack {
     below: Vec<Screen>,
     top: Screen,
+    /// The log view that was left: its query, range and marks come back.
+    left: Option<Box<log::LogLines>>,
 }
 
 impl Stack {
     /// The findings alone.
     pub fn new() -> Self {
-        Self { below: Vec::new(), top: Screen::Findings(findings::Findings::default()) }
+        Self { below: Vec::new(), top: Screen::Findings(findings::Findings::default()), left: None }
     }
 
     /// The one in front.
@@ -323,11 +355,18 @@ impl Stack {
     pub fn pop(&mut self) -> bool {
         match self.below.pop() {
             Some(screen) => {
-                self.top = screen;
+                if let Screen::Log(left) = std::mem::replace(&mut self.top, screen) {
+                    self.left = Some(left);
+                }
                 true
             }
             None => false,
         }
+    }
+
+    /// The log view as it was left, or a new one.
+    pub fn log(&mut self) -> Screen {
+        Screen::Log(self.left.take().unwrap_or_default())
     }
 
     /// Goes back to the screen of a kind, if one is open.

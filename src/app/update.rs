@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::App;
-use super::command::{Again, Command, Copied, Typing};
+use super::command::{Again, Command, Copied, LogKey, Typing};
 use super::command_line::{self, Order};
 use super::effect::Effect;
 use super::filter::Filter;
@@ -13,10 +13,11 @@ use super::msg::{LogLine, Msg};
 use super::page::Tone;
 use super::prompt::{Kind, Prompt};
 use super::question::{Answer, Question};
+use super::screen::cause::CausePage;
+use super::screen::causes::CausesTable;
 use super::screen::explain::ExplainPage;
 use super::screen::fix::FixPage;
 use super::screen::help::{AliasesPage, HelpPage};
-use super::screen::log::LogLines;
 use super::screen::object::ObjectPage;
 use super::screen::rules::RulesTable;
 use super::screen::tls::TlsTable;
@@ -146,8 +147,13 @@ fn type_command(app: &mut App, typing: Typing, effects: &mut Vec<Effect>) {
     let Some(prompt) = &mut app.prompt else { return };
     match typing {
         Typing::Complete => prompt.complete(),
-        Typing::Older => prompt.recall(&app.history, true),
-        Typing::Newer => prompt.recall(&app.history, false),
+        Typing::Older | Typing::Newer => {
+            let history = if is_filter(prompt) { &app.queries } else { &app.history };
+            if prompt.recall(history, typing == Typing::Older) && is_filter(prompt) {
+                let filter = Filter::new(prompt.text());
+                set_filter(app, filter);
+            }
+        }
         Typing::Cancel => {
             let before =
                 if let Kind::Filter { before } = prompt.kind() { Some(before.clone()) } else { None };
@@ -156,15 +162,24 @@ fn type_command(app: &mut App, typing: Typing, effects: &mut Vec<Effect>) {
                 set_filter(app, Filter::new(&before));
             }
         }
+        // What is wrong stays in sight until it is put right or left.
+        Typing::Accept if app.stack.top().behaviour().mistake().is_some() && is_filter(prompt) => {}
         Typing::Accept => {
             let text = prompt.text().trim().to_owned();
             let kind = prompt.kind().clone();
             app.prompt = None;
+            if matches!(kind, Kind::Filter { .. }) && !text.is_empty() {
+                app.queries.add(&text);
+            }
             if kind == Kind::Command && !text.is_empty() && obey(app, &text, effects) {
                 app.history.add(&text);
             }
         }
     }
+}
+
+fn is_filter(prompt: &Prompt) -> bool {
+    matches!(prompt.kind(), Kind::Filter { .. })
 }
 
 /// Does what a typed command says. False where it says nothing that is known.
@@ -192,11 +207,12 @@ fn show(app: &mut App, view: View) {
     let screen = match view {
         View::Tls => Screen::Tls(TlsTable::default()),
         View::Rules => Screen::Rules(RulesTable::default()),
-        View::Log => Screen::Log(LogLines::default()),
+        View::Log => app.stack.log(),
+        View::Causes => Screen::Causes(CausesTable::default()),
         View::Help => Screen::Help(HelpPage::new(of)),
         View::Aliases => Screen::Aliases(AliasesPage::default()),
         // These need to be told of what; the findings are always open.
-        View::Findings | View::Why | View::Object | View::Explain | View::Fix => return,
+        View::Findings | View::Why | View::Object | View::Cause | View::Explain | View::Fix => return,
     };
     push(app, screen);
 }
@@ -205,6 +221,7 @@ fn open(app: &mut App, target: Target) {
     let screen = match target {
         Target::Why { pairs, finding } => Screen::Why(Box::new(WhyPage::new(pairs, finding))),
         Target::Object { object, field } => Screen::Object(ObjectPage::new(object, field)),
+        Target::Cause(subject) => Screen::Cause(Box::new(CausePage::new(*subject))),
         Target::Explain(code) => Screen::Explain(ExplainPage::new(code)),
         Target::Fix(finding) => Screen::Fix(FixPage::new(finding)),
     };
@@ -238,6 +255,17 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Help => show(app, View::Help),
         Command::Tls => show(app, View::Tls),
         Command::Log => show(app, View::Log),
+        Command::Causes => show(app, View::Causes),
+        Command::Describe => follow(app, |screen, _| screen.describe(), "nothing to describe here"),
+        Command::InLog(key) => {
+            if let Screen::Log(log) = app.stack.top_mut() {
+                log.press(key);
+                if key == LogKey::Full {
+                    app.extent.header = !log.look().full;
+                }
+                app.refresh();
+            }
+        }
         Command::Open => {
             follow(app, |screen, context| screen.open(context), "nothing to open here");
         }

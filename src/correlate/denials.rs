@@ -85,7 +85,7 @@ impl Denied<'_> {
     }
 }
 
-fn edge_of(locator: &Locator<'_>, cause: &Cause) -> Option<Edge> {
+pub(super) fn edge_of(locator: &Locator<'_>, cause: &Cause) -> Option<Edge> {
     let client = locator.workload(cause.place.client)?;
     let (host, port) = (cause.place.host.as_ref()?, cause.place.port?);
     let client = (Arc::clone(&client.namespace), Arc::clone(&client.name), Arc::clone(&client.kind));

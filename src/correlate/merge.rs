@@ -105,7 +105,7 @@ const EXPLAINED: [(Label, Code); 4] = [
     (Label::NonIstioTlsToPermissive, Code::ForeignTlsToSidecar),
 ];
 
-fn code_of(label: Label) -> Option<Code> {
+pub(super) fn code_of(label: Label) -> Option<Code> {
     EXPLAINED.into_iter().find(|(known, _)| *known == label).map(|(_, code)| code)
 }
 
@@ -155,7 +155,7 @@ fn newer_than(locator: &Locator<'_>, finding: &Finding, cause: &Cause) -> Option
 
 /// The edges of a finding that lines may be of: one for a client that is known. A refusal at the server from an
 /// address nobody knows may be of any of its clients; then it is enough to see that there are several.
-fn edges_of(locator: &Locator<'_>, cause: &Cause, finding: &Finding) -> Vec<Edge> {
+pub(super) fn edges_of(locator: &Locator<'_>, cause: &Cause, finding: &Finding) -> Vec<Edge> {
     let place = &cause.place;
     let fits = |edge: &Edge| {
         place.host.as_ref() == Some(&edge.host)
@@ -196,17 +196,8 @@ pub(super) struct Alone<'a> {
 impl<'a> Alone<'a> {
     pub(super) fn add(&mut self, locator: &Locator<'_>, cause: &'a Cause) {
         let Some(code) = code_alone(locator, cause) else { return };
-        let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
-        // Where the host is known but was not read, it is what the lines are about, and not who called it.
-        let caller = cause.place.client.filter(|_| cause.place.host.is_none());
-        let writer = cause.place.reporter.filter(|_| cause.place.host.is_none());
-        let server = locator.workload(cause.place.server.or(caller).or(writer));
-        let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
-        // There it is the client that is to be changed.
-        let bare = locator.workload(cause.place.client).filter(|_| code == Code::ClientWithoutProxyToStrict);
-        let object = bare.map(|client| &client.object).or(object);
-        let id = object.map_or_else(|| not_read(cause), |object| object.id.clone());
-        self.found.entry((code, id)).or_insert_with(|| (object.cloned(), Vec::new())).1.push(cause);
+        let (object, id) = about(locator, cause, code);
+        self.found.entry((code, id)).or_insert_with(|| (object, Vec::new())).1.push(cause);
     }
 
     pub(super) fn findings(self, locator: &Locator<'_>, seen: &mut BTreeMap<Edge, u64>) -> Vec<Finding> {
@@ -219,8 +210,24 @@ impl<'a> Alone<'a> {
     }
 }
 
+/// The object that a cause is about where no finding of the configuration explains it, and its identity, which is known
+/// where it was not read too.
+pub(super) fn about(locator: &Locator<'_>, cause: &Cause, code: Code) -> (Option<Arc<Object>>, ObjectId) {
+    let service = cause.place.host.as_ref().and_then(|host| locator.mesh().registry.by_host(host));
+    // Where the host is known but was not read, it is what the lines are about, and not who called it.
+    let caller = cause.place.client.filter(|_| cause.place.host.is_none());
+    let writer = cause.place.reporter.filter(|_| cause.place.host.is_none());
+    let server = locator.workload(cause.place.server.or(caller).or(writer));
+    let object = service.map(|service| &service.object).or_else(|| server.map(|server| &server.object));
+    // There it is the client that is to be changed.
+    let bare = locator.workload(cause.place.client).filter(|_| code == Code::ClientWithoutProxyToStrict);
+    let object = bare.map(|client| &client.object).or(object);
+    let id = object.map_or_else(|| not_read(cause), |object| object.id.clone());
+    (object.cloned(), id)
+}
+
 /// The finding that a cause makes by itself, if it makes any.
-fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
+pub(super) fn code_alone(locator: &Locator<'_>, cause: &Cause) -> Option<Code> {
     if cause.label == Label::PlaintextToStrict && is_without_proxy(locator, cause) {
         return Some(Code::ClientWithoutProxyToStrict);
     }

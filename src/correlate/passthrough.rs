@@ -11,7 +11,7 @@ use crate::diagnose::finding::{Edge, Edges, Evidence, Finding, Involved, Role};
 use crate::diagnose::{Code, Confidence};
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
-use crate::model::{Object, Text};
+use crate::model::{Object, ObjectId, Text};
 use crate::resolve::client_tls::Source;
 use crate::resolve::server_mtls::Demand;
 use crate::resolve::{Mesh, Workload, interception};
@@ -84,6 +84,11 @@ pub(super) fn take(
     }
     *seen.entry(passed.edge).or_default() += cause.count;
     true
+}
+
+/// The object and field to blame for a cause of this kind.
+pub(super) fn root_of(locator: &Locator<'_>, cause: &Cause) -> Option<(ObjectId, String)> {
+    passed(locator, cause).map(|passed| (passed.root.0.id.clone(), passed.root.1))
 }
 
 fn passed(locator: &Locator<'_>, cause: &Cause) -> Option<Passed> {

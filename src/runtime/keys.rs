@@ -13,6 +13,8 @@ pub(super) fn key(event: KeyEvent) -> Option<Key> {
     Some(match event.code {
         // Alt with a letter is no key of ours, and must not be taken for the letter.
         KeyCode::Char(_) if event.modifiers.contains(KeyModifiers::ALT) => return None,
+        // Terminals send `ctrl-\\` and `ctrl-4` as the same byte.
+        KeyCode::Char('4') if control => Key::Ctrl('\\'),
         KeyCode::Char(one) if control => Key::Ctrl(one.to_ascii_lowercase()),
         KeyCode::Char(one) => Key::Char(one),
         KeyCode::F(number) => Key::F(number),
@@ -53,6 +55,7 @@ mod tests {
         let of = |code, modifiers| key(KeyEvent::new(code, modifiers));
         assert_eq!(of(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Key::Ctrl('c')));
         assert_eq!(of(KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Key::Char('G')));
+        assert_eq!(of(KeyCode::Char('4'), KeyModifiers::CONTROL), Some(Key::Ctrl('\\')));
         assert_eq!(of(KeyCode::Char('q'), KeyModifiers::ALT), None);
         let release = KeyEvent::new_with_kind(KeyCode::Enter, KeyModifiers::NONE, KeyEventKind::Release);
         assert_eq!(key(release), None);

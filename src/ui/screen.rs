@@ -1,5 +1,6 @@
 //! The screens: how the body of each is drawn.
 
+pub mod causes;
 pub mod findings;
 pub mod log;
 pub mod rules;
@@ -18,9 +19,11 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
         Screen::Findings(screen) => findings::draw(app, screen, area, pen),
         Screen::Tls(screen) => tls::draw(app, screen, area, pen),
         Screen::Rules(screen) => rules::draw(app, screen, area, pen),
+        Screen::Causes(screen) => causes::draw(app, screen, area, pen),
         Screen::Log(screen) => log::draw(app, screen, area, pen),
         page @ (Screen::Why(_)
         | Screen::Object(_)
+        | Screen::Cause(_)
         | Screen::Explain(_)
         | Screen::Fix(_)
         | Screen::Help(_)

@@ -99,6 +99,8 @@ fn ascii(one: char) -> char {
         '✔' => '+',
         '…' => '~',
         '↵' => '<',
+        // The bars of a histogram are digits.
+        '▁'..='█' => char::from_digit(u32::from(one) - u32::from('▁') + 1, 10).unwrap_or('?'),
         _ => '?',
     }
 }
@@ -119,7 +121,7 @@ mod tests {
     #[test]
     fn without_unicode_nothing_but_ascii_is_sent() {
         let theme = Theme::new(Colours::None, false);
-        assert_eq!(theme.plain("✖ a → b … größe ▲ ● ─"), "x a > b ~ gr??e ! * -");
+        assert_eq!(theme.plain("✖ a → b … größe ▲ ● ─ ▁▄█"), "x a > b ~ gr??e ! * - 148");
         assert_eq!(Theme::new(Colours::None, true).plain("✖"), "✖");
     }
 

@@ -19,6 +19,8 @@ use meshscope::ui::{self, Colours, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+mod log;
+
 /// A screen whose effects are performed at once.
 struct Session {
     app: App,
@@ -136,7 +138,11 @@ fn findings() {
 
 /// The demo, its last lines kept as the program keeps them.
 fn with_lines(width: u16, height: u16) -> Session {
-    let request = Request { paths: meshscope::demo::paths(), logs: Vec::new() };
+    with_lines_of(meshscope::demo::paths(), width, height)
+}
+
+fn with_lines_of(paths: Vec<Path>, width: u16, height: u16) -> Session {
+    let request = Request { paths, logs: Vec::new() };
     let recent = Arc::new(Recent::default());
     let watch: Arc<dyn Watch> = Arc::<Recent>::clone(&recent);
     let bundle = bundle::objects(&request, None).and_then(|objects| objects.logs(Some(&watch))).unwrap();
@@ -403,8 +409,18 @@ fn no_key_in_any_view_at_any_size_ends_the_program() {
         ])
         .chain([':', 't', 'x', 'f', 'y', '/'].map(Key::Char))
         .collect();
-    let commands =
-        [":tls\n", ":dr\n", ":why productpage.bookinfo\n", ":aliases\n", ":explain UC\n", "?", "/product\n"];
+    let commands = [
+        ":tls\n",
+        ":log\n",
+        ":causes\n",
+        "d",
+        ":dr\n",
+        ":why productpage.bookinfo\n",
+        ":aliases\n",
+        ":explain UC\n",
+        "?",
+        "/product\n",
+    ];
     let mut random = Random(0x9e37_79b9);
     let mut views = std::collections::BTreeSet::new();
     for _ in 0..60 {

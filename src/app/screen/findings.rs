@@ -1,5 +1,6 @@
 //! Everything that is wrong, worst first.
 
+use super::cause::pair_read;
 use super::{Behaviour, Context, Title, View};
 use crate::answer::check::{CheckReport, EdgeRef, EvidenceRef, Finding};
 use crate::app::command::Motion;
@@ -7,7 +8,7 @@ use crate::app::filter::Filter;
 use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
-use crate::app::target::{PairKey, Target};
+use crate::app::target::{PairKey, Subject, Target};
 use crate::app::wording::{address, count, short_hosts};
 use crate::resolve::name::namespace_of;
 
@@ -178,10 +179,16 @@ impl Behaviour for Findings {
     fn open(&self, context: &Context<'_>) -> Option<Target> {
         let finding = self.selected(context)?;
         let pairs: Vec<_> = finding.edges.iter().map(key_of).collect();
-        if pairs.is_empty() {
+        // Without the objects there is no pair to judge: the lines that show it are all there is.
+        let is_read = |pair: &PairKey| pair_read(context, Some(&pair.service), None, None).is_some();
+        if pairs.iter().any(is_read) {
+            return Some(Target::Why { pairs, finding: Some(finding.id.clone()) });
+        }
+        let object = finding.objects.first().filter(|one| one.origin.is_some());
+        if object.is_some() && log_lines(finding) == 0 {
             return self.object(context);
         }
-        Some(Target::Why { pairs, finding: Some(finding.id.clone()) })
+        Some(Target::Cause(Box::new(Subject::Finding(finding.id.clone()))))
     }
 
     fn object(&self, context: &Context<'_>) -> Option<Target> {

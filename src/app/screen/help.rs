@@ -36,7 +36,9 @@ fn entries(of: View, context: &Context<'_>) -> (Vec<Entry>, Vec<Entry>) {
     let entry = |row: &Binding| Some((row.keys_text(), row.description.to_owned()));
     let own = BINDINGS.iter().filter(|row| matches!(row.place, Place::In(_)) && row.holds_in(of));
     let own: Vec<Entry> = own.map(entry).collect();
-    let everywhere = BINDINGS.iter().filter(|row| row.place == Place::Everywhere);
+    let everywhere = BINDINGS
+        .iter()
+        .filter(|row| matches!(row.place, Place::Everywhere | Place::OutsideLog) && row.holds_in(of));
     let everywhere: Vec<Entry> = everywhere
         .filter_map(|row| {
             // The number keys name their namespaces, as far as there are any.

@@ -30,6 +30,11 @@ impl Mistake {
     pub fn column(&self) -> usize {
         self.text.get(..self.at).unwrap_or_default().chars().count() + 1
     }
+
+    /// What is wrong, in words.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
 }
 
 /// What is wrong, the query, and a mark below its place.

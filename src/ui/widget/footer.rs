@@ -14,7 +14,11 @@ use crate::text::{visible, width, wrap};
 pub fn draw(app: &App, messages: Rect, hints: Rect, pen: &mut Pen<'_>) -> Option<(u16, u16)> {
     draw_hints(app, hints, pen);
     if let Some(prompt) = app.prompt() {
-        return Some(draw_prompt(prompt, messages, pen));
+        let mistake = match prompt.kind() {
+            Kind::Filter { .. } => app.screen().behaviour().mistake(),
+            Kind::Command => None,
+        };
+        return Some(draw_prompt(prompt, mistake, messages, pen));
     }
     let detail = || app.screen().behaviour().detail(&app.context()).map(|text| (Tone::Dim, text));
     let message = app.message().map(|message| (message.tone, message.text.clone()));
@@ -39,7 +43,36 @@ fn draw_wrapped(tone: Tone, text: &str, area: Rect, pen: &mut Pen<'_>) {
     }
 }
 
-fn draw_prompt(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
+/// The lines that say what is wrong: a mark below the place, and behind it, or below, the words.
+fn mistake_lines(column: usize, what: &str, cells: usize) -> Vec<String> {
+    let indent = column.min(cells);
+    let told = format!("at {column}: {what}");
+    let mark = format!("{}^", " ".repeat(indent));
+    if indent + 2 + width(&visible(&told)) <= cells {
+        return vec![format!("{mark} {told}")];
+    }
+    std::iter::once(mark).chain(wrap(&visible(&told), cells)).collect()
+}
+
+/// Draws what is typed, and below it what is wrong with it. Where there is no room for that it takes some of the body's.
+fn draw_prompt(prompt: &Prompt, mistake: Option<(usize, &str)>, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
+    let cells = area.width.saturating_sub(2);
+    let told =
+        mistake.map(|(column, what)| mistake_lines(column, what, usize::from(cells))).unwrap_or_default();
+    let needed =
+        u16::try_from(told.len() + 1).unwrap_or(u16::MAX).clamp(area.height, area.bottom().max(area.height));
+    let area = Rect { y: area.bottom().saturating_sub(needed), height: needed, ..area };
+    let blank = " ".repeat(usize::from(area.width));
+    for y in area.y..area.bottom() {
+        pen.write(area.x, y, area.width, Tone::Plain, &blank);
+    }
+    for (y, line) in (area.y + 1..area.bottom()).zip(&told) {
+        pen.write(area.x + 1, y, cells, Tone::Error, line);
+    }
+    draw_typed(prompt, area, pen)
+}
+
+fn draw_typed(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
     let sign = match prompt.kind() {
         Kind::Command => ":",
         Kind::Filter { .. } => "/",
