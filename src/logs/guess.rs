@@ -6,12 +6,18 @@
 //! those of Envoy's own layout. Nothing is told of other numbers, addresses and words.
 //!
 //! The beginning of a default layout that a terminal or a reader broke off is not guessed: more of it may follow.
+//!
+//! Lines that begin otherwise are read where names or shapes prove what their fields are ([`loose`]).
 
 use super::access_line::{AccessLine, Format};
 use super::other_layouts::behind_prefix;
 use super::response_flags::{FlagSet, response_flag};
 use super::time::parse_time;
 use super::upstream_cluster::{Direction, direction_of};
+
+mod loose;
+mod names;
+mod parts;
 
 /// No format has more fields.
 const MOST_TOKENS: usize = 96;
@@ -61,7 +67,7 @@ const LONG_DETAILS: [(&str, &str); 6] = [
 
 /// What of a line can be told without its format; `None` where it is not of an access log, or more of it may follow.
 pub fn guess(text: &[u8]) -> Option<AccessLine<'_>> {
-    let head = Head::of(text)?;
+    let Some(head) = Head::of(text) else { return loose::read(text) };
     let tokens = Tokens::of(head.rest)?;
     if head.may_be_cut() || tokens.begin_a_default_layout() {
         return None;
@@ -116,8 +122,7 @@ impl<'a> Head<'a> {
             Some((flags, rest)) => (flags, rest, false),
             None => (rest, &b""[..], true),
         };
-        let known = |flag: &[u8]| std::str::from_utf8(flag).ok().and_then(response_flag).is_some();
-        if response_flags != b"-" && !response_flags.split(|byte| *byte == b',').all(known) {
+        if !is_flags(response_flags) {
             return None;
         }
         Some(Self { start_time, method, path, protocol, response_code, response_flags, rest, ends })
@@ -185,6 +190,12 @@ fn code_of(text: &[u8]) -> Option<u16> {
     let code: u16 = std::str::from_utf8(text).ok()?.parse().ok()?;
     let is_code = text == b"0" || text.len() == 3 && (100..600).contains(&code);
     is_code.then_some(code)
+}
+
+/// A dash, or flags that Envoy has.
+fn is_flags(text: &[u8]) -> bool {
+    let known = |flag: &[u8]| std::str::from_utf8(flag).ok().and_then(response_flag).is_some();
+    text == b"-" || text.split(|byte| *byte == b',').all(known)
 }
 
 fn is_details(word: &[u8]) -> bool {
