@@ -213,10 +213,11 @@ fn log_format(text: &str) -> anyhow::Result<OwnFormat> {
 fn log_flag(text: &str) -> anyhow::Result<(PathBuf, PodName)> {
     let usage = || Refusal::Usage(format!("--log {text}: expected NS/POD[/CONTAINER]=PATH"));
     let (pod, path) = text.split_once('=').with_context(usage)?;
-    let mut parts = pod.split('/');
-    match (parts.next(), parts.next()) {
-        (Some(namespace), Some(name)) if !namespace.is_empty() && !name.is_empty() && !path.is_empty() => {
-            Ok((path.into(), PodName { namespace: namespace.into(), name: name.into() }))
+    let parts: Vec<_> = pod.split('/').collect();
+    let is_whole = !path.is_empty() && parts.iter().all(|part| !part.is_empty());
+    match parts.as_slice() {
+        [namespace, name] | [namespace, name, _] if is_whole => {
+            Ok((path.into(), PodName { namespace: (*namespace).into(), name: (*name).into() }))
         }
         _ => Err(usage().into()),
     }

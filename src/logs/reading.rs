@@ -83,7 +83,7 @@ impl Reader {
             return Outcome { access: true, ..Outcome::default() };
         }
         let mut outcome = Outcome::default();
-        peel(line, &mut |found, text| {
+        peel(line, &|text| is_object_line(text, formats), &mut |found, text| {
             outcome = self.peeled(number, line, found, text, formats, take);
         });
         outcome
@@ -179,7 +179,9 @@ pub fn is_access_line(line: &[u8], formats: &Formats) -> bool {
     // A format of one's own may begin as what tools put before a line.
     let mut any = formats.any_configured() && formats.read_configured(line).is_some()
         || formats.read_given(line).is_some();
-    peel(line, &mut |_, text| any = any || read_whole(text, formats, &mut |_| {}) || is_beginning(text));
+    peel(line, &|text| is_object_line(text, formats), &mut |_, text| {
+        any = any || read_whole(text, formats, &mut |_| {}) || is_beginning(text);
+    });
     any
 }
 
@@ -201,6 +203,11 @@ fn read_whole(text: &[u8], formats: &Formats, take: &mut dyn FnMut(&AccessLine<'
         .or_else(|| formats.read_given(text))
         .or_else(|| guess(text).filter(|_| !formats.any_fits(text)));
     line.as_ref().map(take).is_some()
+}
+
+/// Whether an object is a line by one of the formats that are known.
+fn is_object_line(text: &[u8], formats: &Formats) -> bool {
+    !formats.is_empty() && formats.read_object(text, &mut |_| {}) == Tried::Line
 }
 
 /// Reads an object: by the formats that are known, else by the names of its keys.

@@ -4,7 +4,7 @@
 //! Nothing tells whether a break stands for a space. Where both readings make a line, what they disagree about is not
 //! known, and the line is no evidence.
 
-use super::{Outcome, Owner, Take, read_whole};
+use super::{Outcome, Owner, Take, is_object_line, read_whole};
 use crate::logs::access_json::parse_json;
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::access_text::parse_text;
@@ -115,7 +115,7 @@ impl Broken {
         }
         // Breaks of a pretty-printer stand between words, where JSON allows them.
         let mut whole = false;
-        peel(&self.lines.join(&b'\n'), &mut |found, text| {
+        peel(&self.lines.join(&b'\n'), &|text| is_object_line(text, formats), &mut |found, text| {
             whole = read_whole(text, formats, &mut |line| take(found.writer, line));
         });
         if !whole {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::logs::{OwnFormat, Strictness};
 
 const HEAD: &str = "[2026-11-22T09:09:56.776Z] \"GET /productpage?u=normal HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 155 95 1 - \"-\"";
 const TAIL: &str = "\"Go-http-client/1.1\" \"d68aeaf3-6450-4cf9-b8bb-8034ca638af9\" \"productpage:9080\" \"127.0.0.21:9080\" outbound|9080||productpage.bookinfo.svc.cluster.local 127.0.0.11:49070 127.0.0.50:9080 127.0.0.11:47000 - default";
@@ -168,5 +169,27 @@ fn what_a_caller_wrote_is_no_line() {
         format!("{{\"user\": \"{}\"}}", line.replace('"', "\\\"")),
     ] {
         assert!(read(&text).lines.is_empty(), "{text}");
+    }
+}
+
+/// A format may call a field what collectors call the text that they carry.
+#[test]
+fn an_object_that_is_a_line_is_not_opened() {
+    let format = r#"{"code":"%RESPONSE_CODE%","flags":"%RESPONSE_FLAGS%","message":"%REQ(X-NOTE)%","ua":"%REQ(USER-AGENT)%"}"#;
+    let format = OwnFormat::compile(format, Strictness::Lenient).unwrap();
+    let formats = Formats::new([(format, true)], None);
+    let line = r#"{"code":503,"flags":"UC","message":"started","ua":"x"}"#;
+    let inner = line.replace('"', "\\\"");
+    for text in [
+        line.to_owned(),
+        format!("[pod/a/istio-proxy] {line}"),
+        format!("2026-11-22T09:09:56.776412345Z stdout F {line}"),
+        format!(r#"{{"stream":"stdout","message":"{inner}"}}"#),
+    ] {
+        let mut read = Vec::new();
+        Reader::default().read(1, text.as_bytes(), &formats, &mut |_, _, line| {
+            read.push((line.response_code, line.user_agent.map(<[u8]>::to_vec)));
+        });
+        assert_eq!(read, [(Some(503), Some(b"x".to_vec()))], "{text}");
     }
 }
