@@ -66,6 +66,10 @@ pub(super) fn read_log(
         }
         Some(_) | None => fold_here(Watched { text: input.text, watch: watch.cloned() }, source, logs),
     };
+    // Lines that were waiting for more are one that is whole, with the last of them.
+    let parsed = logs.lines().parsed;
+    logs.end_lines(source);
+    let last = last.map(|(number, access)| (number, access || logs.lines().parsed > parsed));
     let any = logs.lines().parsed > before;
     // A log of messages alone tells something, too.
     let other = logs.unread(source) > 0 || logs.message_count() > messages;

@@ -182,7 +182,9 @@ impl Aggregate {
                 self.add_unlike(source, number, bytes);
                 continue;
             };
-            self.end_broken(source, plain.facts.format);
+            if self.ends_broken(source, plain.facts.format) {
+                self.end_broken(source, number, bytes);
+            }
             let mut parts = plain.parts.map(|span| block.part(span));
             if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
                 parts[0] = pod.as_bytes();
