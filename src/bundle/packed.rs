@@ -226,10 +226,10 @@ mod tests {
             (text, read.err().map(|error| error.to_string()))
         };
         let foreign = Some("the packed text has ended, and what stands behind it is not packed".to_owned());
-        for behind in [&b"x"[..], b"more lines\n", &[b'x'; 20_000], b"\0\0x"] {
+        for behind in [&b"x"[..], b"more lines\n", &[b'x'; 9_000], b"\0\0x"] {
             assert_eq!(unpacked(behind), ("one\n".to_owned(), foreign.clone()));
         }
-        for zeros in [&[0][..], &[0; 20_000]] {
+        for zeros in [&[0][..], &[0; 9_000]] {
             assert_eq!(unpacked(zeros), ("one\n".to_owned(), None));
         }
         let cut = Some("the packed text is cut off".to_owned());

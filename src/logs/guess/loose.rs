@@ -10,12 +10,12 @@
 //! number could be the code and the flags go with it. A word that application logs have (`level=`, `msg=`),
 //! a sentence beside the names, and a field that stands there twice make it none.
 //!
-//! Envoy escapes nothing, so a caller can write `cluster=…` into a path. What he wrote ends where the format has the
-//! next field that must be there (code or flags), and behind the last quote where it is quoted. A field of the proxy's
-//! own that stands between is told, but the line is in doubt ([`AccessLine::ambiguous`]) and proves nothing.
+//! Envoy escapes nothing, so a caller can write `cluster=…` into a path, and quotes around it. What he wrote ends where
+//! the format has the next field that must be there (code or flags). A field of the proxy's own that stands between is
+//! told, but the line is in doubt ([`AccessLine::ambiguous`]) and proves nothing.
 
 use super::names::{Named, named};
-use super::parts::{Part, parts};
+use super::parts::{Part, key_of, parts};
 use super::{code_of, is_address, is_cluster, is_details, is_flags, is_protocol, is_uuid};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::format::{Target, set_number, set_text};
@@ -75,6 +75,9 @@ struct Item<'a> {
 
 fn meanings(text: &[u8]) -> Option<Vec<Item<'_>>> {
     let parts = joined(text, parts(text)?)?;
+    if parts.iter().any(|part| hides_a_field(part.value)) {
+        return None;
+    }
     let mut items = Vec::with_capacity(parts.len());
     let mut rest = parts.as_slice();
     while let [part, after @ ..] = rest {
@@ -99,7 +102,7 @@ fn meanings(text: &[u8]) -> Option<Vec<Item<'_>>> {
     // Beside fields with names, words are a sentence; one in front may be a title.
     let is_word = |item: &Item<'_>| item.meaning == Meaning::Text && !item.has_name && !item.quoted;
     let is_sentence = items.iter().any(|item| item.has_name) && items.iter().skip(1).any(is_word);
-    add_code_and_flags(&parts, &mut items);
+    add_code_and_flags(&parts, &mut items)?;
     (!is_sentence).then_some(items)
 }
 
@@ -123,6 +126,17 @@ fn joined<'a>(text: &'a [u8], parts: Vec<Part<'a>>) -> Option<Vec<Part<'a>>> {
         }
     }
     Some(joined)
+}
+
+/// Whether a value holds what looks like code or flags: with quotes of his own, a caller can hide the real ones so.
+fn hides_a_field(value: &[u8]) -> bool {
+    let decides = |word: &[u8]| match key_of(word).map(named) {
+        Some(Named::Own(target) | Named::Short(target)) => {
+            matches!(target, Target::ResponseCode | Target::ResponseFlags)
+        }
+        _ => false,
+    };
+    value.split(u8::is_ascii_whitespace).any(decides)
 }
 
 /// Values in which a caller, an upstream or a certificate can have any text.
@@ -163,7 +177,7 @@ fn by_name(name: Named, value: &[u8]) -> Option<Meaning<'_>> {
         Named::Short(target) | Named::Loose(target) => (target, By::ShortName),
         Named::Request => return Some(request(value).unwrap_or(Meaning::Text)),
         Named::Foreign => return None,
-        Named::Unknown => return Some(if is_harmless(value) { Meaning::Nothing } else { Meaning::Text }),
+        Named::Unknown => return Some(Meaning::Text),
     };
     let is_dash = value == b"-";
     let is_field = match target {
@@ -195,7 +209,7 @@ fn by_name(name: Named, value: &[u8]) -> Option<Meaning<'_>> {
     if is_field {
         Some(Meaning::Field(target, value, by))
     } else {
-        Some(if is_harmless(value) { Meaning::Nothing } else { Meaning::Text })
+        Some(if is_harmless(value) && !is_of_others(target) { Meaning::Nothing } else { Meaning::Text })
     }
 }
 
@@ -208,7 +222,6 @@ fn by_shape<'a>(part: &Part<'a>) -> Option<Meaning<'a>> {
             value.rsplit(|byte| *byte == b' ').next().is_some_and(|end| end.starts_with(b"HTTP/"));
         return match request(value) {
             None if ends_request => None,
-            None if is_harmless(value) => Some(Meaning::Nothing),
             None => Some(Meaning::Text),
             request => request,
         };
@@ -264,33 +277,36 @@ fn unquoted_request<'a>(first: &Part<'a>, rest: &[Part<'a>]) -> Option<Meaning<'
     request_of(method, path.word()?, protocol.word()?).filter(|_| protocol.word() != Some(b"-"))
 }
 
-/// Code and flags where nothing names them.
-fn add_code_and_flags<'a>(parts: &[Part<'a>], items: &mut [Item<'a>]) {
+/// Code and flags where nothing names them. `None` where they are named and stand there without a name as well.
+fn add_code_and_flags<'a>(parts: &[Part<'a>], items: &mut [Item<'a>]) -> Option<()> {
     let is_told = |item: &Item<'_>| {
         matches!(item.meaning, Meaning::Field(Target::ResponseCode | Target::ResponseFlags, ..))
     };
-    if items.iter().any(is_told) {
-        return;
-    }
     let pair = |at: usize| {
         let (code, flags) = (parts.get(at)?.word()?, parts.get(at + 1)?.word()?);
         (code_of(code).is_some() && is_flags(flags)).then_some((code, flags))
     };
     let mut requests = items.iter().filter(|item| matches!(item.meaning, Meaning::Request(..)));
     let behind_request = requests.find_map(|item| pair(item.at + 1).map(|_| item.at + 1));
+    if items.iter().any(is_told) {
+        let is_there = |at: usize| pair(at).is_some_and(|(_, flags)| flags != b"-");
+        let twice = behind_request.is_some() || (0..parts.len()).any(is_there);
+        return (!twice).then_some(());
+    }
     let mut codes = (0..).zip(parts).filter(|(_, part)| part.word().and_then(code_of).is_some());
     let only = || {
         let (at, _) = codes.next().filter(|_| codes.next().is_none())?;
         let (code, flags) = pair(at)?;
         go_together(code_of(code)?, flags).then_some(at)
     };
-    let Some(at) = behind_request.or_else(only) else { return };
-    let Some((code, flags)) = pair(at) else { return };
+    let at = behind_request.or_else(only)?;
+    let (code, flags) = pair(at)?;
     for (at, target, value) in [(at, Target::ResponseCode, code), (at + 1, Target::ResponseFlags, flags)] {
         if let Some(item) = items.iter_mut().find(|item| item.at == at) {
             item.meaning = Meaning::Field(target, value, By::Shape);
         }
     }
+    Some(())
 }
 
 /// Whether Envoy answers with that code where it sets these flags: then the number before them is hardly another one.
@@ -318,16 +334,6 @@ struct Told<'a> {
     has_cluster: bool,
 }
 
-/// Who may have written what stands here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    None,
-    /// A caller, up to the last quote.
-    Quoted,
-    /// A caller, up to the next field that must be there.
-    Open,
-}
-
 impl<'a> Told<'a> {
     fn of(items: &[Item<'a>]) -> Option<Self> {
         let mut told = Self {
@@ -336,15 +342,10 @@ impl<'a> Told<'a> {
             has_time: false,
             has_cluster: false,
         };
-        let last_quoted = items.iter().rposition(|item| item.quoted);
         let is_bare = |item: &Item<'_>| !item.quoted && matches!(item.meaning, Meaning::Request(..));
         let has_bare_request = items.iter().any(is_bare);
-        let (mut doubt, mut seen, mut is_behind_request) = (Doubt::None, Vec::new(), false);
-        for (at, item) in items.iter().enumerate() {
-            if doubt == Doubt::Quoted && last_quoted < Some(at) {
-                doubt = Doubt::None;
-            }
-            let of_others = if item.quoted { Doubt::Quoted } else { Doubt::Open };
+        let (mut doubt, mut seen, mut is_behind_request) = (false, Vec::new(), false);
+        for item in items {
             match item.meaning {
                 Meaning::Field(target, value, by) => {
                     if seen.contains(&target) {
@@ -352,35 +353,31 @@ impl<'a> Told<'a> {
                     }
                     seen.push(target);
                     // A number before the flags is the code only where no caller could have written it.
-                    if target == Target::ResponseCode
-                        && by == By::Shape
-                        && doubt != Doubt::None
-                        && !is_behind_request
-                    {
+                    if target == Target::ResponseCode && by == By::Shape && doubt && !is_behind_request {
                         return None;
                     }
                     told.set(target, value, by, doubt);
                     if matches!(target, Target::ResponseCode | Target::ResponseFlags) {
-                        doubt = Doubt::None;
-                    } else if is_of_others(target) && !is_harmless(value) {
-                        doubt = doubt.or(of_others);
+                        doubt = false;
+                    } else if is_of_others(target) {
+                        doubt = true;
                     }
                 }
                 Meaning::Request(method, path, protocol) => {
                     // Before the request a caller could have written another one.
                     let parts = [Target::Method, Target::Path, Target::Protocol];
-                    if doubt != Doubt::None || parts.iter().any(|part| seen.contains(part)) {
+                    if doubt || parts.iter().any(|part| seen.contains(part)) {
                         return None;
                     }
                     seen.extend(parts);
                     told.line.method = Some(method);
                     told.line.path = Some(path);
                     told.line.protocol = Some(protocol);
-                    doubt = of_others;
+                    doubt = true;
                 }
                 // Which of the two ends the request is not known.
                 Meaning::Protocol if has_bare_request => return None,
-                Meaning::Text => doubt = doubt.or(of_others),
+                Meaning::Text => doubt = true,
                 Meaning::Nothing | Meaning::Protocol => {}
             }
             is_behind_request = matches!(item.meaning, Meaning::Request(..));
@@ -389,10 +386,10 @@ impl<'a> Told<'a> {
     }
 
     /// Takes a field over.
-    fn set(&mut self, target: Target, value: &'a [u8], by: By, doubt: Doubt) {
+    fn set(&mut self, target: Target, value: &'a [u8], by: By, doubt: bool) {
         let decides = matches!(target, Target::ResponseCode | Target::ResponseFlags);
         self.is_named &= !decides || by == By::Name;
-        self.line.ambiguous |= doubt != Doubt::None && !decides && !is_of_the_request(target);
+        self.line.ambiguous |= doubt && !decides && !is_of_the_request(target);
         self.has_time |= target == Target::StartTime && is_time(value);
         self.has_cluster |= target == Target::UpstreamCluster && is_cluster(value);
         if target == Target::StartTime {
@@ -417,14 +414,10 @@ impl<'a> Told<'a> {
     }
 }
 
-impl Doubt {
-    fn or(self, other: Self) -> Self {
-        if self == Self::Open { self } else { other }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::logs::guess::guess;
 
@@ -516,10 +509,10 @@ mod tests {
             told(&format!("{head} tenant=x upstream_cluster={CLUSTER} duration=1")),
             format!("503 UC {CLUSTER} in doubt")
         );
-        // In quotes, his words end at the last one.
+        // The quotes may be his own.
         assert_eq!(
             told(&format!("{head} ua=\"x (y)\" upstream_cluster={CLUSTER}")),
-            format!("503 UC {CLUSTER}")
+            format!("503 UC {CLUSTER} in doubt")
         );
         assert_eq!(
             told(&format!("{head} ua=\"x\" upstream_cluster={CLUSTER} y=\"\" duration=1")),
@@ -579,6 +572,90 @@ mod tests {
             format!("10.0.0.1 - - {time} \"GET /a HTTP/1.1\" 304 - \"-\" \"curl\""),
         ] {
             assert_eq!(told(&text), "other", "{text}");
+        }
+    }
+
+    /// What a caller can write: words, quotes, and what looks like fields.
+    fn words() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "x",
+            " ",
+            "\"",
+            "\" ",
+            " \"",
+            " upstream_cluster=outbound|80||evil",
+            "\" upstream_cluster=outbound|80||evil y=\"",
+            " upstream_cluster=\"outbound|80||evil\"",
+            " duration=7",
+            " response_code=200 response_flags=-",
+            " code=200",
+            " y=",
+            " HTTP/1.1",
+            " \"GET /b HTTP/1.1\" 200 -",
+            " 200 - ",
+            " outbound|80||evil ",
+            "(",
+            "-",
+        ]);
+        prop::collection::vec(part, 0..5).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        /// A format with code and flags and any others of the fields, in any order: what is told and not in doubt is
+        /// what the proxy wrote.
+        #[test]
+        fn nothing_that_a_caller_writes_is_told_as_the_proxy_s(
+            order in Just([0, 1, 2, 3, 4, 5, 6]).prop_shuffle(),
+            count in 2..8_usize,
+            quotes: bool,
+            (agent, path) in (words(), words()),
+        ) {
+            let quote = if quotes { "\"" } else { "" };
+            let all = [
+                "response_code=503".to_owned(),
+                "response_flags=UC".to_owned(),
+                format!("user_agent={quote}{agent}{quote}"),
+                format!("path={quote}/{path}{quote}"),
+                format!("upstream_cluster={CLUSTER}"),
+                "duration=12".to_owned(),
+                "upstream_host=10.0.0.2:9080".to_owned(),
+            ];
+            let fields: Vec<_> = order.iter().filter(|at| **at < count).map(|at| all[*at].as_str()).collect();
+            let text = fields.join(" ");
+            if let Some(line) = guess(text.as_bytes()).filter(|line| !line.ambiguous) {
+                prop_assert_eq!((line.response_code, line.response_flags), (Some(503), Some(&b"UC"[..])), "{}", text);
+                let is = |cluster: &[u8]| count > 4 && cluster == CLUSTER.as_bytes();
+                prop_assert!(line.upstream_cluster.is_none_or(is), "{}", text);
+                prop_assert!(line.duration.is_none_or(|duration| count > 5 && duration == 12), "{}", text);
+                prop_assert!(line.upstream_host.is_none_or(|_| count > 6), "{}", text);
+            }
+        }
+
+        /// The same of a format without names.
+        #[test]
+        fn nothing_that_a_caller_writes_moves_what_shapes_tell(
+            order in Just([0, 1, 2, 3, 4]).prop_shuffle(),
+            count in 2..6_usize,
+            agent in words(),
+        ) {
+            let all = [
+                r#""GET /a HTTP/1.1" 503 UC"#.to_owned(),
+                "[2026-11-22T09:09:56.776Z]".to_owned(),
+                format!("\"{agent}\""),
+                CLUSTER.to_owned(),
+                "12".to_owned(),
+            ];
+            let fields: Vec<_> = order.iter().filter(|at| **at < count).map(|at| all[*at].as_str()).collect();
+            let text = fields.join(" ");
+            if let Some(line) = read(text.as_bytes()).filter(|line| !line.ambiguous) {
+                prop_assert_eq!((line.response_code, line.response_flags), (Some(503), Some(&b"UC"[..])), "{}", text);
+                prop_assert!(line.upstream_cluster.is_none_or(|cluster| cluster == CLUSTER.as_bytes()), "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_not(text in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = guess(&text);
         }
     }
 }

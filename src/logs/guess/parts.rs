@@ -58,7 +58,7 @@ fn part_at(text: &[u8], at: usize) -> Option<(Part<'_>, usize)> {
 }
 
 /// What stands before the first `=` of a word, if it can be the name of something. A path or an address is none.
-fn key_of(word: &[u8]) -> Option<&str> {
+pub(super) fn key_of(word: &[u8]) -> Option<&str> {
     let key = word.split_at_checked(memchr::memchr(b'=', word)?)?.0;
     let is_name = key.len() <= 40
         && key.iter().find(|byte| **byte != b':').is_some_and(u8::is_ascii_alphabetic)
