@@ -35,9 +35,10 @@ pub(super) fn read(text: &[u8]) -> Option<AccessLine<'_>> {
     Told::of(&meanings)?.line()
 }
 
-/// A cheap look: flags under a name, or a quote, a time or a name of Istio's beside them.
+/// A cheap look at what one of the proofs needs: flags under a name, a cluster of Istio's, or a request.
 fn may_be(text: &[u8]) -> bool {
-    memchr::memmem::find(text, b"lag").is_some() || memchr::memchr3(b'|', b'[', b'"', text).is_some()
+    let has = |part: &[u8]| memchr::memmem::find(text, part).is_some();
+    memchr::memchr(b'|', text).is_some() || has(b"HTTP/") || has(b"lag") || has(b"Cluster") || has(b"LAG")
 }
 
 /// What a part of a line is.
