@@ -4,6 +4,7 @@ pub mod selection;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::Read;
@@ -188,6 +189,9 @@ pub struct Cause {
     pub confidence: String,
     /// How many lines.
     pub count: u64,
+    /// Where lines were selected, and not all of its lines are among them: a cause rests on all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selected: Option<SelectedLines>,
     /// The client, as far as it is known.
     pub client: WorkloadRef,
     /// The host called.
@@ -204,6 +208,16 @@ pub struct Cause {
     /// The objects that prove it, each by a field. Absent where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<CauseObject>,
+}
+
+/// How many of the lines that a cause explains were selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SelectedLines {
+    /// So many.
+    pub count: u64,
+    /// Of so many.
+    pub of: u64,
 }
 
 /// An object that proves a cause.
@@ -268,7 +282,18 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
     }
     let is_taken = |group: &logs::GroupIndex| state.taken.contains_key(group);
     let taken = causes.iter().filter(|cause| cause.groups.iter().any(is_taken));
-    report.causes = taken.map(|cause| cause_of(&locator, cause)).collect();
+    let mut counts: FxHashMap<_, _> = read.logs.groups().map(|group| (group.index, group.count)).collect();
+    counts.extend(read.logs.ztunnel_groups().into_iter().map(|group| (group.index, group.count)));
+    report.causes = taken
+        .map(|cause| {
+            let sum = |counts: &FxHashMap<logs::GroupIndex, u64>| {
+                cause.groups.iter().filter_map(|group| counts.get(group)).sum()
+            };
+            let selected = SelectedLines { count: sum(&state.taken), of: sum(&counts) };
+            let selected = Some(selected).filter(|selected| selected.count < selected.of);
+            Cause { selected, ..cause_of(&locator, cause) }
+        })
+        .collect();
     let other = |line: &selection::OtherLine| OtherLine {
         file: line.file.to_string(),
         line: line.line,
@@ -360,6 +385,7 @@ pub(super) fn cause_of(locator: &Locator<'_>, cause: &correlate::Cause) -> Cause
         cause: cause.label.word().to_owned(),
         confidence: cause.confidence.word().to_owned(),
         count: cause.count,
+        selected: None,
         client: locator.workload(cause.place.client).map_or_else(unknown, WorkloadRef::pod),
         host: cause.place.host.as_deref().map(str::to_owned),
         port: cause.place.port,

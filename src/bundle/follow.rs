@@ -3,7 +3,8 @@
 //! A log is known by its path, as for `tail -F`: where another file takes its place (it was rotated), that one is read
 //! from its beginning, and the old one for a while longer, since its writer may still hold it. One that became shorter
 //! was emptied and is read from its beginning. One that is gone is waited for. A line is handed on when its end is
-//! there. Files that appear in a folder are taken up, but not packed ones: they hold what was read before.
+//! there. One that was emptied and grew past its old length between two looks is told by the bytes before the place
+//! that was reached: they are others then. Files that appear in a folder are taken up, but not packed ones: they hold what was read before.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
@@ -12,6 +13,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::BLOCK;
 use super::input::{self, Content};
@@ -22,6 +24,8 @@ use crate::model::Snapshot;
 
 /// A file that another one replaced is looked at so often again.
 const LOOKS_BEHIND: u32 = 20;
+/// So many bytes before the place that was reached tell whether they are still the same.
+const BEFORE: usize = 256;
 /// Folders are gone through each so many times only.
 const FOLDERS_EACH: u32 = 4;
 
@@ -79,6 +83,12 @@ struct Tail {
     at: u64,
     lines: Splitter,
     is_gone: bool,
+    /// The last bytes that were read.
+    before: Vec<u8>,
+    /// When the file was changed last, as far as it was looked at.
+    changed: Option<SystemTime>,
+    /// What keeps it from being read, if it was said.
+    fault: Option<ErrorKind>,
 }
 
 /// What became of a log's path.
@@ -99,6 +109,9 @@ impl Tail {
             at: 0,
             lines: Splitter::default(),
             is_gone: false,
+            before: Vec::new(),
+            changed: None,
+            fault: None,
         };
         tail.open();
         tail
@@ -108,10 +121,43 @@ impl Tail {
         self.file = File::open(&self.path).ok();
         self.identity = self.file.as_ref().and_then(|file| identity(&file.metadata().ok()?));
         self.at = 0;
+        self.before.clear();
+    }
+
+    /// Whether the text up to the place that was reached is another one now. It is looked at where the file was changed.
+    fn is_other_text(&mut self) -> std::io::Result<bool> {
+        let Some(file) = &mut self.file else { return Ok(false) };
+        let metadata = file.metadata()?;
+        // The clock of a file system may be slower than those who write.
+        let changed = metadata.modified().ok();
+        let is_as_before = metadata.len() == self.at && changed.is_some() && changed == self.changed;
+        if self.before.is_empty() || metadata.len() < self.at || is_as_before {
+            return Ok(false);
+        }
+        self.changed = changed;
+        let mut now = vec![0; self.before.len()];
+        file.seek(SeekFrom::Start(self.at - self.before.len() as u64))?;
+        let read = file.read_exact(&mut now);
+        file.seek(SeekFrom::Start(self.at))?;
+        Ok(read.is_ok() && now != self.before)
+    }
+
+    /// Begins anew with a file that was emptied.
+    fn begin_again(&mut self, each: &mut Each<'_>, looked: &mut Looked) {
+        self.end(each);
+        self.lines = Splitter::default();
+        if self.file.as_mut().is_none_or(|file| file.seek(SeekFrom::Start(0)).is_err()) {
+            self.open();
+        }
+        self.at = 0;
+        self.before.clear();
+        let name = &self.source.file;
+        looked.messages.push(format!("{name} was emptied; it is read from its beginning"));
+        looked.more = true;
     }
 
     /// Reads what there is, up to a number of bytes. Whether there is more.
-    fn read(&mut self, budget: &mut usize, each: &mut Each<'_>) -> bool {
+    fn read(&mut self, budget: &mut usize, each: &mut Each<'_>, messages: &mut Vec<String>) -> bool {
         let Some(file) = &mut self.file else { return false };
         let mut buffer = vec![0; BLOCK];
         loop {
@@ -126,10 +172,19 @@ impl Tail {
                     *budget -= read;
                     let source = &self.source;
                     let new = buffer.get(..read).unwrap_or_default();
+                    self.fault = None;
+                    self.before.extend_from_slice(new.get(read.saturating_sub(BEFORE)..).unwrap_or_default());
+                    self.before.drain(..self.before.len().saturating_sub(BEFORE));
                     self.lines.add(new, &mut |number, line| each(source, number, line));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return false,
+                Err(error) => {
+                    if self.fault.replace(error.kind()) != Some(error.kind()) {
+                        let name = &self.source.file;
+                        messages.push(format!("{name}: cannot be read any further: {error}"));
+                    }
+                    return false;
+                }
             }
         }
     }
@@ -151,30 +206,20 @@ impl Tail {
 
     /// Follows the path where it leads now. The file that it led to before, where another one took its place.
     fn take_turn(&mut self, each: &mut Each<'_>, looked: &mut Looked) -> Option<Self> {
-        let messages = &mut looked.messages;
         let name = Arc::clone(&self.source.file);
         match self.turn() {
             Turn::Same => self.is_gone = false,
             Turn::Gone if self.is_gone => {}
             Turn::Gone => {
                 self.is_gone = true;
-                messages.push(format!("{name} is gone; it is followed again when it is back"));
+                looked.messages.push(format!("{name} is gone; it is followed again when it is back"));
             }
-            Turn::Emptied => {
-                self.end(each);
-                self.lines = Splitter::default();
-                if self.file.as_mut().is_none_or(|file| file.seek(SeekFrom::Start(0)).is_err()) {
-                    self.open();
-                }
-                self.at = 0;
-                messages.push(format!("{name} was emptied; it is read from its beginning"));
-                looked.more = true;
-            }
+            Turn::Emptied => self.begin_again(each, looked),
             Turn::Replaced => {
                 let next = Self::new(self.path.clone(), self.source.clone());
                 // Who may not read it now may do so later.
                 next.file.as_ref()?;
-                messages.push(format!("{name} is another file now; it is read from its beginning"));
+                looked.messages.push(format!("{name} is another file now; it is read from its beginning"));
                 return Some(std::mem::replace(self, next)).filter(|before| before.file.is_some());
             }
         }
@@ -213,10 +258,14 @@ impl Tails {
         let mut looked = Looked::default();
         let mut budget = bytes;
         for (tail, _) in &mut self.behind {
-            looked.more |= tail.read(&mut budget, each);
+            looked.more |= tail.read(&mut budget, each, &mut looked.messages);
         }
         for tail in &mut self.logs {
-            let more = tail.read(&mut budget, each);
+            // What cannot be looked at cannot be read either, which is said there.
+            if tail.is_other_text().unwrap_or(false) {
+                tail.begin_again(each, &mut looked);
+            }
+            let more = tail.read(&mut budget, each, &mut looked.messages);
             looked.more |= more;
             if more {
                 continue;
@@ -405,6 +454,37 @@ mod tests {
         logs.look();
         fs::write(logs.path("a"), "new\n").unwrap();
         assert_eq!(logs.look(), ["a:3 hal", "a was emptied; it is read from its beginning", "a:1 new"]);
+    }
+
+    #[test]
+    fn a_log_that_was_emptied_and_grew_past_its_old_length_is_read_from_its_beginning() {
+        let mut logs = Followed::new(&[("a", "one\ntwo\n"), ("b", "one\n")]);
+        logs.look();
+        // As `copytruncate` does: the same file, with other text.
+        let mut file = OpenOptions::new().write(true).truncate(true).open(logs.path("a")).unwrap();
+        file.write_all(b"three\nfour\nfive\n").unwrap();
+        logs.append("b", "two\n");
+        let said = logs.look();
+        let of_a: Vec<_> = said.iter().filter(|said| said.starts_with("a:")).collect();
+        assert_eq!(of_a, ["a:1 three", "a:2 four", "a:3 five"]);
+        assert!(said.contains(&"a was emptied; it is read from its beginning".to_owned()), "{said:?}");
+        assert!(said.contains(&"b:2 two".to_owned()) && said.len() == 5, "{said:?}");
+        assert!(logs.look().is_empty());
+        logs.append("a", "six\n");
+        assert_eq!(logs.look(), ["a:4 six"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_that_cannot_be_read_is_said_once() {
+        let mut logs = Followed::new(&[("a", "one\n")]);
+        logs.look();
+        // A folder can be opened, and not read.
+        fs::remove_file(logs.path("a")).unwrap();
+        fs::create_dir(logs.path("a")).unwrap();
+        let said = logs.look();
+        assert!(said.iter().any(|said| said.starts_with("a: cannot be read any further: ")), "{said:?}");
+        assert!(logs.look().is_empty(), "it is said once");
     }
 
     #[test]

@@ -100,6 +100,11 @@ impl Followed {
         let Self { bundle, tails, ids, piped } = self;
         piped.end(&mut |number, line| fold_last(bundle, ids, &standard(), number, line));
         tails.end(&mut |source, number, line| fold_last(bundle, ids, source, number, line));
+        let mut sources: Vec<_> = ids.values().copied().collect();
+        sources.sort_unstable();
+        for source in sources {
+            bundle.logs.end_lines(source);
+        }
         self.bundle.logs.set_watch(None);
     }
 }

@@ -67,6 +67,10 @@ pub(super) fn read_log(
         None => fold_here(Blocks::new(input.text, Handing::Full), source, logs),
         Some(watch) => fold_watched(Watched { text: input.text, watch: Arc::clone(watch) }, source, logs),
     };
+    // Lines that were waiting for more are one that is whole, with the last of them.
+    let parsed = logs.lines().parsed;
+    logs.end_lines(source);
+    let last = last.map(|(number, access)| (number, access || logs.lines().parsed > parsed));
     let any = logs.lines().parsed > before;
     // A log of messages alone tells something, too.
     let other = logs.unread(source) > 0 || logs.message_count() > messages;

@@ -2,9 +2,9 @@
 //!
 //! Nothing is unpacked to disk, and no more of it is held than a block: how much a text is unpacked to does not matter.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// How much a text from a packed one may hold of objects: more than a cluster of any size has.
 pub(super) const MOST_OBJECTS: u64 = 4 * 1024 * 1024 * 1024;
@@ -75,7 +75,7 @@ pub(super) fn has_its_sum(header: &tar::Header) -> bool {
 
 /// A text out of a packed one.
 pub(super) enum Unpacked<R: Read> {
-    Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Gzip(Box<Members<R>>),
     Zstandard(zstd::stream::read::Decoder<'static, BufReader<R>>),
 }
 
@@ -83,9 +83,48 @@ impl<R: Read> Unpacked<R> {
     pub(super) fn new(packing: Packing, text: R) -> io::Result<Self> {
         let text = BufReader::new(text);
         Ok(match packing {
-            Packing::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(text))),
+            Packing::Gzip => Self::Gzip(Box::new(Members(Some(GzDecoder::new(text))))),
             Packing::Zstandard => Self::Zstandard(zstd::stream::read::Decoder::with_buffer(text)?),
         })
+    }
+}
+
+/// Packed texts one behind the other, which are one text (RFC 1952). Zeros behind the last one fill a block, as gzip has
+/// it; whatever else stands there is none of it.
+pub(super) struct Members<R: Read>(Option<GzDecoder<BufReader<R>>>);
+
+impl<R: Read> Members<R> {
+    /// Goes on to the next packed text. Whether there is one.
+    fn next(&mut self) -> io::Result<bool> {
+        let Some(member) = self.0.take() else { return Ok(false) };
+        let mut rest = member.into_inner();
+        loop {
+            let filled = rest.fill_buf()?;
+            let zeros = filled.iter().take_while(|byte| **byte == 0).count();
+            match filled.get(zeros) {
+                Some(0x1f) => break rest.consume(zeros),
+                Some(_) => {
+                    let text = "the packed text has ended, and what stands behind it is not packed";
+                    return Err(io::Error::other(text));
+                }
+                None if zeros == 0 => return Ok(false),
+                None => rest.consume(zeros),
+            }
+        }
+        self.0 = Some(GzDecoder::new(rest));
+        Ok(true)
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Some(member) = &mut self.0 else { return Ok(0) };
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() || !self.next()? {
+                return Ok(read);
+            }
+        }
     }
 }
 
@@ -100,6 +139,8 @@ impl<R: Read> Read for Unpacked<R> {
                 error
             } else if error.kind() == io::ErrorKind::UnexpectedEof {
                 io::Error::new(error.kind(), "the packed text is cut off")
+            } else if error.kind() == io::ErrorKind::Other {
+                error
             } else {
                 io::Error::new(error.kind(), format!("the packed text is damaged: {error}"))
             }
@@ -174,6 +215,25 @@ mod tests {
         let mut text = String::new();
         Unpacked::new(Packing::Gzip, packed.as_slice()).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\n");
+    }
+
+    #[test]
+    fn what_stands_behind_a_packed_text_is_said_as_such() {
+        let unpacked = |behind: &[u8]| {
+            let packed = [&gzip(b"one\n"), behind].concat();
+            let mut text = String::new();
+            let read = Unpacked::new(Packing::Gzip, packed.as_slice()).unwrap().read_to_string(&mut text);
+            (text, read.err().map(|error| error.to_string()))
+        };
+        let foreign = Some("the packed text has ended, and what stands behind it is not packed".to_owned());
+        for behind in [&b"x"[..], b"more lines\n", &[b'x'; 9_000], b"\0\0x"] {
+            assert_eq!(unpacked(behind), ("one\n".to_owned(), foreign.clone()));
+        }
+        for zeros in [&[0][..], &[0; 9_000]] {
+            assert_eq!(unpacked(zeros), ("one\n".to_owned(), None));
+        }
+        let cut = Some("the packed text is cut off".to_owned());
+        assert_eq!(unpacked(&gzip(b"two\n")[..5]), ("one\n".to_owned(), cut));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod follow;
 mod out;
+mod target;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::answer::logs::selection::{Asked, Records, Selection, Takes};
 use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
 use crate::settings;
+use target::LogTarget;
 
 /// Flags of `logs`.
 #[derive(Debug, Args)]
@@ -132,30 +134,37 @@ fn read(
     mut asked: Asked,
     records: Option<Records>,
 ) -> anyhow::Result<(crate::answer::Read, Arc<Selection>)> {
-    let mut made = None;
+    let (mut made, mut targets) = (None, Arc::default());
     let read = source::read_watched(common, |read| {
-        asked.takes = takes(common, flags, read)?;
+        (asked.takes, targets) = takes(common, flags, read)?;
         let selection = Arc::new(Selection::new(Arc::clone(&read.mesh), asked, records));
         made = Some(Arc::clone(&selection));
         let watch: Arc<dyn Watch> = selection;
         Ok(watch)
     })?;
     let selection = made.ok_or_else(|| anyhow::anyhow!("no line was looked at"))?;
+    targets.iter().try_for_each(LogTarget::refuse_unseen)?;
     Ok((read, selection))
 }
 
-/// Lines of the pods, services and namespaces asked for.
-fn takes(common: &Common, flags: &Flags, read: &crate::answer::Read) -> anyhow::Result<Option<Takes>> {
-    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| source::log_target(read, name)).collect();
-    let targets = targets?;
+/// Lines of the pods, services and namespaces asked for, and what the names mean.
+fn takes(
+    common: &Common,
+    flags: &Flags,
+    read: &crate::answer::Read,
+) -> anyhow::Result<(Option<Takes>, Arc<Vec<LogTarget>>)> {
+    let targets: Result<Vec<_>, _> = flags.names.iter().map(|name| target::target(read, name)).collect();
+    let targets = Arc::new(targets?);
     if targets.is_empty() && common.namespace.is_empty() {
-        return Ok(None);
+        return Ok((None, targets));
     }
-    let common = common.clone();
-    Ok(Some(Box::new(move |pod, host| {
-        (targets.is_empty() || targets.iter().any(|target| target.takes(pod, host)))
-            && shows(&common, pod, host)
-    })))
+    let (common, asked) = (common.clone(), Arc::clone(&targets));
+    let takes: Takes = Box::new(move |pod, host| {
+        // Each is asked, so that each knows whether a line has its name.
+        let taken = asked.iter().filter(|target| target.takes(pod, host)).count();
+        (asked.is_empty() || taken > 0) && shows(&common, pod, host)
+    });
+    Ok((Some(takes), targets))
 }
 
 /// Whether the namespace of the pod or of the host is to be shown.

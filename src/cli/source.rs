@@ -213,10 +213,11 @@ fn log_format(text: &str) -> anyhow::Result<OwnFormat> {
 fn log_flag(text: &str) -> anyhow::Result<(PathBuf, PodName)> {
     let usage = || Refusal::Usage(format!("--log {text}: expected NS/POD[/CONTAINER]=PATH"));
     let (pod, path) = text.split_once('=').with_context(usage)?;
-    let mut parts = pod.split('/');
-    match (parts.next(), parts.next()) {
-        (Some(namespace), Some(name)) if !namespace.is_empty() && !name.is_empty() && !path.is_empty() => {
-            Ok((path.into(), PodName { namespace: namespace.into(), name: name.into() }))
+    let parts: Vec<_> = pod.split('/').collect();
+    let is_whole = !path.is_empty() && parts.iter().all(|part| !part.is_empty());
+    match parts.as_slice() {
+        [namespace, name] | [namespace, name, _] if is_whole => {
+            Ok((path.into(), PodName { namespace: (*namespace).into(), name: (*name).into() }))
         }
         _ => Err(usage().into()),
     }
@@ -280,6 +281,16 @@ fn not_read(read: &Read, kind: &Kind, name: &str) -> Option<String> {
     Some(format!("; {} {} ({}:{}) could not be read", id.kind, id.path(), origin.file, origin.line))
 }
 
+/// Whether no object is called so, be it one that could not be read.
+pub(super) fn is_unknown(read: &Read, name: &str) -> bool {
+    use crate::resolve::name::{Named, service, workload};
+    let (service, _) = service(&read.mesh, name);
+    !name.is_empty()
+        && matches!((workload(&read.mesh, name), service), (Named::None(_), Named::None(_)))
+        && not_read(read, &Kind::Service, name).is_none()
+        && not_read(read, &Kind::Pod, name).is_none()
+}
+
 fn hint(like: &[String]) -> String {
     if like.is_empty() { String::new() } else { format!("; there are {}", like.join(", ")) }
 }
@@ -314,39 +325,4 @@ fn is_service(read: &Read, name: &str) -> bool {
         || port
         || read.mesh.registry.by_host(name).is_some()
         || name.ends_with(".svc.cluster.local")
-}
-
-/// What `logs` is limited to.
-pub(super) enum LogTarget {
-    /// Lines of pods (`namespace/name` each).
-    Pods(Vec<String>),
-    /// Lines towards a host, or of the pods behind it.
-    Service(String, Vec<String>),
-}
-
-/// What a name of a pod, workload or service means for logs.
-pub(super) fn log_target(read: &Read, name: &str) -> anyhow::Result<LogTarget> {
-    let path = |at: &usize| {
-        let workload = read.mesh.workloads.get(*at)?;
-        Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?))
-    };
-    if let Ok(pods) = client(read, name) {
-        return Ok(LogTarget::Pods(pods.iter().filter_map(path).collect()));
-    }
-    let (host, _) = service(read, name)?;
-    let service = read.mesh.registry.by_host(&host);
-    let behind = service.into_iter().flat_map(crate::resolve::Service::all_endpoints);
-    let pods = behind.filter_map(|endpoint| path(&endpoint.workload?)).collect();
-    Ok(LogTarget::Service(host, pods))
-}
-
-impl LogTarget {
-    /// Whether lines of that pod that go to that host are meant.
-    pub(super) fn takes(&self, pod: Option<&str>, towards: Option<&str>) -> bool {
-        let of = |pods: &[String]| pod.is_some_and(|pod| pods.iter().any(|known| known == pod));
-        match self {
-            Self::Pods(pods) => of(pods),
-            Self::Service(host, pods) => towards == Some(host) || of(pods),
-        }
-    }
 }

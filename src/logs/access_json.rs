@@ -116,7 +116,7 @@ impl Key {
 }
 
 /// `responseCode`, `Response-Code` and `:authority` as Istio writes words; `None` for what is too long to be a name.
-fn in_small(key: &str) -> Option<String> {
+pub(super) fn in_small(key: &str) -> Option<String> {
     if key.len() > 40 {
         return None;
     }

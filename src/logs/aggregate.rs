@@ -295,7 +295,9 @@ impl Aggregate {
         }
         let custom = self.own_formats();
         let plain = block::with_plain(custom.as_deref(), bytes, |line| {
-            self.end_broken(source, line.format);
+            if self.ends_broken(source, line.format) {
+                self.end_broken(source, line_no, bytes);
+            }
             self.add_access(source, line_no, line);
         });
         if plain.is_none() {
@@ -305,22 +307,24 @@ impl Aggregate {
 
     /// Counts a line that another reader found to be none of the access log.
     pub fn add_other(&mut self) {
-        self.counts.lines.read += 1;
-        self.counts.lines.other += 1;
+        self.count_other();
         if let Some(watch) = &self.watch {
             watch.other();
         }
     }
 
-    /// A line in JSON ends one that was broken before it: it is no part of it.
+    /// The same of one that may still become a part of a line: nobody is shown it so far.
+    fn count_other(&mut self) {
+        self.counts.lines.read += 1;
+        self.counts.lines.other += 1;
+    }
+
+    /// Whether a line in that layout ends one that was broken before it. One in JSON does: it is no part of it. Whoever
+    /// watches lines gets all in their order.
     #[inline]
-    fn end_broken(&mut self, source: SourceId, format: Format) {
-        if format == Format::IstioJson
-            && let Some(reader) =
-                self.sources.get_mut(source.0 as usize).and_then(|source| source.reader.as_mut())
-        {
-            reader.end_broken();
-        }
+    fn ends_broken(&self, source: SourceId, format: Format) -> bool {
+        (format == Format::IstioJson || self.watch.is_some())
+            && self.sources.get(source.0 as usize).is_some_and(|source| source.reader.is_some())
     }
 
     /// Counts a line that another reader has read.

@@ -27,6 +27,7 @@ pub use field::{Field, Target};
 pub use json::{JsonFormat, JsonKey};
 pub use parse::FormatError;
 pub use read::Reading;
+pub(super) use read::{set_number, set_text};
 
 #[cfg(test)]
 mod tests;

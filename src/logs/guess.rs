@@ -6,12 +6,18 @@
 //! those of Envoy's own layout. Nothing is told of other numbers, addresses and words.
 //!
 //! The beginning of a default layout that a terminal or a reader broke off is not guessed: more of it may follow.
+//!
+//! Lines that begin otherwise are read where names or shapes prove what their fields are ([`loose`]).
 
 use super::access_line::{AccessLine, Format};
 use super::other_layouts::behind_prefix;
 use super::response_flags::{FlagSet, response_flag};
 use super::time::parse_time;
 use super::upstream_cluster::{Direction, direction_of};
+
+mod loose;
+mod names;
+mod parts;
 
 /// No format has more fields.
 const MOST_TOKENS: usize = 96;
@@ -61,9 +67,10 @@ const LONG_DETAILS: [(&str, &str); 6] = [
 
 /// What of a line can be told without its format; `None` where it is not of an access log, or more of it may follow.
 pub fn guess(text: &[u8]) -> Option<AccessLine<'_>> {
-    let head = Head::of(text)?;
+    let Some(head) = Head::of(text) else { return loose::read(text) };
     let tokens = Tokens::of(head.rest)?;
-    if head.may_be_cut() || tokens.begin_a_default_layout() {
+    let may_go_on = if head.is_copied { !tokens.has_numbers() } else { tokens.begin_a_default_layout() };
+    if head.may_be_cut() || may_go_on {
         return None;
     }
     head.line(&tokens)
@@ -89,12 +96,15 @@ struct Head<'a> {
     rest: &'a [u8],
     /// There is nothing behind the flags, not even a space.
     ends: bool,
+    /// The bracket before the time is missing: so no reader broke the line, somebody has copied a part of it.
+    is_copied: bool,
 }
 
 impl<'a> Head<'a> {
     fn of(text: &'a [u8]) -> Option<Self> {
         let text = text.trim_ascii();
-        let (start_time, request) = split_time(text)?;
+        let copied = split_copied_time(text);
+        let (start_time, request) = copied.or_else(|| split_time(text))?;
         let (method, rest) = split_at(request, b' ')?;
         let (path, rest) = split_at(rest, b' ')?;
         let (protocol, rest) = split_at(rest, b'"')?;
@@ -116,11 +126,21 @@ impl<'a> Head<'a> {
             Some((flags, rest)) => (flags, rest, false),
             None => (rest, &b""[..], true),
         };
-        let known = |flag: &[u8]| std::str::from_utf8(flag).ok().and_then(response_flag).is_some();
-        if response_flags != b"-" && !response_flags.split(|byte| *byte == b',').all(known) {
+        if !is_flags(response_flags) {
             return None;
         }
-        Some(Self { start_time, method, path, protocol, response_code, response_flags, rest, ends })
+        let is_copied = copied.is_some();
+        Some(Self {
+            start_time,
+            method,
+            path,
+            protocol,
+            response_code,
+            response_flags,
+            rest,
+            ends,
+            is_copied,
+        })
     }
 
     /// The flags may go on where the text ends.
@@ -172,6 +192,13 @@ fn split_time(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     Some((Some(time).filter(|_| is_default), rest.strip_prefix(b" \"")?))
 }
 
+/// The same of a line that lacks the bracket before its time.
+fn split_copied_time(text: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (time, rest) = text.split_at_checked(24)?;
+    let request = rest.strip_prefix(b"] \"")?;
+    (time.ends_with(b"Z") && parse_time(time).is_some()).then_some((Some(time), request))
+}
+
 fn split_at(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at_checked(memchr::memchr(byte, text)?)?;
     Some((before, after.get(1..)?))
@@ -185,6 +212,12 @@ fn code_of(text: &[u8]) -> Option<u16> {
     let code: u16 = std::str::from_utf8(text).ok()?.parse().ok()?;
     let is_code = text == b"0" || text.len() == 3 && (100..600).contains(&code);
     is_code.then_some(code)
+}
+
+/// A dash, or flags that Envoy has.
+fn is_flags(text: &[u8]) -> bool {
+    let known = |flag: &[u8]| std::str::from_utf8(flag).ok().and_then(response_flag).is_some();
+    text == b"-" || text.split(|byte| *byte == b',').all(known)
 }
 
 fn is_details(word: &[u8]) -> bool {
@@ -273,6 +306,11 @@ impl<'a> Tokens<'a> {
     fn numbers_behind_quotes(&self) -> Option<usize> {
         let at = self.all.iter().take(3).position(|token| matches!(token, Token::Word(_)))?;
         self.numbers_at(at).then_some(at)
+    }
+
+    /// Whether the numbers are there, and so all before them is whole.
+    fn has_numbers(&self) -> bool {
+        self.numbers_at_status().is_some() || self.numbers_behind_quotes().is_some()
     }
 
     /// The five quoted fields of Envoy's own layout behind its four numbers, where they can be nothing else.
@@ -425,6 +463,25 @@ mod tests {
         ] {
             assert_eq!(told(text), None, "{text}");
             assert!(is_beginning(text.as_bytes()), "{text}");
+        }
+    }
+
+    /// Somebody copied a part of a line: what is whole of it is told.
+    #[test]
+    fn a_line_without_its_first_bracket_that_ends_within_a_quote() {
+        let text = r#"2026-11-22T09:09:56.776Z] "- - -" 0 - - rbac_access_denied_matched_policy[none] "-" 21 0 1 - "-" "-" "-" "-" " 10.0.0.1"#;
+        let line = told(text).unwrap();
+        assert_eq!((line.response_code, line.response_flags), (Some(0), Some(&b"-"[..])));
+        assert_eq!(line.start_time, Some(&b"2026-11-22T09:09:56.776Z"[..]));
+        assert_eq!(line.response_code_details, Some(&b"-"[..]));
+        assert_eq!(
+            line.connection_termination_details,
+            Some(&b"rbac_access_denied_matched_policy[none]"[..])
+        );
+        assert_eq!((line.upstream_host, line.upstream_cluster), (None, None));
+        let cuts = [r#" 21 0 1 - "-" "-" "-" "-" " 10.0.0.1"#, r#" "-" 21"#, "[none]"];
+        for cut in cuts.iter().filter_map(|end| text.split_once(end)) {
+            assert_eq!(told(cut.0), None, "{}", cut.0);
         }
     }
 

@@ -43,46 +43,53 @@ pub struct Found<'a> {
     pub partial: bool,
 }
 
-/// Takes everything off and hands on what was found and what is left.
-pub fn peel(line: &[u8], each: &mut dyn FnMut(&Found<'_>, &[u8])) {
-    layer(line, Found::default(), LAYERS, each);
+/// Takes everything off and hands on what was found and what is left. An object that is a line of the access log by
+/// itself is not opened, whatever its keys are called.
+pub fn peel(line: &[u8], is_line: &dyn Fn(&[u8]) -> bool, each: &mut dyn FnMut(&Found<'_>, &[u8])) {
+    layer(line, Found::default(), LAYERS, is_line, each);
 }
 
-fn layer(line: &[u8], found: Found<'_>, left: u8, each: &mut dyn FnMut(&Found<'_>, &[u8])) {
+fn layer(
+    line: &[u8],
+    found: Found<'_>,
+    left: u8,
+    is_line: &dyn Fn(&[u8]) -> bool,
+    each: &mut dyn FnMut(&Found<'_>, &[u8]),
+) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let Some(left) = left.checked_sub(1) else { return each(&found, line) };
     if memchr::memchr(0x1b, line).is_some() {
-        return layer(&without_colours(line), found, left, each);
+        return layer(&without_colours(line), found, left, is_line, each);
     }
     let text = line.trim_ascii_start();
     if text.first() == Some(&b'{') {
         if let Some((labels, rest)) = loki_labels(text) {
-            return layer(rest, Found { writer: labels.or(found.writer), ..found }, left, each);
+            return layer(rest, Found { writer: labels.or(found.writer), ..found }, left, is_line, each);
         }
-        if let Some(inner) = envelope::open(text) {
+        if let Some(inner) = envelope::open(text, is_line) {
             let writer = inner.writer().or(found.writer);
             let stream = inner.stream.or(found.stream);
             let partial = found.partial || inner.partial;
-            return layer(&inner.text, Found { writer, stream, partial }, left, each);
+            return layer(&inner.text, Found { writer, stream, partial }, left, is_line, each);
         }
         return each(&found, line);
     }
     if let Some((writer, rest)) = kubectl_prefix(text) {
-        return layer(rest, Found { writer: Some(writer), ..found }, left, each);
+        return layer(rest, Found { writer: Some(writer), ..found }, left, is_line, each);
     }
     if let Some(rest) = time_stamp(text) {
         return match runtime_tags(rest) {
             Some((stream, partial, rest)) => {
-                layer(rest, Found { stream: Some(stream), partial, ..found }, left, each);
+                layer(rest, Found { stream: Some(stream), partial, ..found }, left, is_line, each);
             }
-            None => layer(rest, found, left, each),
+            None => layer(rest, found, left, is_line, each),
         };
     }
     if let Some((writer, rest)) = stern_prefix(text) {
-        return layer(rest, Found { writer: writer.or(found.writer), ..found }, left, each);
+        return layer(rest, Found { writer: writer.or(found.writer), ..found }, left, is_line, each);
     }
     if let Some(rest) = compose_prefix(text).or_else(|| within_marks(text)) {
-        return layer(rest, found, left, each);
+        return layer(rest, found, left, is_line, each);
     }
     each(&found, line);
 }
@@ -249,7 +256,7 @@ mod tests {
     /// Namespace and name of the pod, `partial` or nothing, and what is left.
     fn peeled(line: &str) -> (String, &'static str, String) {
         let mut result = None;
-        peel(line.as_bytes(), &mut |found, text| {
+        peel(line.as_bytes(), &|_| false, &mut |found, text| {
             let writer = found.writer.map_or(String::new(), |writer| {
                 format!("{}/{}", writer.namespace.unwrap_or("?"), writer.name)
             });

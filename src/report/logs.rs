@@ -167,6 +167,10 @@ pub(super) fn write_cause(cause: &Cause, out: &mut dyn Write, style: Style) -> i
         cause.count,
         style.paint(&format!("{client}{target}"), Tone::Plain)
     )?;
+    if let Some(selected) = cause.selected {
+        let text = format!("rests on {} lines, {} of them selected", selected.of, selected.count);
+        writeln!(out, "  {}", style.paint(&text, Tone::Dim))?;
+    }
     for lines in &cause.evidence {
         writeln!(out, "  {}", style.paint(&log_line(lines), Tone::Plain))?;
     }

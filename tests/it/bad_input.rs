@@ -33,6 +33,11 @@ fn paths_that_cannot_be_read_are_named() {
     assert_eq!(meshscope(folder.path(), &["check"]).code, 64);
     assert_eq!(meshscope(folder.path(), &["check", "--no-such-flag"]).code, 64);
     assert_eq!(meshscope(folder.path(), &["check", "--log", "nonsense", "-f", "x"]).code, 64);
+    for log in ["a/b/c/d=x.log", "a=x.log", "a/=x.log", "a/b/=x.log", "a/b/c="] {
+        let ran = meshscope(folder.path(), &["logs", "--log", log]);
+        assert_eq!(ran.code, 64, "{log}: {}", ran.err);
+        assert!(ran.err.contains(&format!("--log {log}: expected NS/POD[/CONTAINER]=PATH")), "{}", ran.err);
+    }
 }
 
 #[test]

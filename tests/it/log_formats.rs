@@ -49,10 +49,28 @@ fn lines_of_the_format_of_the_mesh_configuration_are_read() {
 }
 
 #[test]
-fn without_the_format_no_line_is_guessed() {
-    let ran = run(LINES, "", &["logs", "-o", "json"]);
+fn without_the_format_only_what_can_mean_one_thing_is_told() {
+    // In the second line a caller has written what looks like code and flags; in the first nothing tells that `ms` is
+    // none of a caller's words, which could go on.
+    let report = run(LINES, "", &["logs", "-o", "json"]).json();
+    assert_eq!(report["lines"], json!({"read": 3, "parsed": 1, "other": 2, "joined": 0, "ambiguous": 1}));
+    let codes: Vec<_> =
+        report["groups"].as_array().unwrap().iter().map(|group| &group["responseCode"]).collect();
+    assert_eq!(codes, [503]);
+    // Numbers and addresses under names of one's own are anything.
+    let ran = run(LINES, "", &["logs", "-o", "ndjson"]);
+    let record: serde_json::Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        record["response_code_details"],
+        "upstream_reset_before_response_started{connection_termination}"
+    );
+    for key in ["duration", "upstream_host", "upstream_local_address", "request_id", "start_time"] {
+        assert!(record.get(key).is_none(), "{key}: {record}");
+    }
+    let unnamed = LINES.replace("code=", "c=").replace("flags=", "f=");
+    let ran = run(&unnamed, "", &["logs", "-o", "json"]);
     assert_eq!(ran.code, 65, "{}", ran.err);
-    let other = run(LINES, "", &["logs", "--log-format", "%PROTOCOL% %RESPONSE_CODE%", "-o", "json"]);
+    let other = run(&unnamed, "", &["logs", "--log-format", "%PROTOCOL% %RESPONSE_CODE%", "-o", "json"]);
     assert_eq!(other.code, 65, "{}", other.err);
 }
 

@@ -119,6 +119,66 @@ fn since_and_until_are_times_of_the_lines() {
     assert_eq!((&selected["lines"]["selected"], &selected["lines"]["withoutTime"]), (&json!(47), &json!(0)));
 }
 
+/// A cause rests on all lines, those too that a time leaves out: that is said where it makes a difference.
+#[test]
+fn a_cause_says_how_many_of_its_lines_were_selected() {
+    let folder = fixture(CLOSES);
+    let whole = report(&folder, &["--since", "2020-01-01T00:00:00Z"]);
+    assert!(whole["causes"][0].is_object() && whole["causes"][0].get("selected").is_none(), "{whole}");
+    let failed = records(&folder, &["--where", "code = 503 and reporter = client"]);
+    let last = failed.iter().filter_map(|record| record["start_time"].as_str()).max().unwrap();
+    let late = report(&folder, &["--since", last]);
+    let cause = &late["causes"][0];
+    assert_eq!(cause["count"], whole["causes"][0]["count"]);
+    let (count, of) =
+        (cause["selected"]["count"].as_u64().unwrap(), cause["selected"]["of"].as_u64().unwrap());
+    assert!((1..of).contains(&count), "{cause}");
+    let text = logs(&folder, &["--since", last]).out;
+    assert!(text.contains(&format!("rests on {of} lines, {count} of them selected")), "{text}");
+    assert!(!logs(&folder, &[]).out.contains("rests on"));
+}
+
+/// Pods and hosts that no object has are known by the lines that name them.
+#[test]
+fn names_that_only_lines_have_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |host: &str| {
+        format!(
+            "[2026-03-02T09:00:00.101Z] \"GET / HTTP/1.1\" 503 UH no_healthy_upstream - \"-\" 0 91 12 - \"-\" \"curl\" \"id\" \"cart\" \"-\" outbound|80||{host} - 10.0.0.1:80 10.0.0.2:90 - default\n"
+        )
+    };
+    let (cart, other) = (line("cart.shop.svc.cluster.local"), line("api.example.com"));
+    fs::write(folder.path().join("x.log"), format!("{cart}{cart}{other}")).unwrap();
+    fs::write(folder.path().join("y.log"), line("cart.test.svc.cluster.local")).unwrap();
+    let run = |names: &[&str], more: &[&str]| {
+        let log = ["--log", "web/client-0=x.log", "--log", "web/client-1=y.log"];
+        meshscope(folder.path(), &[&["logs"], names, &log, more].concat())
+    };
+    for (names, wanted) in [
+        (&["cart.shop.svc.cluster.local"][..], 2),
+        (&["cart.shop"], 2),
+        (&["svc/cart.test:80"], 1),
+        (&["api.example.com"], 1),
+        (&["web/client-0"], 3),
+        (&["client-1.web"], 1),
+        (&["client-1", "cart.test"], 1),
+    ] {
+        let ran = run(names, &["-o", "json"]);
+        assert_eq!(ran.code, 0, "{names:?}: {}", ran.err);
+        assert_eq!(ran.json()["lines"]["selected"], wanted, "{names:?}");
+    }
+    // It is known though a query leaves its lines out.
+    let none = run(&["cart.shop"], &["--where", "code = 200", "-o", "json"]);
+    assert_eq!((none.code, none.json()["lines"]["selected"].as_u64()), (0, Some(0)));
+    let unknown = run(&["carts"], &[]);
+    assert_eq!(unknown.code, 64);
+    assert!(unknown.err.contains("no service is called carts, and no line names it"), "{}", unknown.err);
+    let several = run(&["cart"], &[]);
+    assert_eq!(several.code, 64);
+    let text = "cart can be several: cart.shop.svc.cluster.local, cart.test.svc.cluster.local";
+    assert!(several.err.contains(text) && several.out.is_empty(), "{}", several.err);
+}
+
 #[test]
 fn a_line_without_time_is_neither_before_nor_after() {
     let folder = tempfile::tempdir().unwrap();

@@ -210,3 +210,57 @@ fn recorded_variants_give_what_the_bare_lines_give() {
     }
     assert!(seen >= 12, "{seen}");
 }
+
+/// Lines on several lines of the file are shown as they stand there, where they begin, and none of their parts besides.
+#[test]
+fn a_joined_line_is_shown_as_it_stands() {
+    let head =
+        r#"[2026-11-22T09:09:56.776Z] "GET /a HTTP/1.1" 503 UH no_healthy_upstream - "-" 155 95 1 - "-""#;
+    let tail = r#""curl/8.4.0" "d68aeaf3-6450-4cf9-b8bb-8034ca638af9" "web:80" "-" outbound|80||web.shop.svc.cluster.local - 127.0.0.50:80 127.0.0.11:47000 - default"#;
+    let envoy = r#"[2026-11-22T09:09:57.776Z] "GET /b HTTP/1.1" 504 UT 155 95 1 - "-""#;
+    let envoy_tail = r#""curl/8.4.0" "e68aeaf3-6450-4cf9-b8bb-8034ca638af9" "web:80" "10.0.0.1:80""#;
+    let object = "{\n  \"response_code\": 200,\n  \"response_flags\": \"-\"\n}";
+    let time = "2026-11-22T09:09:56.776412345Z stdout";
+    let lines = [
+        format!("ready\n{head}\n  {tail}\nstarted again"),
+        format!("{envoy}\n{envoy_tail}"),
+        format!("{object}\n{head}\nno end of it"),
+        format!("{time} P {head}\n{time} F  {tail}"),
+        format!("{head} {tail}\n{envoy}\n{envoy_tail}"),
+    ];
+    let text = lines.join("\n");
+    let wanted = [
+        (1, "ready".to_owned(), false),
+        (2, format!("{head}\n  {tail}"), true),
+        (4, "started again".to_owned(), false),
+        (5, format!("{envoy}\n{envoy_tail}"), true),
+        (7, object.to_owned(), true),
+        (11, head.to_owned(), false),
+        (12, "no end of it".to_owned(), false),
+        (13, format!("{time} P {head}\n{time} F  {tail}"), true),
+        (15, format!("{head} {tail}"), true),
+        (16, format!("{envoy}\n{envoy_tail}"), true),
+    ];
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::write(folder.path().join("a.log"), text + "\n").expect("logs can be written");
+    let run = |words: &[&str]| meshscope(folder.path(), &[&["logs", "-f", "a.log"], words].concat());
+    let ran = run(&["-o", "ndjson", "--raw", "--other"]);
+    let records: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let raw = record["raw"].as_str().unwrap().to_owned();
+            (record["line"].as_u64().unwrap(), raw, !record["format"].is_null())
+        })
+        .collect();
+    assert_eq!(told, wanted);
+    let report = run(&["-o", "json", "--other"]).json();
+    let others: Vec<_> = report["otherLines"].as_array().unwrap().iter().map(|line| &line["line"]).collect();
+    assert_eq!(others, [1, 4, 11, 12]);
+    assert_eq!(report["lines"]["parsed"], 6);
+    assert_eq!((&report["lines"]["other"], &report["lines"]["joined"]), (&json!(4), &json!(7)));
+    let whole = run(&["-o", "json"]).json();
+    for count in ["read", "parsed", "other", "joined"] {
+        assert_eq!(whole["lines"][count], report["lines"][count], "{count}");
+    }
+}

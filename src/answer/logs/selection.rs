@@ -152,8 +152,9 @@ impl Selection {
     /// Whether a line is wanted; and whether only its time is missing.
     fn is_wanted(&self, seen: &Seen<'_>) -> (bool, bool) {
         let Asked { query, since, until, takes, .. } = &self.asked;
-        let wanted = query.as_ref().is_none_or(|query| query.takes(seen))
-            && takes.as_ref().is_none_or(|takes| takes(seen.pod, host_of(&seen.line).as_deref()));
+        // A name is looked for in all lines: those that a query leaves out have it too.
+        let wanted = takes.as_ref().is_none_or(|takes| takes(seen.pod, host_of(&seen.line).as_deref()))
+            && query.as_ref().is_none_or(|query| query.takes(seen));
         if !wanted || since.is_none() && until.is_none() {
             return (wanted, false);
         }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::Duration;
 
 use super::super::{Common, Outcome, message, source};
+use super::target::LogTarget;
 use super::{Flags, out, takes, tell_others};
 use crate::answer::logs::selection::{Asked, Selection};
 use crate::answer::{Read, logs};
@@ -47,7 +48,11 @@ pub(super) fn run(common: &Common, flags: &Flags, mut asked: Asked) -> anyhow::R
     let out = out::Out::default();
     let mut made = None;
     let following = source::follow(common, |read| {
-        asked.takes = takes(common, flags, read)?;
+        let targets;
+        (asked.takes, targets) = takes(common, flags, read)?;
+        for text in targets.iter().filter_map(LogTarget::awaited) {
+            message(&text);
+        }
         let selection = match format {
             Format::Ndjson => Selection::new(Arc::clone(&read.mesh), asked, Some(out.records())),
             Format::Table | Format::Wide => {

@@ -249,7 +249,9 @@ impl Aggregate {
 
     #[inline(always)]
     fn add_told(&mut self, sample: Sample, reader: &BlockReader, bytes: &[u8], told: &Told<'_>) {
-        self.end_broken(sample.source, told.facts.format);
+        if self.ends_broken(sample.source, told.facts.format) {
+            self.end_broken(sample.source, sample.line, bytes);
+        }
         let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
         if let Some(counted) = counted.filter(|_| told.may_join) {
             self.join(reader, bytes, counted);

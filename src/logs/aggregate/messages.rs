@@ -136,7 +136,7 @@ impl Aggregate {
     pub(super) fn add_message(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let Some(message) = parse_message(bytes) else { return };
         let mut of = source;
-        peel(bytes, &mut |found, _| {
+        peel(bytes, &|_| false, &mut |found, _| {
             if let Some(writer) = found.writer {
                 of = self.source_of(source, writer);
             }

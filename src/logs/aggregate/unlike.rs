@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Aggregate, PodName, SourceId, SourceName};
+use crate::logs::access_line::AccessLine;
+use crate::logs::reading::{At, Outcome, Part, Reader, Take};
 use crate::logs::wrapping::Writer;
 use crate::logs::ztunnel::parse_ztunnel;
 
@@ -34,23 +36,105 @@ impl Aggregate {
     fn add_wrapped(&mut self, source: SourceId, line_no: u64, bytes: &[u8]) {
         let Some(known) = self.sources.get_mut(source.0 as usize) else { return self.add_other() };
         let mut reader = known.reader.take().unwrap_or_default();
+        if self.watch.is_some() {
+            reader.keep_rows();
+        }
         let formats = Arc::clone(&self.custom);
-        let outcome = reader.read(line_no, bytes, &formats, &mut |writer, first, line| {
-            let source = writer.map_or(source, |writer| self.source_of(source, writer));
-            self.add_access(source, first, line);
+        let outcome = reader.read(line_no, bytes, &formats, &mut |writer, at, line| {
+            self.add_at(source, (line_no, bytes), writer, at, line);
         });
-        if outcome.ends_word {
-            self.counts.lines.joined += 1;
-        } else if !outcome.access {
-            self.add_other();
+        self.show_given_up(source, line_no, bytes, &mut reader);
+        match outcome.part {
+            _ if outcome.access => {}
+            Part::EndsWord => self.counts.lines.joined += 1,
+            // It is shown when it is known what it is.
+            Part::Waits => self.count_other(),
+            Part::None => self.add_other(),
+        }
+        if !outcome.access && outcome.part != Part::EndsWord {
             self.add_message(source, line_no, bytes);
         }
-        self.counts.lines.read -= outcome.joined;
-        self.counts.lines.other -= outcome.joined;
-        self.counts.lines.joined += outcome.joined;
+        self.take_back(source, &outcome);
         if let Some(known) = self.sources.get_mut(source.0 as usize) {
             known.reader = Some(reader);
-            known.unread = known.unread + u64::from(outcome.unread) - outcome.joined_unread;
+            known.unread += u64::from(outcome.unread);
+        }
+    }
+
+    /// Takes lines that were counted as other for what they are: parts of one that is whole now.
+    fn take_back(&mut self, source: SourceId, outcome: &Outcome) {
+        let lines = &mut self.counts.lines;
+        lines.read -= outcome.joined + outcome.ended;
+        lines.other -= outcome.joined + outcome.ended;
+        lines.joined += outcome.joined + outcome.ended.saturating_sub(1);
+        if let Some(known) = self.sources.get_mut(source.0 as usize) {
+            known.unread = known.unread.saturating_sub(outcome.joined_unread + outcome.ended_unread);
+        }
+    }
+
+    /// Counts a line of the access log, and shows it as it stands.
+    fn add_at(
+        &mut self,
+        source: SourceId,
+        (number, bytes): (u64, &[u8]),
+        writer: Option<Writer<'_>>,
+        at: At<'_>,
+        line: &AccessLine<'_>,
+    ) {
+        let owner = writer.map_or(source, |writer| self.source_of(source, writer));
+        if self.watch.is_some() {
+            match at.rows {
+                [] => self.show_line(source, number, bytes),
+                rows => {
+                    let texts: Vec<_> = rows.iter().map(|(_, text)| text.as_slice()).collect();
+                    self.show_line(source, at.first, &texts.join(&b'\n'));
+                }
+            }
+        }
+        self.add_access(owner, at.first, line);
+    }
+
+    /// Shows the lines that waited in vain, and then the one in hand again.
+    fn show_given_up(&mut self, source: SourceId, number: u64, bytes: &[u8], reader: &mut Reader) {
+        let Some(watch) = self.watch.clone() else { return };
+        let rows = reader.take_given_up();
+        for (number, text) in &rows {
+            self.show_line(source, *number, text);
+            watch.other();
+        }
+        self.show_line(source, number, bytes);
+    }
+
+    /// Nothing follows in a source: what waits for more is whole as it is, or none.
+    pub fn end_lines(&mut self, source: SourceId) {
+        self.end_waiting(source, (0, b""), Reader::end);
+    }
+
+    /// A line by itself ends what waits for the rest of a line.
+    #[cold]
+    pub(super) fn end_broken(&mut self, source: SourceId, number: u64, bytes: &[u8]) {
+        self.end_waiting(source, (number, bytes), |reader, take| {
+            let mut outcome = Outcome::default();
+            reader.end_broken(&mut outcome, take);
+            outcome
+        });
+    }
+
+    fn end_waiting(
+        &mut self,
+        source: SourceId,
+        line: (u64, &[u8]),
+        end: impl FnOnce(&mut Reader, &mut Take<'_>) -> Outcome,
+    ) {
+        let known = self.sources.get_mut(source.0 as usize);
+        let Some(mut reader) = known.and_then(|known| known.reader.take()) else { return };
+        let outcome = end(&mut reader, &mut |writer, at, line| {
+            self.add_at(source, (at.first, b""), writer, at, line);
+        });
+        self.show_given_up(source, line.0, line.1, &mut reader);
+        self.take_back(source, &outcome);
+        if let Some(known) = self.sources.get_mut(source.0 as usize) {
+            known.reader = Some(reader);
         }
     }
 

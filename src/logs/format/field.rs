@@ -90,6 +90,8 @@ pub(super) enum Shape {
     Protocol,
     /// The proxy's own words, without spaces and quotes.
     Word,
+    /// The name of an upstream cluster: those that Istio makes have three bars (`outbound|80|v1|HOST`).
+    Cluster,
     /// The proxy's own words, which may have spaces, without quotes.
     Phrase,
     /// Anything: words of a caller or of an upstream, and reasons, which may quote them.
@@ -107,7 +109,7 @@ impl Shape {
             Self::Flags | Self::LongFlags => byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'_'),
             Self::Protocol => byte.is_ascii_digit() || matches!(byte, b'H' | b'T' | b'P' | b'/' | b'.'),
             Self::Phrase => byte >= b' ' && byte != b'"' && byte != 0x7f,
-            Self::Word => byte > b' ' && byte != b'"' && byte != 0x7f,
+            Self::Word | Self::Cluster => byte > b' ' && byte != b'"' && byte != 0x7f,
         }
     }
 
@@ -119,7 +121,7 @@ impl Shape {
             Self::Flags | Self::LongFlags | Self::Time(_) => (1, usize::MAX),
             Self::Protocol => (1, 8),
             // The route may have an empty name, and a header an empty value.
-            Self::Word | Self::Phrase | Self::Any => (0, usize::MAX),
+            Self::Word | Self::Cluster | Self::Phrase | Self::Any => (0, usize::MAX),
         }
     }
 
@@ -130,8 +132,19 @@ impl Shape {
             Self::Protocol => text.starts_with(b"HTTP/") && text.len() > 5,
             Self::Signed => text.iter().skip(1).all(u8::is_ascii_digit),
             Self::Flags | Self::LongFlags => text.first().is_some_and(u8::is_ascii_alphabetic),
+            Self::Cluster => is_cluster(text, false),
             Self::Time(_) | Self::Digits(_) | Self::Word | Self::Phrase | Self::Any => true,
         }
+    }
+}
+
+/// Whether a text is the whole name of an upstream cluster where Istio made it, and not one that was cut at its bars.
+/// Names that others made can have any; `is_between_bars` where bars stand between fields, and so hardly in them.
+pub(super) fn is_cluster(text: &[u8], is_between_bars: bool) -> bool {
+    let bars = memchr::memchr_iter(b'|', text).count();
+    match text.split(|byte| *byte == b'|').next().unwrap_or_default() {
+        b"outbound" | b"inbound" | b"inbound-vip" => bars == 3,
+        _ => bars == 0 || !is_between_bars,
     }
 }
 
@@ -154,7 +167,7 @@ pub struct Field {
 impl Field {
     /// Whether its values are not any word.
     pub(super) fn tells_lines(&self) -> bool {
-        !matches!(self.shape, Shape::Any | Shape::Phrase | Shape::Word)
+        !matches!(self.shape, Shape::Any | Shape::Phrase | Shape::Word | Shape::Cluster)
     }
 
     /// Whether a text stands for no value.

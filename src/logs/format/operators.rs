@@ -190,7 +190,9 @@ fn without_argument(name: &str) -> Option<Operator> {
         }
         "ROUTE_NAME" => phrase(Target::RouteName),
         "UPSTREAM_HOST" => word(Target::UpstreamHost),
-        "UPSTREAM_CLUSTER" | "UPSTREAM_CLUSTER_RAW" => word(Target::UpstreamCluster),
+        "UPSTREAM_CLUSTER" | "UPSTREAM_CLUSTER_RAW" => {
+            Some(bare(Shape::Cluster, Some(Target::UpstreamCluster)))
+        }
         "UPSTREAM_LOCAL_ADDRESS" => word(Target::UpstreamLocalAddress),
         "DOWNSTREAM_LOCAL_ADDRESS" => word(Target::DownstreamLocalAddress),
         "DOWNSTREAM_REMOTE_ADDRESS" => word(Target::DownstreamRemoteAddress),

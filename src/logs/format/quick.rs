@@ -5,7 +5,7 @@
 //! what makes the reading the only one. Where it is not so, this says nothing, and every reading is looked at.
 
 use super::compile::Missing;
-use super::field::{Field, Shape, Target};
+use super::field::{Field, Shape, Target, is_cluster};
 use super::forced::{Cut, is_value};
 use super::read::{set, set_number, set_text};
 use crate::logs::access_line::AccessLine;
@@ -167,6 +167,9 @@ impl Place {
     pub(super) fn allows(&self, value: &[u8]) -> bool {
         match self.check {
             Check::Any(_) | Check::Number(_) => true,
+            Check::From(least, Target::UpstreamCluster) => {
+                is_of_bytes_from(least, value) && is_cluster(value, self.behind.contains(&b'|'))
+            }
             Check::From(least, _) => is_of_bytes_from(least, value),
             Check::DefaultTime | Check::Digits(..) | Check::Flags | Check::Protocol | Check::Shape => {
                 is_value(&self.field, value)
@@ -233,15 +236,19 @@ impl Check {
         match &field.shape {
             Shape::Any if target.is_text() => Self::Any(target),
             Shape::Any if target == Target::UpstreamServiceTime => Self::Number(target),
-            Shape::Word if target.is_text() => Self::From(b'!', target),
+            Shape::Word | Shape::Cluster if target.is_text() => Self::From(b'!', target),
             Shape::Phrase if target.is_text() => Self::From(b' ', target),
             Shape::Digits(most) => Self::Digits(*most, target),
             Shape::Flags => Self::Flags,
             Shape::Protocol => Self::Protocol,
             Shape::Time(pattern) if pattern.is_rfc3339 => Self::DefaultTime,
-            Shape::Any | Shape::Word | Shape::Phrase | Shape::Time(_) | Shape::Signed | Shape::LongFlags => {
-                Self::Shape
-            }
+            Shape::Any
+            | Shape::Word
+            | Shape::Cluster
+            | Shape::Phrase
+            | Shape::Time(_)
+            | Shape::Signed
+            | Shape::LongFlags => Self::Shape,
         }
     }
 }

@@ -289,7 +289,7 @@ pub(super) fn set<'a>(line: &mut AccessLine<'a>, field: &Field, value: &'a [u8])
 
 /// Takes a text over, where the target is one.
 #[inline]
-pub(super) fn set_text<'a>(line: &mut AccessLine<'a>, target: Target, value: &'a [u8]) {
+pub(in crate::logs) fn set_text<'a>(line: &mut AccessLine<'a>, target: Target, value: &'a [u8]) {
     let field = match target {
         Target::Method => &mut line.method,
         Target::Path => &mut line.path,
@@ -321,7 +321,7 @@ pub(super) fn set_text<'a>(line: &mut AccessLine<'a>, target: Target, value: &'a
 
 /// Takes a number over, where the target is one.
 #[inline]
-pub(super) fn set_number(line: &mut AccessLine<'_>, target: Target, value: Option<u64>) {
+pub(in crate::logs) fn set_number(line: &mut AccessLine<'_>, target: Target, value: Option<u64>) {
     match target {
         Target::ResponseCode => line.response_code = value.and_then(|code| code.try_into().ok()),
         Target::BytesReceived => line.bytes_received = value,

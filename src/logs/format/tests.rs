@@ -244,3 +244,38 @@ proptest! {
         drop(JsonFormat::compile(&format, Strictness::Lenient));
     }
 }
+
+/// Names of Istio's clusters have the bars that this format has between its fields.
+#[test]
+fn bars_of_a_cluster_are_told_from_those_between_fields() {
+    let read = |format: &str, line: &str| {
+        let format = LogFormat::compile(format, Strictness::Strict).unwrap();
+        let line = format.read(line.as_bytes())?;
+        let text = |text: Option<&[u8]>| text.map(|text| String::from_utf8_lossy(text).into_owned());
+        Some((text(line.upstream_cluster), text(line.response_flags)))
+    };
+    let format = "%RESPONSE_CODE%|%UPSTREAM_CLUSTER%|%RESPONSE_FLAGS%|%REQ(:PATH)%";
+    for cluster in [
+        "outbound|80|v1|web.shop.svc.cluster.local",
+        "outbound|80||web.shop.svc.cluster.local",
+        "inbound|8080||",
+        "inbound|8080|http|web.shop.svc.cluster.local",
+        "PassthroughCluster",
+        "xds-grpc",
+        "-",
+    ] {
+        let line = format!("503|{cluster}|UC|/a");
+        let wanted = (Some(cluster.to_owned()), Some("UC".to_owned()));
+        assert_eq!(read(format, &line), Some(wanted.clone()), "{line}");
+        // A caller's words may have bars: nothing of the proxy's own moves by them.
+        assert_eq!(read(format, &format!("{line}|503|UC")), Some(wanted), "{line}");
+    }
+    // The last field, and one whose neighbours can be anything.
+    let last = read("%RESPONSE_FLAGS%|%UPSTREAM_CLUSTER%", "UC|inbound|80||").unwrap();
+    assert_eq!(last.0.as_deref(), Some("inbound|80||"));
+    assert_eq!(read("%UPSTREAM_CLUSTER%|%REQ(A)%|%UPSTREAM_HOST%", "a|b|c|d"), None);
+    // Names that others made may have bars where none stand between the fields.
+    let spaced = "%RESPONSE_FLAGS% %UPSTREAM_CLUSTER% \"%REQ(A)%\"";
+    assert_eq!(read(spaced, "UC a|b \"x\"").unwrap().0.as_deref(), Some("a|b"));
+    assert_eq!(read(spaced, "UC a|b \"x\"y\"").unwrap().0.as_deref(), Some("a|b"));
+}

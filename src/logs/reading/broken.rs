@@ -4,7 +4,7 @@
 //! Nothing tells whether a break stands for a space. Where both readings make a line, what they disagree about is not
 //! known, and the line is no evidence.
 
-use super::{Outcome, Owner, Take, read_whole};
+use super::{At, Outcome, Owner, Row, Take, is_object_line, read_whole};
 use crate::logs::access_json::parse_json;
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::access_text::parse_text;
@@ -29,7 +29,12 @@ pub(super) struct Broken {
     bytes: usize,
     first: u64,
     last: u64,
-    unread: u64,
+    /// Which of the lines were taken for lines in a layout that is not read.
+    unread: Vec<bool>,
+    /// The lines are a whole one in a layout that is the beginning of others.
+    is_whole: bool,
+    /// The lines as they stand, where somebody wants to see them.
+    rows: Vec<Row>,
     /// Whether something was taken off the first line, and the pod that it names.
     pub(super) prefixed: bool,
     pub(super) owner: Option<Owner>,
@@ -56,7 +61,9 @@ impl Broken {
             bytes: begun.len(),
             first: number,
             last: number,
-            unread: u64::from(unread),
+            unread: vec![unread],
+            is_whole: false,
+            rows: Vec::new(),
             prefixed,
             owner: writer.map(Owner::of),
         })
@@ -68,54 +75,104 @@ impl Broken {
         self.lines.len() < most && self.bytes < MOST_BYTES
     }
 
+    /// Whether the lines are a whole one where nothing follows.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Keeps a line as it stands.
+    pub(super) fn keep(&mut self, number: u64, line: &[u8]) {
+        self.rows.push((number, line.to_vec()));
+    }
+
+    /// Whether that line is one of its own.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.last == number && self.lines.len() > 1
+    }
+
+    /// The lines as they stand, where they were kept.
+    pub(super) fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+
     /// Takes up the next line. What was joined, where the line is whole by it; otherwise it waits, or is given up.
     pub(super) fn go_on(
         &mut self,
         number: u64,
         line: &[u8],
+        raw: Option<&[u8]>,
         unread: bool,
         formats: &Formats,
         take: &mut Take<'_>,
     ) -> Option<Outcome> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let begins_another = if self.is_json { line.starts_with(b"{") } else { begun_line(line).is_some() };
-        if self.last + 1 != number || begins_another {
+        // What cannot be the rest of a line ends one that was whole without.
+        let ends = self.is_whole && !may_be_rest(line);
+        if self.last + 1 != number || begins_another || ends {
             self.bytes = MOST_BYTES;
             return None;
         }
         self.last = number;
         self.lines.push(line.to_vec());
+        self.unread.push(unread);
         self.bytes += line.len();
+        if let Some(raw) = raw {
+            self.keep(number, raw);
+        }
         if !self.waits() {
             return None;
         }
-        let (owner, first) = (self.owner.clone(), self.first);
+        let (owner, at) = (self.owner.as_ref(), At { first: self.first, rows: &self.rows });
         let mut take = |within: Option<Writer<'_>>, line: &AccessLine<'_>| {
-            take(within.or(owner.as_ref().map(Owner::writer)), first, line);
+            take(within.or(owner.map(Owner::writer)), at, line);
         };
-        let whole = if self.is_json { self.join_json(formats, &mut take) } else { self.join_text(&mut take) };
-        let joined = number - self.first;
-        whole.then_some(Outcome { joined, joined_unread: self.unread, ..Outcome::default() }).or_else(|| {
-            self.unread += u64::from(unread);
-            None
-        })
+        let whole =
+            if self.is_json { self.join_json(formats, &mut take) } else { Some(self.join_text(&mut take)) };
+        match whole {
+            Some(true) => {
+                let before = self.unread.iter().rev().skip(1);
+                let joined_unread = before.filter(|unread| **unread).count() as u64;
+                return Some(Outcome { joined: number - self.first, joined_unread, ..Outcome::default() });
+            }
+            // With the rest of a line there, what stood before it is none.
+            Some(false) => self.is_whole = !self.is_json && self.as_beginning(|_| ()).is_some(),
+            None => self.bytes = MOST_BYTES,
+        }
+        None
     }
 
+    /// Hands on the line that the lines are where nothing follows. How many they are.
+    pub(super) fn end(&self, outcome: &mut Outcome, take: &mut Take<'_>) -> usize {
+        if !self.is_whole {
+            return 0;
+        }
+        let at = At { first: self.first, rows: &self.rows };
+        let taken = self.as_beginning(|line| take(self.owner.as_ref().map(Owner::writer), at, line));
+        if taken.is_none() {
+            return 0;
+        }
+        outcome.ended = self.lines.len() as u64;
+        outcome.ended_unread = self.unread.iter().filter(|unread| **unread).count() as u64;
+        self.lines.len()
+    }
+
+    /// Whether the lines are a whole object; `None` where they are closed and are none.
     fn join_json(
-        &mut self,
+        &self,
         formats: &Formats,
         take: &mut dyn FnMut(Option<Writer<'_>>, &AccessLine<'_>),
-    ) -> bool {
+    ) -> Option<bool> {
         let blank = |line: &[u8]| line.len() - line.trim_ascii_start().len();
-        let [first, .., last] = self.lines.as_slice() else { return false };
+        let [first, .., last] = self.lines.as_slice() else { return Some(false) };
         let end = last.trim_ascii();
         let closes = matches!(end, b"}" | b"},");
         if !end.ends_with(b"}") && !end.ends_with(b"},") || closes && blank(first) != blank(last) {
-            return false;
+            return Some(false);
         }
         // Breaks of a pretty-printer stand between words, where JSON allows them.
         let mut whole = false;
-        peel(&self.lines.join(&b'\n'), &mut |found, text| {
+        peel(&self.lines.join(&b'\n'), &|text| is_object_line(text, formats), &mut |found, text| {
             whole = read_whole(text, formats, &mut |line| take(found.writer, line));
         });
         if !whole {
@@ -126,18 +183,15 @@ impl Broken {
             });
             whole = read == Some(true);
         }
-        if closes && !whole {
-            self.bytes = MOST_BYTES;
-        }
-        whole
+        (whole || !closes).then_some(whole)
     }
 
     fn join_text(&self, take: &mut dyn FnMut(Option<Writer<'_>>, &AccessLine<'_>)) -> bool {
+        // A terminal breaks only where a line is as wide as itself.
+        if self.is_of_a_terminal() && self.full_width().is_none() {
+            return parse_text(&self.lines.concat()).map(|line| take(None, &line)).is_some();
+        }
         let candidates = self.candidates();
-        // These layouts are beginnings of others: what the next line holds may belong to this one.
-        let is_beginning = |line: &AccessLine<'_>| {
-            matches!(line.format, Format::EnvoyDefault | Format::IstioText11 | Format::IstioText13)
-        };
         let readings = candidates.iter().filter_map(|text| parse_text(text));
         let mut readings = readings.filter(|line| !is_beginning(line));
         let Some(first) = readings.next() else { return false };
@@ -149,6 +203,15 @@ impl Broken {
             line => line,
         };
         line.as_ref().map(|line| take(None, line)).is_some()
+    }
+
+    /// Hands on the line that the lines are in a layout that is the beginning of others, where they are one.
+    fn as_beginning<R>(&self, each: impl FnOnce(&AccessLine<'_>) -> R) -> Option<R> {
+        let candidates = self.candidates();
+        let mut readings = candidates.iter().filter_map(|text| parse_text(text));
+        let first = readings.next()?;
+        let line = readings.try_fold(first, |line, other| agreed(&line, &other))?;
+        is_beginning(&line).then(|| each(&line))
     }
 
     /// The texts that the lines can be when they are joined.
@@ -218,6 +281,24 @@ fn begun_line(text: &[u8]) -> Option<&[u8]> {
         let request = text.strip_prefix(b"[...] ").unwrap_or(text);
         is_request(request).then_some(text)
     })
+}
+
+/// These layouts are beginnings of others: what the next line holds may belong to this one.
+fn is_beginning(line: &AccessLine<'_>) -> bool {
+    matches!(line.format, Format::EnvoyDefault | Format::IstioText11 | Format::IstioText13)
+}
+
+/// Whether a text may be the rest of a line whose beginning is a whole line: a word, or an upstream cluster and what
+/// follows it.
+fn may_be_rest(text: &[u8]) -> bool {
+    let words = || text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let is_address = |word: &[u8]| {
+        let address =
+            std::str::from_utf8(word).ok().and_then(|word| word.parse::<std::net::SocketAddr>().ok());
+        word == b"-" || address.is_some()
+    };
+    let begins_object = words().next().is_some_and(|word| word.starts_with(b"{"));
+    !begins_object && words().count() < 2 || words().any(|word| is_address(word) || word.contains(&b'|'))
 }
 
 /// What two readings agree about. `None` where they differ in what cannot be left out.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::logs::{OwnFormat, Strictness};
 
 const HEAD: &str = "[2026-11-22T09:09:56.776Z] \"GET /productpage?u=normal HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 155 95 1 - \"-\"";
 const TAIL: &str = "\"Go-http-client/1.1\" \"d68aeaf3-6450-4cf9-b8bb-8034ca638af9\" \"productpage:9080\" \"127.0.0.21:9080\" outbound|9080||productpage.bookinfo.svc.cluster.local 127.0.0.11:49070 127.0.0.50:9080 127.0.0.11:47000 - default";
@@ -15,26 +16,30 @@ struct Result {
 
 fn read(text: &str) -> Result {
     let (mut reader, mut result) = (Reader::default(), Result::default());
-    for (number, line) in (1..).zip(text.lines()) {
-        let outcome =
-            reader.read(number, line.as_bytes(), &Formats::default(), &mut |writer, first, line| {
-                let writer = writer.map_or("-".to_owned(), |writer| {
-                    format!("{}/{}", writer.namespace.unwrap_or("?"), writer.name)
-                });
-                let agent = line.user_agent.map_or("?".into(), String::from_utf8_lossy);
-                let ambiguous = if line.ambiguous { " ambiguous" } else { "" };
-                let code = line.response_code.unwrap_or_default();
-                result.lines.push(format!("{first} {writer} {code} {agent}{ambiguous}"));
-            });
-        result.read += u64::from(!outcome.ends_word);
-        result.read -= outcome.joined;
-        result.other += u64::from(!outcome.access && !outcome.ends_word);
-        result.joined += u64::from(outcome.ends_word);
-        result.other -= outcome.joined;
-        result.joined += outcome.joined;
+    let mut lines = Vec::new();
+    let mut take = |writer: Option<Writer<'_>>, at: At<'_>, line: &AccessLine<'_>| {
+        let writer = writer
+            .map_or("-".to_owned(), |writer| format!("{}/{}", writer.namespace.unwrap_or("?"), writer.name));
+        let agent = line.user_agent.map_or("?".into(), String::from_utf8_lossy);
+        let ambiguous = if line.ambiguous { " ambiguous" } else { "" };
+        let code = line.response_code.unwrap_or_default();
+        lines.push(format!("{} {writer} {code} {agent}{ambiguous}", at.first));
+    };
+    let mut count = |outcome: Outcome, is_line: bool| {
+        let ends_word = outcome.part == Part::EndsWord;
+        result.read += u64::from(is_line && !ends_word);
+        result.other += u64::from(is_line && !outcome.access && !ends_word);
+        result.read = result.read + u64::from(outcome.ended > 0) - outcome.joined - outcome.ended;
+        result.other -= outcome.joined + outcome.ended;
+        result.joined += u64::from(ends_word) + outcome.joined + outcome.ended.saturating_sub(1);
         result.unread += u64::from(outcome.unread);
-        result.unread -= outcome.joined_unread;
+        result.unread -= outcome.joined_unread + outcome.ended_unread;
+    };
+    for (number, line) in (1..).zip(text.lines()) {
+        count(reader.read(number, line.as_bytes(), &Formats::default(), &mut take), true);
     }
+    count(reader.end(&mut take), false);
+    result.lines = lines;
     assert_eq!(result.read, result.lines.len() as u64 + result.other, "{text}");
     assert_eq!(result.read + result.joined, text.lines().count() as u64, "{text}");
     result
@@ -169,4 +174,80 @@ fn what_a_caller_wrote_is_no_line() {
     ] {
         assert!(read(&text).lines.is_empty(), "{text}");
     }
+}
+
+/// A format may call a field what collectors call the text that they carry.
+#[test]
+fn an_object_that_is_a_line_is_not_opened() {
+    let format = r#"{"code":"%RESPONSE_CODE%","flags":"%RESPONSE_FLAGS%","message":"%REQ(X-NOTE)%","ua":"%REQ(USER-AGENT)%"}"#;
+    let format = OwnFormat::compile(format, Strictness::Lenient).unwrap();
+    let formats = Formats::new([(format, true)], None);
+    let line = r#"{"code":503,"flags":"UC","message":"started","ua":"x"}"#;
+    let inner = line.replace('"', "\\\"");
+    for text in [
+        line.to_owned(),
+        format!("[pod/a/istio-proxy] {line}"),
+        format!("2026-11-22T09:09:56.776412345Z stdout F {line}"),
+        format!(r#"{{"stream":"stdout","message":"{inner}"}}"#),
+    ] {
+        let mut read = Vec::new();
+        Reader::default().read(1, text.as_bytes(), &formats, &mut |_, _, line| {
+            read.push((line.response_code, line.user_agent.map(<[u8]>::to_vec)));
+        });
+        assert_eq!(read, [(Some(503), Some(b"x".to_vec()))], "{text}");
+    }
+}
+
+/// Layouts that are the beginning of others: whether more of a line follows is known when it does not.
+#[test]
+fn a_broken_line_in_a_layout_that_could_go_on_is_joined_when_nothing_follows() {
+    let time = "[2026-11-22T09:09:56.776Z] \"GET /productpage?u=normal HTTP/1.1\" 503 UC";
+    let rest = "155 95 1 - \"-\" \"curl/8.4.0\" \"d68aeaf3-6450-4cf9-b8bb-8034ca638af9\" \"a:9080\" \"127.0.0.21:9080\"";
+    let status = "outbound|80||a.b.svc.cluster.local 127.0.0.11:49070 127.0.0.50:9080 127.0.0.11:47000 -";
+    for whole in [
+        format!("{time} {rest}"),
+        format!("{time} \"-\" {rest} {status}"),
+        format!("{time} \"-\" \"-\" {rest} {status}"),
+    ] {
+        assert!(parse_text(whole.as_bytes()).is_some(), "{whole}");
+        let broken = whole.replacen(" \"curl", "\n\"curl", 1);
+        let once = read(&broken);
+        assert_eq!(
+            (once.lines.as_slice(), once.joined),
+            (&["1 - 503 curl/8.4.0".to_owned()][..], 1),
+            "{whole}"
+        );
+        assert_eq!((once.other, once.unread), (0, 0), "{whole}");
+        // The next line, broken or not, a message and a line in JSON end it.
+        let twice = read(&format!("{broken}\n{broken}\n{whole}"));
+        let lines = ["1 - 503 curl/8.4.0", "3 - 503 curl/8.4.0", "5 - 503 curl/8.4.0"];
+        assert_eq!((twice.lines, twice.joined), (lines.map(str::to_owned).to_vec(), 2), "{whole}");
+        let message = read(&format!("{broken}\n2026-11-22T09:09:57.273Z\tinfo\tready to serve\n{whole}"));
+        assert_eq!((message.lines.len(), message.other, message.joined), (2, 1, 1), "{whole}");
+        let json = "{\"response_code\":200,\"response_flags\":\"-\",\"user_agent\":\"x\"}";
+        assert_eq!(read(&format!("{broken}\n{json}")).lines.len(), 2, "{whole}");
+        // A terminal breaks a line where it ends.
+        for width in 40..whole.len() {
+            let rows: Vec<_> =
+                whole.as_bytes().chunks(width).map(|row| std::str::from_utf8(row).unwrap()).collect();
+            let result = read(&format!("{}\nstarted again\n", rows.join("\n")));
+            let known = result.lines.first().is_some_and(|line| line.starts_with("1 - 503"));
+            assert!(known && result.lines.len() == 1, "{width}: {result:?}");
+        }
+    }
+}
+
+/// The rest of a line that is not whole: what stands before it is no line.
+#[test]
+fn a_line_that_goes_on_and_is_cut_off_is_none() {
+    let line = format!("{HEAD}\n{TAIL}")
+        .replace(" upstream_reset_before_response_started{connection_termination} - \"-\"", "");
+    let (before, after) = line.split_once(" outbound").unwrap();
+    for rest in ["outbound|9080||productpage", "outbound|9080||a.b 10.0.0.1:80 10", "xds-grpc - 10.0.0.1:80"]
+    {
+        let result = read(&format!("{before}\n{rest}\n"));
+        assert!(result.lines.is_empty() && result.joined == 0, "{rest}: {result:?}");
+    }
+    assert_eq!(read(&format!("{before}\n")).lines, ONE);
+    assert!(after.starts_with('|'));
 }

@@ -32,7 +32,7 @@ struct Docker<'a> {
 }
 
 /// The line in an object; `None` where the object is none that carries one.
-pub(super) fn open(text: &[u8]) -> Option<Inner<'_>> {
+pub(super) fn open<'a>(text: &'a [u8], is_line: &dyn Fn(&[u8]) -> bool) -> Option<Inner<'a>> {
     let text = text.trim_ascii_end();
     let text = text.strip_suffix(b",").unwrap_or(text);
     if text.last() != Some(&b'}') {
@@ -45,7 +45,7 @@ pub(super) fn open(text: &[u8]) -> Option<Inner<'_>> {
     }
     let names_text = TEXTS.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some());
     // A line of the access log itself may have keys of these names.
-    if !names_text || super::super::parse_json(text, |_| ()).is_some() {
+    if !names_text || super::super::parse_json(text, |_| ()).is_some() || is_line(text) {
         return None;
     }
     let object: Value = serde_json::from_slice(text).ok()?;
