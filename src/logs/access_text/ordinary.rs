@@ -141,10 +141,10 @@ impl<'a> Answer<'a> {
         if rest == b"- via_upstream - " {
             return Some(Self {
                 response_code,
-                response_flags: b"-",
+                response_flags: rest.get(..1)?,
                 flags: FlagSet::default(),
-                details: b"via_upstream",
-                termination: b"-",
+                details: rest.get(2..14)?,
+                termination: rest.get(15..16)?,
             });
         }
         let [flags, details, termination] = words(spaces, begin + 5);

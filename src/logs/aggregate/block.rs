@@ -364,6 +364,16 @@ mod tests {
     }
 
     #[test]
+    fn ordinary_lines_are_read_in_blocks() {
+        let mut aggregate = Aggregate::new();
+        let source = aggregate.add_source(SourceName { file: "a.log".into(), pod: None });
+        let reader = aggregate.block_reader(source);
+        let lines: Vec<_> = lines().into_iter().filter(|line| line.starts_with(b"[")).collect();
+        let block = reader.read(lines.join(&b'\n'), Block::default());
+        assert_eq!(block.lines.iter().filter(|line| line.plain.is_some()).count(), lines.len());
+    }
+
+    #[test]
     fn empty_lines_are_lines_and_the_end_is_none() {
         let mut aggregate = Aggregate::new();
         let source = aggregate.add_source(SourceName { file: "a.log".into(), pod: None });
