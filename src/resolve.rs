@@ -39,6 +39,7 @@ pub use config::{Config, IstioVersion, Options};
 pub use flags::{Flag, Flags};
 pub use gaps::Missing;
 pub use mesh::{Mesh, Target};
+pub(crate) use pair::overall;
 pub use pair::{EndpointTls, PairTls, Status};
 pub use registry::{Endpoint, Service};
 pub use rules::{Choice, Level, RuleId};

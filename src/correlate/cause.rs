@@ -21,6 +21,7 @@ use crate::resolve::PairTls;
 mod by_objects;
 mod client;
 mod denied;
+mod endpoints;
 mod handshake;
 mod label;
 mod messages;
@@ -305,7 +306,7 @@ impl Asked<'_> {
     }
 
     /// The answer for a place, where client and service are known.
-    fn pair(&self, place: &Located) -> Option<PairTls> {
+    fn whole_pair(&self, place: &Located) -> Option<PairTls> {
         let mesh = self.locator.mesh();
         let client = self.locator.workload(place.client)?;
         mesh.pair(client, place.host.as_deref()?, place.port?, place.subset.as_deref())

@@ -425,7 +425,7 @@ pub(super) fn trust(policy: &EffectivePolicy) -> ClientTrust {
 }
 
 /// The worst of the endpoints that traffic can reach. Those that are not ready get none while another one is.
-pub(super) fn overall(endpoints: &[EndpointTls]) -> (Status, Option<&'static str>) {
+pub(crate) fn overall(endpoints: &[EndpointTls]) -> (Status, Option<&'static str>) {
     let ready: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.ready).collect();
     let worst = ready.iter().map(|endpoint| endpoint.result).max();
     match worst {

@@ -53,7 +53,7 @@ impl Asked<'_> {
         if !is_answer && !is_tcp || is_answer && self.went_well_since(group) {
             return None;
         }
-        let pair = self.pair(&self.locator.locate(group))?;
+        let pair = self.pair(group, &self.locator.locate(group))?;
         if !matches!(pair.status, Status::Ok | Status::Warn) || !self.holds_for(&pair, group) {
             return None;
         }
@@ -132,7 +132,8 @@ impl Asked<'_> {
         if !in_handshake || self.went_well_since(group) {
             return None;
         }
-        let pair = self.pair(&self.locator.locate(group)).filter(|pair| self.holds_for(pair, group))?;
+        let pair =
+            self.pair(group, &self.locator.locate(group)).filter(|pair| self.holds_for(pair, group))?;
         let to_sidecar = |endpoint: &EndpointTls| {
             matches!(endpoint.sent, Sent::Simple | Sent::Mutual)
                 && matches!(&endpoint.server, Server::Sidecar(mode) if *mode != MtlsMode::Strict)
@@ -152,7 +153,7 @@ impl Asked<'_> {
 
     /// Whether TLS without a certificate of the mesh is all that is sent, to endpoints that want one.
     pub(super) fn sends_no_certificate(&self, group: &Group) -> bool {
-        let pair = self.pair(&self.locator.locate(group)).filter(|pair| self.holds_for(pair, group));
+        let pair = self.pair(group, &self.locator.locate(group)).filter(|pair| self.holds_for(pair, group));
         pair.is_some_and(|pair| must_fail(&pair, |endpoint| endpoint.sent == Sent::Simple))
     }
 
@@ -256,8 +257,12 @@ mod tests {
         assert_eq!(of("", &newer, ""), OPEN);
         assert_eq!(of("", &nobody, &client(30, "200 - via_upstream", "-")), OPEN);
         assert_eq!(of("", &nobody, &client(10, "200 - via_upstream", "-")), "rbac-denied certain");
-        // A server without proxy asks nobody.
-        assert_eq!(said(&(mesh("", "", &[true, false]) + &nobody), &client(20, DENIED, "-")), OPEN);
+        // A server without proxy asks nobody; which one it was is told by the line, if it is one of them.
+        let two = mesh("", "", &[true, false]) + &nobody;
+        let to = |host: &str| said(&two, &client(20, DENIED, "-").replace("10.8.2.0:9080", host));
+        assert_eq!(to("10.8.2.0:9080"), "rbac-denied certain");
+        assert_eq!(to("10.8.2.1:9080"), OPEN);
+        assert_eq!(to("10.8.2.9:9080"), OPEN);
     }
 
     #[test]
@@ -271,7 +276,10 @@ mod tests {
         assert_eq!(of("ISTIO_MUTUAL", "", &[false], &none), "mtls-to-plaintext certain");
         assert_eq!(of("ISTIO_MUTUAL", "DISABLE", &[true, true], &none), "mtls-to-plaintext certain");
         let likely = "mtls-to-plaintext likely pod-unreachable";
-        assert_eq!(of("ISTIO_MUTUAL", "", &[true, false], &none), likely);
+        let to = |host: &str| of("ISTIO_MUTUAL", "", &[true, false], &none.replace("10.8.2.0:9080", host));
+        assert_eq!(to("10.8.2.1:9080"), "mtls-to-plaintext certain");
+        assert_eq!(to("10.8.2.9:9080"), likely);
+        assert_eq!(to("10.8.2.0:9080"), "pod-unreachable possible mtls-to-plaintext sidecar-killed");
         assert_eq!(of("ISTIO_MUTUAL", "", &[false], &(none.clone() + &well)), likely);
         let open = "pod-unreachable possible mtls-to-plaintext sidecar-killed";
         assert_eq!(of("ISTIO_MUTUAL", "STRICT", &[true], &none), open);

@@ -48,7 +48,8 @@ impl Asked<'_> {
                 || self.without_origination(group).is_some()
                 || self.is_unanswered(group))
         {
-            causes.push(self.alone_at_client(&part_of(group, left)));
+            let parts = self.by_endpoints(&part_of(group, left));
+            causes.extend(parts.iter().map(|part| self.alone_at_client(part)));
         }
         causes
     }
@@ -103,7 +104,7 @@ impl Asked<'_> {
         if let Some(cause) = self.refused_always(group) {
             return cause;
         }
-        let pair = self.pair(&self.locator.locate(group));
+        let pair = self.pair(group, &self.locator.locate(group));
         if pair.is_some_and(|pair| pair.status == Status::Conflict && is_sent(&pair, Sent::IstioMutual)) {
             let mut cause = self.base(group, Label::MtlsToPlaintext, Confidence::Likely, &text);
             cause.alternatives = vec!["pod-unreachable"];
@@ -200,7 +201,7 @@ impl Asked<'_> {
     /// The server answered a TLS greeting with something that is no TLS. Whose TLS it was, the rule in force tells.
     fn answered_without_tls(&self, group: &Group) -> Cause {
         let text = format!("{} with an answer that is no TLS at the client", in_short(group));
-        let pair = self.pair(&self.locator.locate(group));
+        let pair = self.pair(group, &self.locator.locate(group));
         let own_tls = pair.as_ref().and_then(|pair| pair.cluster.declared.as_ref());
         let own_tls = own_tls.is_some_and(|mode| matches!(mode, TlsMode::Simple | TlsMode::Mutual));
         let (label, confidence, other) = if pair.is_some_and(|pair| is_sent(&pair, Sent::IstioMutual)) {

@@ -161,7 +161,7 @@ impl Asked<'_> {
     /// `UH`: the service has no endpoint, or outlier detection took them all out. The objects tell, and otherwise what
     /// the endpoints answered before.
     pub(super) fn no_endpoint(&self, group: &Group) -> Cause {
-        let pair = self.pair(&self.locator.locate(group));
+        let pair = self.pair(group, &self.locator.locate(group));
         // Nothing is taken out where no rule says when (the mesh's default policy is in it).
         let ejects = pair.as_ref().is_none_or(|pair| {
             let objects = &self.locator.mesh().snapshot;

@@ -42,7 +42,7 @@ impl Asked<'_> {
     pub(super) fn reset(&self, group: &Group) -> Cause {
         let text = format!("{} at the client", in_short(group));
         let place = self.locator.locate(group);
-        let Some(pair) = self.pair(&place) else {
+        let Some(pair) = self.pair(group, &place) else {
             // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
             let server = self.locator.workload(place.server).zip(place.direct.as_ref());
             let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
@@ -70,7 +70,7 @@ impl Asked<'_> {
         };
         let plaintext = is_sent(&pair, Sent::Plaintext);
         match pair.status {
-            Status::Conflict if plaintext && !self.succeeds_later(group) => {
+            Status::Conflict if plaintext && (!self.succeeds_later(group) || self.others_take(group)) => {
                 let confidence = self.confidence(group, &pair);
                 let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
                 if confidence != Confidence::Certain {
@@ -102,7 +102,7 @@ impl Asked<'_> {
     /// the mesh's. TLS 1.3 hides the server's refusal from the client.
     fn refused_certificate(&self, group: &Group, pair: &PairTls, text: &str) -> Cause {
         let simple = pair.cluster.declared.as_ref().is_some_and(|mode| matches!(mode, TlsMode::Simple));
-        if simple && !self.succeeds_later(group) {
+        if simple && (!self.succeeds_later(group) || self.others_take(group)) {
             let confidence = self.confidence(group, pair);
             let mut cause = self.base(group, Label::NoClientCert, confidence, text);
             if confidence != Confidence::Certain {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Asked, Cause, Family, Label, is_failure};
+use super::{Asked, Cause, Family, Label, endpoints, is_failure};
 use crate::correlate::age;
 use crate::correlate::locate::Located;
 use crate::diagnose::finding::{LogEvidence, Recorded};
@@ -181,7 +181,7 @@ impl Asked<'_> {
         let found = [
             at_one_time,
             self.one_client(all, cause, &lines),
-            self.one_endpoint(all, cause, &lines),
+            self.one_endpoint(all, cause, &lines).or_else(|| self.one_named(cause, &lines)),
             self.after_a_change(all, cause, &lines),
         ];
         found.into_iter().flatten().collect()
@@ -247,6 +247,27 @@ impl Asked<'_> {
             others.well,
             others.all - 1
         )))
+    }
+
+    /// All lines of the clients name this one of several endpoints; what became of lines to the others is not told.
+    fn one_named(&self, cause: &Cause, lines: &Lines<'_>) -> Option<LogEvidence> {
+        let mut hosts = lines.groups.iter().flat_map(|group| &group.evidence.hosts);
+        let (host, mut count) = *hosts.next()?;
+        for (other, more) in hosts {
+            if *other != host {
+                return None;
+            }
+            count += more;
+        }
+        let pair = self.whole_pair(&cause.place).filter(|_| count == lines.count && count > 1)?;
+        let pod = self.locator.workload(endpoints::at(&pair, host)?.workload)?;
+        let all = pair.endpoints.len();
+        (all > 1).then(|| {
+            lines.says(format!(
+                "one endpoint only: all {count} lines name {host} ({}), one of {all} endpoints",
+                pod.path()
+            ))
+        })
     }
 
     /// The first failure of the pair came soon after an object that decides about it was changed.
@@ -375,8 +396,9 @@ mod tests {
         let one = failed(10) + &failed(20) + &of_second(ok(12) + &ok(22) + &ok(32));
         let wanted = "one client only: 2 of 2 lines (100 %) of web/client, and none of 3 lines of 1 other clients of \
                       cart.shop.svc.cluster.local:80";
-        assert_eq!(said(&one, ""), [wanted]);
-        let both = failed(10) + &of_second(failed(12));
+        let named = "one endpoint only: all 2 lines name 10.8.2.0:9080 (shop/cart-0), one of 2 endpoints";
+        assert_eq!(said(&one, ""), [wanted, named]);
+        let both = failed(10) + &of_second(failed(12)).replace("10.8.2.0:9080", "10.8.2.1:9080");
         assert!(said(&both, "").is_empty());
 
         let second = |lines: String| lines.replace("10.8.2.0", "10.8.2.1");

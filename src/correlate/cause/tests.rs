@@ -32,8 +32,13 @@ fn a_reset_is_what_the_configuration_says_it_is() {
         (strict(&[true]), two.clone() + &ok(5), "2 plaintext-to-strict certain"),
         // What succeeds later says that the proxies have something else.
         (strict(&[true]), two.clone() + &ok(30), "2 plaintext-to-strict possible or app-closed"),
-        // One of the endpoints takes plaintext.
-        (strict(&[true, false]), two.clone(), "2 plaintext-to-strict likely or app-closed"),
+        // One of the endpoints takes plaintext: not the one that the lines name, if they name one of them.
+        (strict(&[true, false]), two.clone(), "2 plaintext-to-strict certain"),
+        (
+            strict(&[true, false]),
+            two.replace("10.8.2.0:9080", "10.8.2.9:9080"),
+            "2 plaintext-to-strict likely or app-closed",
+        ),
         (String::new(), two.clone(), "2 plaintext-to-strict possible or app-closed"),
         (mesh("ISTIO_MUTUAL", "STRICT", &[true]), two.clone(), "2 unknown possible or client-cert-untrusted"),
         (mesh("SIMPLE", "STRICT", &[true]), two.clone(), "2 no-client-cert certain"),

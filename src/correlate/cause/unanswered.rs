@@ -63,7 +63,7 @@ impl Asked<'_> {
     }
 
     fn unanswered_at_client(&self, group: &Group) -> Cause {
-        let pair = self.pair(&self.locator.locate(group));
+        let pair = self.pair(group, &self.locator.locate(group));
         let simple = |pair: &PairTls| {
             pair.cluster.declared.as_ref().is_some_and(|mode| matches!(mode, TlsMode::Simple))
         };

@@ -22,7 +22,7 @@ use crate::logs::upstream_cluster::Reporter;
 pub(super) mod key;
 
 use super::tls_messages::{StoredMessages, TlsMessages};
-use key::{ConnectionKey, RequestKey};
+use key::{ConnectionKey, Endpoint, RequestKey};
 
 /// What a join proves about the lines of the client's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub(super) struct EvidenceStore {
     pub(super) links: Vec<StoredLink>,
     /// What messages of proxies say of the handshakes.
     pub(super) messages: Vec<StoredMessages>,
+    /// The endpoints that lines of a client name, with their number.
+    pub(super) hosts: Vec<(Endpoint, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +59,12 @@ pub(super) struct StoredLink {
 /// A group seldom has lines of more than a few others on the other side; more links than this are not kept.
 pub(super) const LINKS: usize = 16;
 
+/// Endpoints kept for a group; failures of more of them are not of one endpoint.
+const HOSTS: usize = 16;
+
+/// Endpoints kept for all groups.
+const ALL_HOSTS: usize = 32_768;
+
 /// From so many waiting lines on the table is made as large as it may become.
 const LEAST_GROWN: usize = 3_584;
 
@@ -69,6 +77,8 @@ pub(super) struct Joins {
     pub(super) messages: TlsMessages,
     /// Lines that could not be kept, or whose link could not.
     pub(super) dropped: u64,
+    /// Endpoints kept.
+    hosts: usize,
 }
 
 /// Both sides of one connection or request, as far as they have been seen.
@@ -109,6 +119,7 @@ impl Joins {
     ) {
         let by_request = value(line.request_id);
         if counted.reporter == Reporter::Client {
+            self.note_host(line, counted.group, groups);
             self.messages.add_line(line, counted, groups, limits);
             if let Some(key) = ConnectionKey::new(line.upstream_local_address, line.upstream_host)
                 .filter(|_| may_have_been_refused(line))
@@ -133,9 +144,22 @@ impl Joins {
         self.dropped += u64::from(dropped);
     }
 
+    /// Notes the endpoint that a line names, as long as there is room: whoever asks compares the numbers of lines.
+    fn note_host(&mut self, line: &AccessLine<'_>, group: u32, groups: &mut Table) {
+        let Some(host) = Endpoint::parse(line.upstream_host) else { return };
+        let Some(stored) = groups.get_mut(group) else { return };
+        let hosts = &mut stored.evidence.get_or_insert_default().hosts;
+        if let Some((_, count)) = hosts.iter_mut().find(|(known, _)| *known == host) {
+            *count = count.saturating_add(1);
+        } else if hosts.len() < HOSTS && self.hosts < ALL_HOSTS {
+            self.hosts += 1;
+            hosts.push((host, 1));
+        }
+    }
+
     /// Forgets all lines that wait.
     pub(super) fn end(&mut self) {
-        *self = Self { dropped: self.dropped, ..Self::default() };
+        *self = Self { dropped: self.dropped, hosts: self.hosts, ..Self::default() };
     }
 
     /// Forgets lines before that time that still wait for the other side.
@@ -263,8 +287,10 @@ fn link(groups: &mut Table, group: u32, kind: JoinKind, other: &Side, count: u64
 /// Bytes that the two joins take with that many entries each, and the links that they can make.
 #[cfg(test)]
 pub(super) fn bytes_of(joins: usize) -> usize {
-    // The standard map is at most seven eighths full and has a byte of control for each place.
+    // The map of places is at most seven eighths full and has a byte of control and a number for each; each entry
+    // has its hash besides.
     let places = (joins * 8).div_ceil(7).next_power_of_two();
-    let entries = places * (size_of::<(ConnectionKey, Pair)>() + size_of::<(RequestKey, Pair)>() + 2);
-    entries + 2 * joins * size_of::<StoredLink>()
+    let entry = size_of::<(ConnectionKey, Pair, u64)>() + size_of::<(RequestKey, Pair, u64)>();
+    let entries = places * 2 * (1 + size_of::<usize>()) + places / 8 * 7 * entry;
+    entries + 2 * joins * size_of::<StoredLink>() + ALL_HOSTS * 2 * size_of::<(Endpoint, u32)>()
 }

@@ -1,5 +1,7 @@
 //! Groups as others read them: text instead of bytes, nothing borrowed.
 
+use std::net::SocketAddr;
+
 use super::evidence::{JoinKind, StoredLink};
 use super::table::{PodKind, Stored};
 use super::tls_messages::StoredMessages;
@@ -88,6 +90,9 @@ pub struct Evidence {
     pub links: Vec<Link>,
     /// What messages of either side's proxy say of the TLS handshakes.
     pub messages: Vec<MessageLink>,
+    /// The endpoints that failed lines of a client name, each with their number. Some lines may name none, and of many
+    /// endpoints not all are kept: then the numbers are less than the lines.
+    pub hosts: Vec<(SocketAddr, u64)>,
 }
 
 /// Lines of a group for which there is a message about their TLS handshake.
@@ -182,6 +187,12 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         evidence: Evidence {
             links: stored.evidence.iter().flat_map(|evidence| &evidence.links).map(link).collect(),
             messages: stored.evidence.iter().flat_map(|evidence| &evidence.messages).map(message).collect(),
+            hosts: stored
+                .evidence
+                .iter()
+                .flat_map(|evidence| &evidence.hosts)
+                .map(|(host, count)| ((*host).into(), u64::from(*count)))
+                .collect(),
         },
     }
 }

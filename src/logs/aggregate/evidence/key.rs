@@ -31,6 +31,12 @@ impl Endpoint {
     }
 }
 
+impl From<Endpoint> for SocketAddr {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::new(IpAddr::from(endpoint.ip).to_canonical(), endpoint.port)
+    }
+}
+
 /// `10.1.2.3:8080`, which nearly all addresses look like.
 #[inline]
 fn parse_v4(text: &[u8]) -> Option<(Ipv4Addr, u16)> {
