@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use meshscope::logs::guess::guess;
 use meshscope::logs::{
-    AccessLine, Aggregate, Format, Formats, JsonFormat, LogFormat, Missing, OwnFormat, SourceName,
+    AccessLine, Aggregate, Block, Format, Formats, JsonFormat, LogFormat, Missing, OwnFormat, SourceName,
     Strictness, is_access_line, parse_json, parse_text, parse_ztunnel,
 };
 use serde_json::json;
@@ -140,10 +140,81 @@ fn within(read: &AccessLine<'_>, line: &[u8]) {
     }
 }
 
+/// How many lines are read.
+fn most() -> usize {
+    let most = std::env::var("MESHSCOPE_MUTATIONS").ok().and_then(|number| number.parse().ok());
+    most.unwrap_or(2000)
+}
+
+/// Blocks are read by other ways than lines one by one, and count the same.
+#[test]
+fn whatever_is_done_to_lines_blocks_of_them_count_what_lines_do() {
+    const BLOCK: usize = 40;
+    let lines = lines();
+    let bars = ISTIO.replace("%UPSTREAM_CLUSTER% ", "").replace("\"%UPSTREAM_HOST%\"", "x%UPSTREAM_HOST%");
+    let bars = format!("%RESPONSE_CODE% {bars} at %UPSTREAM_CLUSTER%");
+    let text = |format: &str| OwnFormat::Text(LogFormat::compile(format, Strictness::Strict).unwrap());
+    let formats = [
+        Formats::default(),
+        Formats::new([], Some(text(ISTIO))),
+        Formats::new([(text(&bars), true)], None),
+        Formats::new([(text(&bars), false)], Some(text(ISTIO))),
+    ];
+    let istio = LogFormat::compile(ISTIO, Strictness::Strict).unwrap();
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut parsed = [0; 4];
+    for turn in 0..most() / BLOCK {
+        let mut text = Vec::new();
+        for _ in 0..BLOCK {
+            let mut line = lines[numbers.below(lines.len())].clone();
+            // Some are in the format with its fields in another order.
+            if let Some(read) = istio.read(&line).filter(|_| numbers.below(2) == 0) {
+                let of = |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or(b"-")).into_owned();
+                let code = read.response_code.unwrap_or(0);
+                let cluster = of(read.upstream_cluster);
+                let host = of(read.upstream_host);
+                let whole = String::from_utf8_lossy(&line).replacen(&format!("{cluster} "), "", 1);
+                let moved = whole.replacen(&format!("\"{host}\""), &format!("x{host}"), 1);
+                line = format!("{code} {moved} at {cluster}").into_bytes();
+            }
+            if numbers.below(3) == 0 {
+                mutated(&mut line, &lines[numbers.below(lines.len())], &mut numbers);
+            }
+            text.extend(line.into_iter().filter(|byte| *byte != b'\n'));
+            text.push(b'\n');
+        }
+        text.truncate(text.len() - numbers.below(2));
+        let formats_of = turn % formats.len();
+        let fresh = || {
+            let mut logs = Aggregate::new();
+            logs.use_formats(formats[formats_of].clone());
+            let source = logs.add_source(SourceName { file: "a.log".into(), pod: None });
+            (logs, source)
+        };
+        let (mut one, source) = fresh();
+        let each = text.strip_suffix(b"\n").unwrap_or(&text).split(|byte| *byte == b'\n');
+        for (number, line) in (1..).zip(each) {
+            one.add_line(source, number, line);
+        }
+        let said = |logs: &Aggregate| format!("{:?} {:?}", logs.lines(), logs.groups().collect::<Vec<_>>());
+        let (mut together, _) = fresh();
+        let reader = together.block_reader(source);
+        together.add_text(source, &reader, 1, &text);
+        let (mut beside, _) = fresh();
+        let reader = beside.block_reader(source);
+        let block = reader.read(text.clone(), Block::default());
+        beside.add_block(source, &reader, 1, &block);
+        assert_eq!(said(&together), said(&one), "{formats_of} {}", text.escape_ascii());
+        assert_eq!(said(&beside), said(&one), "{formats_of} {}", text.escape_ascii());
+        parsed[formats_of] += one.lines().parsed;
+    }
+    assert!(parsed.iter().all(|parsed| *parsed > 50), "{parsed:?}");
+    println!("{parsed:?} lines read by each of the formats");
+}
+
 #[test]
 fn whatever_is_done_to_a_line_it_is_read_or_counted() {
-    let most = std::env::var("MESHSCOPE_MUTATIONS").ok().and_then(|number| number.parse().ok());
-    let most: usize = most.unwrap_or(2000);
+    let most = most();
     let lines = lines();
     assert!(lines.len() > 300, "{}", lines.len());
     let text = |format: &str| LogFormat::compile(format, Strictness::Strict).unwrap();

@@ -163,10 +163,9 @@ impl<'a> Answer<'a> {
 
 /// The protocol at the end of a request.
 #[inline(always)]
-fn protocol_of(request: &[u8]) -> Option<&'static [u8]> {
-    [&b"HTTP/1.1"[..], b"HTTP/2", b"-"]
-        .into_iter()
-        .find(|protocol| request.strip_suffix(*protocol).is_some_and(|before| before.last() == Some(&b' ')))
+fn protocol_of(request: &[u8]) -> Option<&[u8]> {
+    let length = [&b" HTTP/1.1"[..], b" HTTP/2", b" -"].into_iter().find(|end| request.ends_with(end))?.len();
+    request.get(request.len() + 1 - length..)
 }
 
 /// Where the fields behind the upstream host stand, each with a space before it.
