@@ -55,6 +55,9 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     let protocol = protocol_of(text((REQUEST + 1, request_end))?)?;
     let [(method_start, method_end)] = words(&places.spaces, REQUEST + 1);
     let path_end = request_end.checked_sub(protocol.len() + 1)?;
+    if method_start == method_end {
+        return None;
+    }
 
     let Answer { response_code, response_flags, flags, details, termination } =
         Answer::read(line, (request_end + 1, places.quote(2)), &places.spaces)?;
@@ -80,6 +83,11 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
     };
     if !(is_apart(5) & is_apart(7) & is_apart(9) & is_apart(11)) {
+        return None;
+    }
+    // No proxy has an address with a space: something of a caller's moved it.
+    let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
+    if host_start == host_end || places.spaces.until(host_start, host_end) != 0 {
         return None;
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
