@@ -78,16 +78,7 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         _ => Some(number(service_time)?),
     };
 
-    let is_apart = |close: usize| {
-        let at = places.quote(close);
-        at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
-    };
-    if !(is_apart(5) & is_apart(7) & is_apart(9) & is_apart(11)) {
-        return None;
-    }
-    // No proxy has an address with a space: something of a caller's moved it.
-    let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
-    if host_start == host_end || places.spaces.until(host_start, host_end) != 0 {
+    if !has_headers(line, &places) {
         return None;
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
@@ -127,6 +118,23 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         route_name: Some(text(route)?),
     };
     Some((places.length, line))
+}
+
+/// Whether the callers' headers stand where the layout has them, and behind them an address.
+#[inline(always)]
+fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
+    let is_apart = |close: usize| {
+        let at = places.quote(close);
+        at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
+    };
+    // No proxy has an address with a space: something of a caller's moved it.
+    let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
+    is_apart(5)
+        & is_apart(7)
+        & is_apart(9)
+        & is_apart(11)
+        & (host_start < host_end)
+        & (places.spaces.until(host_start, host_end) == 0)
 }
 
 /// What stands between the request and the reason.
