@@ -447,6 +447,8 @@ fn messages(log: String) -> Vec<String> {
 
 #[test]
 fn a_finding_of_several_reasons_tells_how_many_lines_have_each() {
+    let by_policy = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[deny-all]-rule[0]]";
+    let uaex = "403 UAEX ext_authz_denied";
     let said = |of: &[(u32, &str)]| {
         let mut second = 0;
         let mut log = String::new();
@@ -458,11 +460,9 @@ fn a_finding_of_several_reasons_tells_how_many_lines_have_each() {
         }
         messages(log).concat()
     };
-    const UAEX: &str = "403 UAEX ext_authz_denied";
-    const BY_POLICY: &str = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[deny-all]-rule[0]]";
-    let both = said(&[(6, BY_POLICY), (5, UAEX)]);
+    let both = said(&[(6, by_policy), (5, uaex)]);
     assert!(both.contains("11 requests were denied: 6 × ") && both.contains("; 5 × "), "{both}");
-    let one = said(&[(5, UAEX)]);
+    let one = said(&[(5, uaex)]);
     assert!(one.contains("5 requests were denied: 403 UAEX"), "{one}");
     let limits = said(&[(6, UO), (5, "429 RL request_rate_limited")]);
     assert!(limits.contains("a limit refused 11 requests: 6 × ") && limits.contains("; 5 × "), "{limits}");
