@@ -1,5 +1,7 @@
 //! The log view: the last lines that a query takes, each with the cause that it belongs to, and all causes.
 
+mod told;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +17,7 @@ use crate::logs::{
 };
 use crate::model::Text;
 use crate::resolve::Mesh;
+use told::{Known, Line, RequestKey, Requests, Told, request_of};
 
 /// The lines taken, the newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +33,8 @@ pub struct LogView {
     pub newest: Option<i64>,
     /// Why lines failed, most first: of all lines, since a cause rests on those of both sides.
     pub causes: Vec<Cause>,
+    /// The causes that lines alike have where they have several, by their places among those of the view.
+    pub several: Vec<Vec<usize>>,
 }
 
 /// A line. Its texts are shared with those of other lines, since there may be many that say the same.
@@ -60,6 +65,9 @@ pub struct LogRow {
     pub path: Option<Text>,
     /// The cause, by its place among those of the view.
     pub cause: Option<usize>,
+    /// Where lines like it have several causes and nothing tells which one is its own: these, by their place among
+    /// [`LogView::several`].
+    pub among: Option<usize>,
     /// Where it stands.
     pub file: Text,
     /// Its number there.
@@ -70,10 +78,24 @@ pub struct LogRow {
     pub is_cut: bool,
 }
 
+impl LogView {
+    /// The causes that lines like it have, where nothing tells which one is its own.
+    pub fn several_of(&self, row: &LogRow) -> Vec<&Cause> {
+        let places = row.among.and_then(|at| self.several.get(at)).into_iter().flatten();
+        places.filter_map(|at| self.causes.get(*at)).collect()
+    }
+}
+
 impl LogRow {
-    /// Whether the line tells of a failure.
+    /// Whether the line tells of a failure: a cause, a code, a flag of the proxy's (but for a WebSocket that its caller
+    /// closed), or ztunnel's error.
     pub fn failed(&self) -> bool {
-        self.cause.is_some() || self.code.is_some_and(|code| code >= 500)
+        let flags = self.flags.as_deref().filter(|flags| *flags != "-");
+        let ended = flags == Some("DC") && matches!(self.code, Some(101 | 200));
+        self.cause.is_some()
+            || self.among.is_some()
+            || self.code.is_some_and(|code| code >= 500)
+            || flags.is_some() && !ended
     }
 
     /// The line as text; what is no UTF-8 in it is replaced.
@@ -87,12 +109,7 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     let (recent, all) = read.recent.lines();
     let locator = Locator::new(&read.mesh);
     let causes = correlate::causes(&locator, &read.logs);
-    let mut by_group: HashMap<GroupIndex, usize> = HashMap::new();
-    for (at, cause) in causes.iter().enumerate() {
-        for group in &cause.groups {
-            by_group.entry(*group).or_insert(at);
-        }
-    }
+    let told = Told::new(&causes, &read.logs);
     let all_wanted = query.is_none();
     let taken = Arc::new(Taken { mesh: Arc::clone(&read.mesh), query, hand: Mutex::default() });
     let mut logs = read.logs.empty_like(Limits { joins: 0, ..Limits::default() });
@@ -100,32 +117,34 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     logs.set_watch(Some(watch));
     let mut sources: HashMap<SourceName, _> = HashMap::new();
     let mut rows: Vec<LogRow> = Vec::new();
-    // A cause is told by the line of one side; the line of the same request at the other side has it too.
-    let mut requests: HashMap<Text, Request> = HashMap::new();
+    let mut requests = Requests::default();
     for RecentLine { source, number, raw, is_cut, group } in &recent {
         let id = *sources.entry(source.clone()).or_insert_with(|| logs.add_source(source.clone()));
+        let known = group.map_or(Known::Not, |group| told.of(group));
+        taken.hand().is_told = known != Known::Not;
         if !is_cut {
             logs.add_line(id, *number, raw);
         }
-        let (row, request) = {
+        let (row, request, time) = {
             let mut hand = taken.hand();
-            (hand.row.take(), hand.request.take())
+            (hand.row.take(), std::mem::take(&mut hand.request), hand.time)
         };
-        let cause = group.and_then(|group| by_group.get(&group).copied());
-        if let Some((request, side)) = request {
-            let request = requests.entry(request).or_default();
-            match cause {
-                Some(cause) => request.told.push((cause, side)),
-                None => request.untold.push((row.is_some().then_some(rows.len()), side)),
-            }
+        for (request, is_client) in request {
+            let place = row.is_some().then_some(rows.len());
+            requests.add(request, is_client, Line { place, group: *group, time });
         }
         // What cannot be read again by itself, such as the last piece of a line that was broken, is shown as it is.
         let row = row.or_else(|| (all_wanted).then(|| LogRow::unread(&source.file, *number)));
-        rows.extend(row.map(|row| LogRow { cause, raw: Arc::clone(raw), is_cut: *is_cut, ..row }));
+        let (cause, among) = match known {
+            Known::Not => (None, None),
+            Known::One(at) => (Some(at), None),
+            Known::OneOf(at) => (None, Some(at)),
+        };
+        rows.extend(row.map(|row| LogRow { cause, among, raw: Arc::clone(raw), is_cut: *is_cut, ..row }));
     }
-    for (at, cause) in requests.values().filter_map(Request::other_side) {
+    for (at, cause) in requests.told(&told) {
         if let Some(row) = rows.get_mut(at) {
-            row.cause = Some(cause);
+            (row.cause, row.among) = (Some(cause), None);
         }
     }
     rows.sort_by_key(|row| row.time);
@@ -136,6 +155,7 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
         read: all,
         newest: taken.hand().newest,
         causes: causes.iter().map(|cause| cause_of(&locator, cause)).collect(),
+        several: told.several(),
     }
 }
 
@@ -154,31 +174,12 @@ impl LogRow {
             port: None,
             path: None,
             cause: None,
+            among: None,
             file: Arc::clone(file),
             line,
             raw: Arc::default(),
             is_cut: false,
         }
-    }
-}
-
-/// The failed lines of a request id.
-#[derive(Debug, Default)]
-struct Request {
-    /// Those that have a cause, each with its side.
-    told: Vec<(usize, Text)>,
-    /// The others, by the places of their rows where they have one.
-    untold: Vec<(Option<usize>, Text)>,
-}
-
-impl Request {
-    /// The row that gets the cause of the other side's line. Callers choose ids as they like: one that stands in more
-    /// than two lines joins nothing.
-    fn other_side(&self) -> Option<(usize, usize)> {
-        let ([(cause, told)], [(row, side)]) = (self.told.as_slice(), self.untold.as_slice()) else {
-            return None;
-        };
-        Some(((*row)?, *cause)).filter(|_| told != side)
     }
 }
 
@@ -196,9 +197,12 @@ struct Hand {
     file: Arc<str>,
     number: u64,
     row: Option<LogRow>,
+    time: Option<i64>,
     newest: Option<i64>,
-    /// The id of its request, where it failed, and its side.
-    request: Option<(Text, Text)>,
+    /// Whether lines like it have a cause.
+    is_told: bool,
+    /// What tells its request, where it may have failed, and whether the client wrote it.
+    request: Vec<(RequestKey, bool)>,
     known: FxHashSet<Text>,
 }
 
@@ -274,13 +278,15 @@ impl Watch for Taken {
         let seen = Seen { line, pod: pod.as_deref(), file: &file, number: hand.number };
         let written = text(&seen, Field::StartTime).or_else(|| text(&seen, Field::Time));
         let time = written.and_then(|time| parse_time(time.as_bytes())).or_else(|| seen.time());
+        hand.time = time;
         hand.newest = hand.newest.max(time);
-        let failed = number(&seen, Field::ResponseCode).is_some_and(|code| code >= 500)
-            || text(&seen, Field::ResponseFlags).is_some();
+        let code = number(&seen, Field::ResponseCode);
+        let flags = text(&seen, Field::ResponseFlags);
         let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
         let side = hand.shared(side);
-        let request = text(&seen, Field::RequestId).filter(|_| failed);
-        hand.request = request.map(|id| (Text::from(id), Arc::clone(&side)));
+        let may_have_failed =
+            hand.is_told || flags.is_some() || code.is_none_or(|code| code == 0 || code >= 400);
+        hand.request = if may_have_failed { request_of(&seen, &side) } else { Vec::new() };
         if self.query.as_ref().is_some_and(|query| !query.takes(&seen)) {
             return;
         }
@@ -288,8 +294,8 @@ impl Watch for Taken {
         let mut shared = |text: Option<String>| text.map(|text| hand.shared(text));
         let row = LogRow {
             time,
-            code: number(&seen, Field::ResponseCode),
-            flags: shared(text(&seen, Field::ResponseFlags).or_else(|| text(&seen, Field::Error))),
+            code,
+            flags: shared(flags.or_else(|| text(&seen, Field::Error))),
             details: shared(text(&seen, Field::ResponseCodeDetails)),
             duration: number(&seen, Field::Duration),
             caller: shared(caller),
@@ -299,6 +305,7 @@ impl Watch for Taken {
             side,
             pod: seen.pod.map(|pod| hand.shared(pod.to_owned())),
             cause: None,
+            among: None,
             line: hand.number,
             file: Arc::clone(&file),
             raw: Arc::default(),

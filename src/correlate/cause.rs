@@ -11,7 +11,7 @@ use super::locate::{Located, Locator, origins};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, PodName, Reporter, UpstreamCluster,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Link, PodName, Reporter, UpstreamCluster,
     format_time,
 };
 use crate::model::Text;
@@ -42,6 +42,9 @@ pub use proof::{Proof, Proved};
 use sign::Sign;
 use supports::Supports;
 
+/// Samples of a group's part, as many as a group has.
+const MOST_SAMPLES: usize = 3;
+
 /// A cause and the lines it explains.
 #[derive(Debug, Clone)]
 pub struct Cause {
@@ -65,8 +68,21 @@ pub struct Cause {
     pub proof: Proof,
     /// The groups it explains.
     pub groups: Vec<GroupIndex>,
+    /// How many lines of each group of a proxy's lines, where it is told.
+    pub parts: Vec<Part>,
     /// The last line, in microseconds since the epoch.
     pub last: Option<i64>,
+}
+
+/// Lines of a group that a cause explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// The group.
+    pub group: GroupIndex,
+    /// How many of its lines.
+    pub count: u64,
+    /// The group of the other side with whose lines they are joined, where that is what explains them.
+    pub other: Option<GroupIndex>,
 }
 
 /// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
@@ -163,6 +179,7 @@ impl Cause {
         self.last = self.last.max(other.last);
         self.server_proof |= other.server_proof;
         self.groups.extend(other.groups);
+        self.parts.extend(other.parts);
         self.proof.absorb(other.proof);
         for lines in other.evidence {
             match self.evidence.iter_mut().find(|known| known.text == lines.text) {
@@ -241,6 +258,16 @@ impl Asked<'_> {
     }
 
     fn causes(&self, group: &Group) -> Vec<Cause> {
+        let mut causes = self.causes_of(group);
+        for cause in &mut causes {
+            if let [part] = cause.parts.as_mut_slice() {
+                part.count = cause.count;
+            }
+        }
+        causes
+    }
+
+    fn causes_of(&self, group: &Group) -> Vec<Cause> {
         let cluster = group.upstream_cluster.as_deref().map(|name| UpstreamCluster::parse(name.as_bytes()));
         match (group.reporter, cluster.map(|cluster| cluster.direction)) {
             (Reporter::Client, _) => self.at_client(group),
@@ -267,6 +294,7 @@ impl Asked<'_> {
             denial: None,
             proof: Proof::default(),
             groups: vec![group.index],
+            parts: vec![Part { group: group.index, count: group.count, other: None }],
             last: group.last,
         }
     }
@@ -316,14 +344,37 @@ impl Asked<'_> {
         self.locator.workload(workload).is_none_or(|workload| workload.proxy == ProxyKind::None)
     }
 
+    /// Lines of a group that joins told, with their own times and samples: the other side's links lead back to them.
+    fn joined_part<'l>(&self, group: &Group, count: u64, links: impl Iterator<Item = &'l Link>) -> Group {
+        let mut part = part_of(group, count);
+        let back = links.map(|link| {
+            let mut back = self.by_index.get(&link.other)?.evidence.of(link.kind);
+            back.find(|back| back.other == group.index).map(|back| &back.joined)
+        });
+        if let Some(back) = back.collect::<Option<Vec<_>>>().filter(|back| !back.is_empty()) {
+            part.first = back.iter().filter_map(|joined| joined.first).min();
+            part.last = back.iter().filter_map(|joined| joined.last).max();
+            part.samples = back.iter().flat_map(|joined| joined.samples.iter().copied()).collect();
+            part.samples.truncate(MOST_SAMPLES);
+        }
+        part
+    }
+
+    /// The lines of a group, or of a part of it. Which lines those of a part are is told by a join alone: where it does
+    /// not tell, times and samples are of the whole, and are left out.
     fn lines(&self, group: &Group, text: &str) -> LogEvidence {
+        let is_told = self.by_index.get(&group.index).is_none_or(|whole| {
+            whole.count == group.count
+                || (&whole.samples, whole.first, whole.last) != (&group.samples, group.first, group.last)
+        });
+        let samples = if is_told { group.samples.as_slice() } else { &[] };
         LogEvidence {
             by: Recorded::Lines,
             count: group.count,
-            first: group.first.map(format_time),
-            last: group.last.map(format_time),
+            first: group.first.filter(|_| is_told).map(format_time),
+            last: group.last.filter(|_| is_told).map(format_time),
             text: text.to_owned(),
-            samples: origins(self.logs, &group.samples),
+            samples: origins(self.logs, samples),
         }
     }
 }

@@ -230,6 +230,7 @@ fn cause(proxy: &Proxy<'_>, told: Told, place: Located) -> Cause {
         denial: None,
         proof: Proof::default(),
         groups: Vec::new(),
+        parts: Vec::new(),
         last: None,
     }
 }

@@ -4,11 +4,14 @@ use super::age::{self, Age};
 use super::cause::{Cause, Family, Label};
 use super::locate::Locator;
 use crate::diagnose::Code;
-use crate::diagnose::finding::Recorded;
+use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::model::ObjectId;
 use crate::model::pod::ProxyKind;
 use crate::resolve::Workload;
 use crate::resolve::client_tls::Sent;
+
+/// So many things that lines say are told.
+const MOST_SHARES: usize = 4;
 
 /// What a finding says of the causes behind it. `was_read`: the object that it names is among those that were read.
 pub(super) fn message(
@@ -38,24 +41,36 @@ pub(super) fn message(
             what(causes)
         )
     } else if code == Code::MtlsFailureInTraffic {
+        // Refusals over a certificate are explained by it.
+        let (of_mode, others): (Vec<&Cause>, Vec<&Cause>) =
+            causes.iter().copied().partition(|cause| cause.label.family() != Family::Certificate);
+        let refused = lines_of(&of_mode).min(count);
+        let more = match count - refused {
+            0 => String::new(),
+            more => format!("; {more} more failed over a certificate or the version: {}", what(&others)),
+        };
         format!(
-            "{name}: the server's proxy refused {count} connections over TLS, which the configuration that was read \
-             does not explain: the proxies have something else, or other clients call it{}",
-            against(locator, causes)
+            "{name}: the server's proxy refused {refused} connections over TLS, which the configuration that was read \
+             does not explain: the proxies have something else, or other clients call it{}{more}",
+            against(locator, &of_mode)
         )
     } else if code == Code::UpstreamUnreachable {
         format!("{name}: {count} requests reached nothing: {}", what(causes))
     } else if code == Code::OverflowOrLimit {
         format!("{name}: a limit refused {count} requests: {}", what(causes))
     } else if code == Code::RequestsDenied {
-        format!("{name}: {count} requests were denied: {}{}", what(causes), in_force(causes))
+        format!("{name}: {count} requests were denied: {}", what(causes))
     } else if by_counters(causes) {
         undecided(name, was_read, causes)
     } else {
-        let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
-        let what = texts.take(1).collect::<String>();
+        let texts = shares_by(causes, |cause| cause.evidence.first());
+        let each = |(count, what): &(u64, String)| format!("{count} × {what}");
+        let mut what: Vec<_> = texts.iter().take(MOST_SHARES).map(each).collect();
+        let more: u64 = texts.iter().skip(MOST_SHARES).map(|(count, _)| count).sum();
+        what.extend((more > 0).then(|| format!("{more} others")));
+        let what = what.join(", ");
         let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
-        format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
+        format!("{name}: {what} cannot be explained by what was read; {age}")
     }
 }
 
@@ -83,18 +98,55 @@ fn of_certificates(causes: &[&Cause]) -> bool {
     causes.iter().all(|cause| cause.label.family() == Family::Certificate)
 }
 
-/// The most telling line of the cause with most lines: that of the side which says what went wrong.
+/// What the lines say, by the most telling line of each cause: that of the side which says what went wrong. Where they say
+/// different things, each with how many say it, most first.
 fn what(causes: &[&Cause]) -> String {
-    let main = causes.iter().max_by_key(|cause| cause.count);
-    let lines = main.and_then(|main| main.evidence.last());
-    lines.map(|lines| lines.text.clone()).unwrap_or_default()
+    let shares = shares(causes);
+    match shares.as_slice() {
+        [(_, one)] => one.clone(),
+        [] => String::new(),
+        _ => {
+            let each = |(count, what): &(u64, String)| format!("{count} × {what}");
+            let told: Vec<_> = shares.iter().take(MOST_SHARES).map(each).collect();
+            let more: u64 = shares.iter().skip(MOST_SHARES).map(|(count, _)| count).sum();
+            let more = if more == 0 { String::new() } else { format!("; {more} others") };
+            format!("{}{more}", told.join("; "))
+        }
+    }
+}
+
+/// What causes say, and of how many lines, as [`lines_of`] counts them.
+fn shares(causes: &[&Cause]) -> Vec<(u64, String)> {
+    shares_by(causes, |cause| cause.evidence.last())
+}
+
+fn shares_by(causes: &[&Cause], line: impl Fn(&Cause) -> Option<&LogEvidence>) -> Vec<(u64, String)> {
+    let mut causes = causes.to_vec();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+    // Of counters both sides count the same: shares of them would be counted twice.
+    if by_counters(&causes) {
+        causes.truncate(1);
+    }
+    let clients = causes.iter().any(|cause| cause.place.client.is_some() && cause.count > 0);
+    let mut shares: Vec<(u64, String)> = Vec::new();
+    for cause in causes.iter().filter(|cause| !clients || cause.place.client.is_some()) {
+        let what = line(cause).map(|lines| lines.text.clone()).unwrap_or_default();
+        let what = what + &in_force(cause);
+        match shares.iter_mut().find(|(_, known)| *known == what) {
+            Some((count, _)) => *count += cause.count,
+            None => shares.push((cause.count, what)),
+        }
+    }
+    shares.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    shares
 }
 
 /// The policies of which no rule matched, where that is why it was denied.
-fn in_force(causes: &[&Cause]) -> String {
-    let main = causes.iter().max_by_key(|cause| cause.count).filter(|cause| cause.denial.is_none());
-    let mut names: Vec<_> =
-        main.iter().flat_map(|main| &main.proof.objects).map(|one| one.object.id.path()).collect();
+fn in_force(cause: &Cause) -> String {
+    if cause.label.family() != Family::Denied || cause.denial.is_some() {
+        return String::new();
+    }
+    let mut names: Vec<_> = cause.proof.objects.iter().map(|one| one.object.id.path()).collect();
     names.dedup();
     match names.as_slice() {
         [] => String::new(),
@@ -105,8 +157,29 @@ fn in_force(causes: &[&Cause]) -> String {
 
 /// The other end closed connections, or did not speak HTTP: which of them depends on the cause with most lines.
 fn closed(locator: &Locator<'_>, name: &ObjectId, causes: &[&Cause]) -> String {
-    let count = lines_of(causes);
     let main = causes.iter().max_by_key(|cause| cause.count).map(|cause| cause.label);
+    // What is said is said of the lines with that cause; the others are told behind it.
+    let (causes, others): (Vec<&Cause>, Vec<&Cause>) =
+        causes.iter().copied().partition(|cause| Some(cause.label) == main);
+    let all = lines_of(&[causes.as_slice(), others.as_slice()].concat());
+    let count = lines_of(&causes).min(all);
+    let more = match all - count {
+        0 => String::new(),
+        more => format!("; {more} more: {}", what(&others)),
+    };
+    let causes = causes.as_slice();
+    let said = closed_alike(locator, name, count, causes, main);
+    format!("{said}{more}")
+}
+
+/// The same of causes with one label.
+fn closed_alike(
+    locator: &Locator<'_>,
+    name: &ObjectId,
+    count: u64,
+    causes: &[&Cause],
+    main: Option<Label>,
+) -> String {
     let by_proxy = causes.iter().any(|cause| cause.server_proof);
     let not_mtls = if by_proxy {
         Some(

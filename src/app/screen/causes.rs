@@ -2,6 +2,7 @@
 
 use super::{Behaviour, Context, Title, View};
 use crate::answer::causes::NamedCause;
+use crate::answer::logs::Cause;
 use crate::app::command::Motion;
 use crate::app::filter::Filter;
 use crate::app::listing::{Listing, Row};
@@ -47,8 +48,19 @@ impl CausesTable {
     }
 }
 
+/// The causes of which a line has one, or none.
+pub(super) fn one_of(several: &[&Cause]) -> String {
+    let each =
+        |cause: &&Cause| format!("{} ({}, {})", cause.cause, count(cause.count, "line"), cause.confidence);
+    let all = several.iter().map(each).collect::<Vec<_>>().join(", ");
+    match several {
+        [_] => format!("some lines like it: {all}"),
+        _ => format!("lines like it have one of: {all}"),
+    }
+}
+
 /// Who called whom, as far as it is known.
-pub fn pair_of(cause: &crate::answer::logs::Cause) -> String {
+pub fn pair_of(cause: &Cause) -> String {
     let known = cause.client.name.is_some() || cause.client.pod.is_some();
     let client = if known { cause.client.path() } else { "?".to_owned() };
     let named = |port: &u16| cause.host.as_ref().is_some_and(|host| host.ends_with(&format!(":{port}")));

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::cause::pair_read;
+use super::causes::one_of;
 use super::{Behaviour, Context, Title, View};
 use crate::answer::causes::NamedCause;
+use crate::answer::explain::explain;
 use crate::answer::log_lines::{LogRow, LogView};
 use crate::answer::logs::Cause;
 use crate::app::command::{LogKey, Motion};
@@ -44,11 +46,13 @@ pub struct LineId {
     line: u64,
     /// Its file.
     file: Text,
+    /// When it began: numbers begin again where a file is rotated or emptied.
+    time: Option<i64>,
 }
 
 impl LineId {
     fn of(row: &LogRow) -> Self {
-        Self { line: row.line, file: Arc::clone(&row.file) }
+        Self { line: row.line, file: Arc::clone(&row.file), time: row.time }
     }
 }
 
@@ -152,8 +156,18 @@ impl LogLines {
         self.view.as_ref()?.causes.get(row.cause?)
     }
 
+    /// The causes that lines like it have, where nothing tells which one is its own.
+    pub fn several(&self, row: &LogRow) -> Vec<&Cause> {
+        self.view.as_ref().map(|view| view.several_of(row)).unwrap_or_default()
+    }
+
     /// The cause of a line in the table: one that is only possible is no more than that there either.
     pub fn cause_text(&self, row: &LogRow) -> String {
+        let several = self.several(row);
+        if let [first, rest @ ..] = several.as_slice() {
+            let alike = rest.iter().all(|other| other.cause == first.cause);
+            return if alike { format!("{}?", first.cause) } else { format!("one of {}?", several.len()) };
+        }
         let Some(cause) = self.cause(row) else { return "-".to_owned() };
         let doubt = if cause.confidence == "possible" && cause.cause != "unknown" { "?" } else { "" };
         format!("{}{doubt}", cause.cause)
@@ -199,16 +213,15 @@ impl LogLines {
             return vec![(Tone::Dim, context.waiting(&self.question()))];
         };
         let range = self.range_text();
+        let is_all = view.read <= view.held;
+        let lines = format!("{}{}", count(view.held, "line"), if is_all { "" } else { " held" });
         let text = if view.held == 0 {
             format!("no access log in {}: `meshscope logs -f PATH` says what a path has", context.source.name)
         } else if !self.query.is_empty() && view.rows.is_empty() {
-            format!("the query takes none of {}: esc takes it away", count(view.held, "line"))
+            format!("the query takes none of {lines}: esc takes it away")
         } else if let Some(range) = range {
             let newest = view.newest.map(format_time).unwrap_or_default();
-            format!(
-                "none of {} is of the {range} before {newest}: 0 shows all times",
-                count(view.held, "line")
-            )
+            format!("none of {lines} is of the {range} before {newest}: 0 shows all times")
         } else {
             format!(
                 "no lines in {} ({} in other namespaces: press 0 in another view)",
@@ -380,17 +393,24 @@ impl Behaviour for LogLines {
 
     fn title(&self, context: &Context<'_>) -> Title {
         let held = self.view.as_ref().map_or(0, |view| view.held);
-        let older = self.view.as_ref().map_or(0, |view| view.read - view.held.min(view.read));
-        let mut counts = vec![(Tone::Dim, format!("of {}", count(held, "line")))];
-        if older > 0 {
-            counts.push((Tone::Dim, format!("{} not held", count(older, "older line"))));
-        }
+        let others = self.view.as_ref().map_or(0, |view| view.read - view.held.min(view.read));
+        // What narrows the view stands first: a title is cut at its end.
+        let mut counts: Vec<_> =
+            self.range_text().map(|range| (Tone::Info, range.to_owned())).into_iter().collect();
         if !self.marks.is_empty() {
             counts.push((Tone::Info, format!("{} marked", self.marks.len())));
         }
-        counts.extend(self.range_text().map(|range| (Tone::Info, range.to_owned())));
+        counts.push((Tone::Dim, format!("of {}", count(held, "line"))));
+        // Lines are dropped as they are read: of two files the one read first loses its own, however new they are.
+        if others > 0 {
+            counts.push((Tone::Dim, format!("{} not held", count(others, "line"))));
+        }
         let right = self.histogram.as_ref().map(|histogram| (Tone::Dim, histogram.span_text()));
-        Title { name: format!("log({})[{}]", context.namespace_name(), self.listing.len()), counts, right }
+        Title {
+            name: format!("log({})[{}]", context.namespace_name(), thousands(self.listing.len() as u64)),
+            counts,
+            right,
+        }
     }
 
     fn command(&self) -> Vec<String> {
@@ -419,7 +439,8 @@ impl Behaviour for LogLines {
 
     fn code(&self, _: &Context<'_>) -> Option<String> {
         let row = self.selected()?;
-        let flags = row.flags.as_deref().filter(|flags| *flags != "-").map(str::to_owned);
+        // ztunnel writes an error in place of flags, which has no page.
+        let flags = row.flags.as_deref().filter(|flags| explain(flags).is_some()).map(str::to_owned);
         let cause = || self.cause(row).map(|cause| cause.cause.clone());
         flags.or_else(cause).or_else(|| row.details.as_deref().map(str::to_owned))
     }
@@ -447,6 +468,8 @@ impl Behaviour for LogLines {
             let other = if cause.alternatives.is_empty() { "" } else { ", not ruled out: " };
             format!("{label} ({}{other}{})  ", cause.confidence, cause.alternatives.join(", "))
         });
+        let several = self.several(row);
+        let cause = cause.or_else(|| (!several.is_empty()).then(|| format!("{}  ", one_of(&several))));
         // Lines that are shown whole need not be shown twice.
         let rest = if self.look.wrap { format!("{}:{}", row.file, row.line).into() } else { row.text() };
         Some(format!("{}{rest}", cause.unwrap_or_default()))

@@ -2,7 +2,7 @@
 
 use super::reset::{is_reset, is_sent};
 use super::{
-    Asked, Cause, Label, at_side, denied, explains, in_short, is_broken_off_tls, part_of, pattern, sign,
+    Asked, Cause, Label, Part, at_side, denied, explains, in_short, is_broken_off_tls, part_of, pattern, sign,
 };
 use crate::correlate::locate::Located;
 use crate::correlate::locate::origins;
@@ -27,14 +27,16 @@ impl Asked<'_> {
             let joined = group.evidence.count(kind).min(left);
             if joined > 0 {
                 left -= joined;
-                causes.push(self.proved_refusal(&part_of(group, joined), label, kind));
+                let part = self.joined_part(group, joined, group.evidence.of(kind));
+                causes.push(self.proved_refusal(&part, label, kind));
             }
         }
         causes.extend(self.by_messages(group, &mut left));
         for link in group.evidence.of(JoinKind::ServerFailure) {
             let joined = link.joined.count.min(left);
             if joined > 0
-                && let Some(cause) = self.failed_at_server(&part_of(group, joined), link)
+                && let Some(cause) =
+                    self.failed_at_server(&self.joined_part(group, joined, std::iter::once(link)), link)
             {
                 left -= joined;
                 causes.push(cause);
@@ -129,6 +131,7 @@ impl Asked<'_> {
         for link in group.evidence.of(kind) {
             let other = self.by_index.get(&link.other);
             by_mode &= other.is_none_or(|other| self.locator.refuses_by_mode(other));
+            cause.parts.push(Part { group: group.index, count: 0, other: Some(link.other) });
             cause.place.server = other.and_then(|other| self.locator.locate(other).server);
             let text = format!("0 NR filter_chain_not_found with {sni} at the server, joined by address");
             cause.evidence.push(self.joined(link, text));
@@ -151,6 +154,7 @@ impl Asked<'_> {
         if let Some(sign) = own {
             let mut cause = self.by_sign(group, sign);
             cause.evidence.extend(evidence.into_iter().skip(1));
+            cause.parts = vec![Part { group: group.index, count: group.count, other: Some(link.other) }];
             return Some(cause);
         }
         if !super::is_failure(server) && !super::refuses(server) && !explains(server) {
@@ -175,6 +179,7 @@ impl Asked<'_> {
         }
         cause.count = group.count;
         cause.groups = vec![group.index];
+        cause.parts = vec![Part { group: group.index, count: group.count, other: Some(link.other) }];
         cause.last = group.last;
         cause.place = Located { server: self.locator.locate(server).server, ..self.locator.locate(group) };
         cause.server_proof = true;

@@ -57,6 +57,7 @@ pub(super) fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
             denial: None,
             proof: Proof::default(),
             groups: Vec::new(),
+            parts: Vec::new(),
             last: group.last,
         });
     }

@@ -82,6 +82,14 @@ struct Asked<'a> {
     ends: Ends,
 }
 
+/// Some of the lines: which ones they are is not told, so times and samples are left out.
+fn part_of(lines: &LogEvidence, count: u64) -> LogEvidence {
+    if lines.count == count {
+        return lines.clone();
+    }
+    LogEvidence { count, first: None, last: None, samples: Vec::new(), ..lines.clone() }
+}
+
 impl Asked<'_> {
     fn causes(&self, group: &ZtunnelGroup) -> Vec<Cause> {
         let Some(error) = group.key.error.as_deref() else {
@@ -122,14 +130,14 @@ impl Asked<'_> {
             cause.place = Located { server: theirs.place.server, ..own.place.clone() };
             cause.server_proof = true;
             cause.last = group.last;
-            cause.evidence =
-                own.evidence.iter().map(|lines| LogEvidence { count: joined, ..lines.clone() }).collect();
+            cause.evidence = own.evidence.iter().map(|lines| part_of(lines, joined)).collect();
             let says = theirs.evidence.first().map(|lines| lines.text.clone()).unwrap_or_default();
             cause.evidence.push(self.joined(&link.joined, format!("{says}, joined by both ends and time")));
             causes.push(cause);
         }
         if left > 0 {
-            causes.push(Cause { count: left, ..own });
+            let evidence = own.evidence.iter().map(|lines| part_of(lines, left)).collect();
+            causes.push(Cause { count: left, evidence, ..own });
         }
         causes
     }
@@ -296,6 +304,7 @@ impl Asked<'_> {
             denial: None,
             proof: Proof::default(),
             groups: vec![group.index],
+            parts: Vec::new(),
             last: group.last,
         }
     }

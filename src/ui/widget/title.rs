@@ -10,7 +10,13 @@ use crate::text::{visible, width};
 /// Draws it.
 pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
     let behaviour = app.screen().behaviour();
-    let title = behaviour.title(&app.context());
+    let mut title = behaviour.title(&app.context());
+    let filter =
+        behaviour.filter().filter(|filter| !filter.is_empty()).map(|filter| format!("/{}", filter.text()));
+    if let Some(filter) = &filter {
+        let room = usize::from(area.width.saturating_sub(2));
+        make_room(&mut title.counts, width(&visible(&title.name)) + 2 + width(&visible(filter)), room);
+    }
     let counts: usize = title.counts.iter().map(|(_, text)| width(&visible(text)) + 2).sum();
     let half = usize::from(area.width / 2);
     let mut end = area.right().saturating_sub(1);
@@ -27,9 +33,18 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
         x += 2;
         x += pen.write(x, area.y, end.saturating_sub(x), *tone, text);
     }
-    if let Some(filter) = behaviour.filter().filter(|filter| !filter.is_empty()) {
+    if let Some(filter) = filter {
         x += 2;
-        pen.write(x, area.y, end.saturating_sub(x), Tone::Info, &format!("/{}", filter.text()));
+        pen.write(x, area.y, end.saturating_sub(x), Tone::Info, &filter);
+    }
+}
+
+/// Takes away counts, the last first, as long as there is no room for the filter: what narrows a view must be seen.
+fn make_room(counts: &mut Vec<(Tone, String)>, used: usize, room: usize) {
+    let cells = |(_, text): &(Tone, String)| width(&visible(text)) + 2;
+    while used + counts.iter().map(cells).sum::<usize>() > room {
+        let Some(last) = counts.iter().rposition(|(tone, _)| *tone == Tone::Dim) else { return };
+        counts.remove(last);
     }
 }
 
@@ -41,6 +56,17 @@ fn fitting(text: &str, cells: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_give_way_to_the_filter() {
+        let all = [(Tone::Info, "last 5 min"), (Tone::Dim, "of 9 lines"), (Tone::Dim, "9 lines not held")];
+        let left = |room| {
+            let mut counts: Vec<_> = all.iter().map(|(tone, text)| (*tone, (*text).to_owned())).collect();
+            make_room(&mut counts, 20, room);
+            counts.len()
+        };
+        assert_eq!((left(62), left(61), left(43), left(5)), (3, 2, 1, 1));
+    }
 
     #[test]
     fn what_does_not_fit_gives_way_to_its_last_part() {

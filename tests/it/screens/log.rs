@@ -357,3 +357,113 @@ fn a_hundred_thousand_lines_are_scrolled_as_a_hundred_are() {
     // 300 moves and 50 pictures take no longer than making the rows once: neither looks at what is out of sight.
     assert!(scrolled < first * 3, "{scrolled:?} against {first:?}");
 }
+
+/// What a server's proxy writes of the second: of a request, or of a connection that no filter chain wanted.
+fn at_server(second: u32, refused: bool) -> String {
+    let time = format!("[2026-03-02T09:{:02}:{:02}.001Z]", second / 60, second % 60);
+    let ends = format!("10.8.2.0:9080 10.8.1.8:{}", 10000 + second);
+    if refused {
+        return format!(
+            "{time} \"- - -\" 0 NR filter_chain_not_found - \"-\" 0 0 0 - \"-\" \"-\" \"-\" \"-\" \"-\" - - {ends} - -\n"
+        );
+    }
+    format!(
+        "{time} \"GET / HTTP/1.1\" {UC} - \"-\" 0 95 3 - \"-\" \"curl\" \"id-{second}\" \"cart\" \"10.8.2.0:9080\" \
+         inbound|9080|| 127.0.0.6:4000 {ends} outbound_.80_._.cart.shop.svc.cluster.local default\n"
+    )
+}
+
+/// Lines alike of which the server tells two causes, and of some none.
+fn several_causes() -> String {
+    let clients: String = (0..8).map(|at| line(at * 5, "/", UC)).collect();
+    let servers: String = (0..5).map(|at| at_server(at * 5, at < 3)).collect();
+    clients + &servers
+}
+
+#[test]
+fn a_line_has_the_cause_that_its_own_request_tells() {
+    let mut session = on(several_causes(), 140, 30);
+    let text = session.press("l").text();
+    let has = |time: &str, side: &str, cause: &str| {
+        let of = text.lines().filter(|line| line.contains(time) && line.contains(side));
+        let of: Vec<_> = of.filter(|line| line.contains(" 503 ") || line.contains("   0 ")).collect();
+        assert!(of.len() == 1 && of[0].trim_end().ends_with(cause), "{time} {side} {cause}\n{text}");
+    };
+    for at in 0..8 {
+        let time = format!("09:00:{:02}", at * 5);
+        let cause = match at {
+            0..3 => "  plaintext-to-strict",
+            3..5 => "  app-closed",
+            _ => "  one of 3?",
+        };
+        has(&time, "client", cause);
+        if at < 5 {
+            has(&time, "server", cause);
+        }
+    }
+    // The newest is one of those that nothing tells.
+    let page = session.press("d").text();
+    assert!(page.contains("lines like it have one of: ") && !page.contains("no failure"), "{page}");
+    assert!(!page.contains("plaintext-to-strict, certain"), "{page}");
+    // The first of all is the refusal's.
+    let page = session.press("<esc>Gd").text();
+    assert!(page.contains("plaintext-to-strict, certain"), "{page}");
+}
+
+#[test]
+fn evidence_of_a_part_of_lines_alike_is_of_that_part() {
+    let log: &'static str = Box::leak(several_causes().into_boxed_str());
+    let read = read(vec![Path::Embedded("access.log", log)]);
+    let report = meshscope::answer::logs::report(&read, None);
+    let samples = |cause: &str, confidence: &str| {
+        let mut of = report.causes.iter().filter(|one| one.cause == cause && one.confidence == confidence);
+        let one = of.next().unwrap_or_else(|| panic!("{:#?}", report.causes));
+        let lines = &one.evidence[0];
+        let samples: Vec<_> = lines.samples.iter().map(|sample| sample.line).collect();
+        (lines.count, lines.first.clone(), lines.last.clone(), samples)
+    };
+    let at = |second: u32| Some(format!("2026-03-02T09:00:{second:02}.000Z"));
+    assert_eq!(samples("plaintext-to-strict", "certain"), (3, at(0), at(10), vec![1, 2, 3]));
+    assert_eq!(samples("app-closed", "certain"), (2, at(15), at(20), vec![4, 5]));
+    // Which the others are, nothing tells.
+    assert_eq!(samples("plaintext-to-strict", "possible"), (3, None, None, vec![]));
+}
+
+#[test]
+fn what_a_proxy_refused_has_failed() {
+    let denied = "403 UAEX ext_authz_denied";
+    let log = line(0, "/", denied) + &line(1, "/", OK) + &at_server(2, true) + &line(3, "/", "101 DC -");
+    let text = on(log, 120, 30).press("l").text();
+    let failed = text.lines().find(|line| line.starts_with(" failed")).unwrap_or_else(|| panic!("{text}"));
+    assert!(failed.contains(" 2  ") && failed.contains("50%"), "{text}");
+}
+
+/// The messages of the findings that lines make.
+fn messages(log: String) -> Vec<String> {
+    let log: &'static str = Box::leak(log.into_boxed_str());
+    let read = read(vec![Path::Embedded("access.log", log)]);
+    check::check(&read).findings.into_iter().map(|one| format!("{} {}", one.code, one.message)).collect()
+}
+
+#[test]
+fn a_finding_of_several_reasons_tells_how_many_lines_have_each() {
+    let by_policy = "403 - rbac_access_denied_matched_policy[ns[shop]-policy[deny-all]-rule[0]]";
+    let uaex = "403 UAEX ext_authz_denied";
+    let said = |of: &[(u32, &str)]| {
+        let mut second = 0;
+        let mut log = String::new();
+        for (count, what) in of {
+            for _ in 0..*count {
+                log += &line(second, "/", what);
+                second += 1;
+            }
+        }
+        messages(log).concat()
+    };
+    let both = said(&[(6, by_policy), (5, uaex)]);
+    assert!(both.contains("11 requests were denied: 6 × ") && both.contains("; 5 × "), "{both}");
+    let one = said(&[(5, uaex)]);
+    assert!(one.contains("5 requests were denied: 403 UAEX"), "{one}");
+    let limits = said(&[(6, UO), (5, "429 RL request_rate_limited")]);
+    assert!(limits.contains("a limit refused 11 requests: 6 × ") && limits.contains("; 5 × "), "{limits}");
+}

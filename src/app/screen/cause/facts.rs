@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::Context;
-use super::super::causes::pair_of;
+use super::super::causes::{one_of, pair_of};
 use super::pair_read;
 use crate::answer::causes::NamedCause;
 use crate::answer::check::EvidenceRef;
@@ -35,6 +35,11 @@ pub(super) struct Facts<'a> {
     pub(super) explained: Option<&'a str>,
     pub(super) context: &'a Context<'a>,
     pub(super) width: usize,
+}
+
+/// Whether two rows are of one line. Numbers begin again where a file is rotated or emptied, so the text counts.
+fn is_same(one: &LogRow, other: &LogRow) -> bool {
+    (one.line, &one.file, one.time) == (other.line, &other.file, other.time) && one.raw == other.raw
 }
 
 /// A line's place: its file and number.
@@ -84,7 +89,7 @@ impl Facts<'_> {
     pub(super) fn lines(&self) -> Vec<Line> {
         let sections = match self.subject {
             Subject::Line(row, key) => {
-                let failed = if key.is_some() { self.cause_lines() } else { Self::no_cause(row) };
+                let failed = if key.is_some() { self.cause_lines() } else { self.no_cause(row) };
                 vec![failed, self.row(row), self.evidence(), self.objects(), self.meaning()]
             }
             Subject::Cause(_) => vec![self.cause_lines(), self.evidence(), self.objects(), self.meaning()],
@@ -123,7 +128,15 @@ impl Facts<'_> {
     }
 
     /// What is said of a line that belongs to no cause.
-    fn no_cause(row: &LogRow) -> Vec<Line> {
+    fn no_cause(&self, row: &LogRow) -> Vec<Line> {
+        let view = self.context.answers.lines(&Question::Lines(String::new()));
+        // The row may be of a view before this one.
+        let row_now = view.and_then(|view| view.rows.iter().find(|one| is_same(one, row)));
+        let several = view.zip(row_now).map(|(view, row)| view.several_of(row)).unwrap_or_default();
+        if !several.is_empty() {
+            let text = format!("{}: nothing tells which one is this line's", one_of(&several));
+            return section("cause", Tone::Plain, &text, "", None, self.width);
+        }
         let text = if row.failed() {
             "no cause is told by this line alone: the line of the other side may tell it"
         } else {
@@ -215,7 +228,9 @@ impl Facts<'_> {
             took,
         ];
         let said = words.into_iter().flatten().collect::<Vec<_>>().join("  ");
-        let target = flags.map(|flags| Target::Explain(flags.to_owned()));
+        // ztunnel writes an error in place of flags, which has no page.
+        let target = flags.filter(|flags| explain(flags).is_some());
+        let target = target.map(|flags| Target::Explain(flags.to_owned()));
         lines.extend(section("", Tone::Plain, &said, "flags", target.as_ref(), self.width));
         let caller = row.caller.as_deref();
         let pair = pair_read(self.context, row.host.as_deref(), caller, row.port);
@@ -257,8 +272,8 @@ impl Facts<'_> {
             lines.extend(told);
             for sample in one.samples.iter().take(left) {
                 let place = format!("{}:{}", sample.file, sample.line);
-                let row = held.get(&(sample.file.to_string(), sample.line));
-                lines.extend(self.sample(&place, row.copied()));
+                let row = held.get(&(sample.file.to_string(), sample.line)).copied();
+                lines.extend(self.sample(&place, row.filter(|row| self.proves(one, row))));
             }
             left = left.saturating_sub(one.samples.len());
         }
@@ -316,6 +331,17 @@ impl Facts<'_> {
         let found =
             wanted.into_iter().filter_map(|((file, line), row)| Some(((file.to_owned(), line), row?)));
         found.collect()
+    }
+
+    /// Whether a line that stands where evidence does can be of it: numbers begin again where a file is rotated or emptied.
+    fn proves(&self, evidence: &LogLines, row: &LogRow) -> bool {
+        let time = row.time.map(format_time);
+        let is_after = evidence.first.is_none() || time >= evidence.first;
+        let is_before = evidence.last.is_none() || time <= evidence.last;
+        // What other causes have is theirs; a line of the other side may have none of its own.
+        let own = self.key_of(row);
+        let is_its = own.is_none_or(|key| self.causes.iter().any(|one| CauseKey::of(&one.cause) == key));
+        time.is_none() || is_after && is_before && is_its
     }
 
     /// The objects that prove it.
