@@ -14,8 +14,7 @@ use super::merge::add_lines;
 use crate::diagnose::finding::{Edge, Evidence, Finding, LogEvidence, Recorded};
 use crate::diagnose::{Code, Confidence};
 use crate::logs::{Aggregate, Group, Reporter, format_time};
-use crate::model::Text;
-use crate::model::time;
+use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::{EndpointTls, PairTls, Status};
 
 mod ztunnel;
@@ -68,7 +67,7 @@ pub fn apply(locator: &Locator<'_>, logs: &Aggregate, found: &mut Vec<Finding>) 
         if !must_fail(&pair) {
             continue;
         }
-        let age = age::of(&age::deciding(locator, &pair), flow.last_well);
+        let age = age::of(&age::deciding(locator, flow.place.client, &pair), flow.last_well);
         for at in by_host.get(&edge.host).into_iter().flatten() {
             if found.get(*at).is_some_and(|finding| finding.edges.contains(&edge)) {
                 let known = against.entry(*at).or_insert_with(|| Against::new(&edge));
@@ -164,7 +163,9 @@ impl Against {
     /// The lines as evidence of the conflict.
     fn lines(&self) -> LogEvidence {
         let text = match &self.latest.2 {
-            Age::LinesBefore(object, _) => format!("went well before {object} was last changed"),
+            Age::LinesBefore(object, time) => {
+                format!("went well before {object} {}", age::said(object, *time))
+            }
             Age::LinesAfter(..) | Age::Unknown => {
                 "succeeded after the last failure: the proxies do not have these objects (yet)".to_owned()
             }
@@ -206,19 +207,17 @@ impl Against {
 }
 
 fn in_words(age: &Age) -> String {
-    let newest = |object, time: &i64| {
-        format!(
-            "{object}, the newest of the objects that decide, was last changed at {}",
-            time::format(*time)
-        )
+    let newest = |object: &ObjectId, time: &i64| {
+        format!("{object}, the newest of the objects that decide, {}", age::said(object, *time))
     };
     match age {
         Age::LinesBefore(object, time) => {
             format!("{}, after them, so that the lines tell of what was before", newest(object, time))
         }
         Age::LinesAfter(object, time) => format!(
-            "{}, before them: the proxies do not have it, or something that decides was not read",
-            newest(object, time)
+            "{}, before them: the proxies do not have {}, or something that decides was not read",
+            newest(object, time),
+            if object.kind == Kind::Pod { "these objects" } else { "it" }
         ),
         Age::Unknown => {
             "which is older is not known: the proxies do not have these objects yet or not any more, or \

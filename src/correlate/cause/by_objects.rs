@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::denied::{allows_others, matched_rule};
 use super::{Asked, Cause, Label, at_side, is_failure};
 use crate::correlate::age;
+use crate::correlate::locate::Located;
 use crate::diagnose::Confidence;
 use crate::logs::Group;
 use crate::model::Object;
@@ -42,7 +43,8 @@ impl Asked<'_> {
 
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
     pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
-        !age::deciding(self.locator, pair).iter().any(|object| age::is_newer(object, group.first))
+        let client = self.locator.locate(group).client;
+        !age::deciding(self.locator, client, pair).iter().any(|object| age::is_newer(object, group.first))
     }
 
     /// `403` with nothing else: the policies of all endpoints may be such that no request of the client gets in.
@@ -54,7 +56,10 @@ impl Asked<'_> {
             return None;
         }
         let pair = self.pair(group, &self.locator.locate(group))?;
-        if !matches!(pair.status, Status::Ok | Status::Warn) || !self.holds_for(&pair, group) {
+        if !matches!(pair.status, Status::Ok | Status::Warn)
+            || !self.holds_for(&pair, group)
+            || self.names_others(&pair, group)
+        {
             return None;
         }
         let mut found: Option<Cause> = None;
@@ -134,6 +139,9 @@ impl Asked<'_> {
         }
         let pair =
             self.pair(group, &self.locator.locate(group)).filter(|pair| self.holds_for(pair, group))?;
+        if self.names_others(&pair, group) {
+            return None;
+        }
         let to_sidecar = |endpoint: &EndpointTls| {
             matches!(endpoint.sent, Sent::Simple | Sent::Mutual)
                 && matches!(&endpoint.server, Server::Sidecar(mode) if *mode != MtlsMode::Strict)
@@ -147,7 +155,7 @@ impl Asked<'_> {
         };
         let text = format!("{}: no endpoint ends the TLS that is sent", at_side(group));
         let mut cause = self.base(group, label, Confidence::Certain, &text);
-        cause.proof.objects = self.decided_by(&pair);
+        cause.proof.objects = self.decided_by(&cause.place, &pair);
         Some(cause)
     }
 
@@ -157,8 +165,8 @@ impl Asked<'_> {
         pair.is_some_and(|pair| must_fail(&pair, |endpoint| endpoint.sent == Sent::Simple))
     }
 
-    fn decided_by(&self, pair: &PairTls) -> Vec<super::Proved> {
-        let objects = age::deciding(self.locator, pair).into_iter();
+    fn decided_by(&self, place: &Located, pair: &PairTls) -> Vec<super::Proved> {
+        let objects = age::settings(self.locator, place.client, pair).into_iter();
         let proved = |object: Arc<Object>| super::Proved {
             object,
             role: crate::diagnose::finding::Role::Partner,
@@ -175,7 +183,8 @@ impl Asked<'_> {
             Status::Ok | Status::Warn => self.towards(group, pair),
             Status::Cond | Status::Unknown | Status::Conflict => return super::reset::all(),
         };
-        let is_older = age::deciding(self.locator, pair).iter().any(|object| {
+        let client = self.locator.locate(group).client;
+        let is_older = age::deciding(self.locator, client, pair).iter().any(|object| {
             let changed = age::changed(object).zip(group.last);
             changed.is_some_and(|(changed, last)| changed.saturating_mul(1_000_000) > last)
         });

@@ -1,10 +1,13 @@
 //! Connections that ended without a reason: `503 UC` on an outbound cluster, `0 UR` on TCP.
 
+use std::sync::Arc;
+
 use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
 use crate::correlate::age;
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
+use crate::model::Object;
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -46,9 +49,11 @@ impl Asked<'_> {
             // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
             let server = self.locator.workload(place.server).zip(place.direct.as_ref());
             let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
+            let is_newer = |object: &Arc<Object>| age::is_newer(object, group.first);
             let strict = demand.as_ref().is_some_and(|demand| {
                 demand.mode == MtlsMode::Strict
-                    && demand.policy.as_ref().is_none_or(|policy| !age::is_newer(policy, group.first))
+                    && !demand.policy.iter().any(is_newer)
+                    && !server.is_some_and(|(server, _)| is_newer(&server.object))
             });
             // gRPC has 200; on TCP it may be the application's own TLS.
             if strict && group.response_code != Some(0) && !self.succeeds_later(group) {
@@ -116,12 +121,14 @@ impl Asked<'_> {
     }
 
     /// How sure a conflict of the configuration makes: certain where every endpoint that is ready has it, and not where
-    /// it is newer than the lines, or where something came back on the connections.
+    /// it is newer than the lines, or where something came back on the connections. An endpoint that the lines name and that
+    /// was not read may be another.
     fn confidence(&self, group: &Group, pair: &PairTls) -> Confidence {
         let mut ready = pair.endpoints.iter().filter(|endpoint| endpoint.ready);
         if !self.holds_for(pair, group) || group.response_code == Some(0) && group.answered > 0 {
             Confidence::Possible
-        } else if ready.all(|endpoint| endpoint.result == Status::Conflict) {
+        } else if ready.all(|endpoint| endpoint.result == Status::Conflict) && !self.names_others(pair, group)
+        {
             Confidence::Certain
         } else {
             Confidence::Likely
