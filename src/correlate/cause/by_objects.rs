@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::denied::{allows_others, matched_rule};
-use super::{Asked, Cause, Label, at_side, is_failure};
+use super::{Asked, Cause, Label, at_side, explains, is_failure};
 use crate::correlate::age;
 use crate::correlate::locate::Located;
 use crate::diagnose::Confidence;
-use crate::logs::Group;
+use crate::logs::{Group, JoinKind, Reporter};
 use crate::model::Object;
 use crate::model::peer_authentication::MtlsMode;
 use crate::resolve::authorization::{Allowing, Asks};
@@ -41,6 +41,14 @@ impl Asked<'_> {
         })
     }
 
+    /// Whether the server's own line of any of a client's lines says that its proxy took it, and refused it neither for TLS
+    /// nor by a policy, which leaves its words there (data facts 8 and 10). Objects that say otherwise are not those in force.
+    pub(super) fn was_taken(&self, group: &Group) -> bool {
+        let mut servers =
+            group.evidence.of(JoinKind::ServerFailure).filter_map(|link| self.by_index.get(&link.other));
+        group.reporter == Reporter::Client && servers.any(|server| !explains(server))
+    }
+
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
     pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
         let client = self.locator.locate(group).client;
@@ -52,7 +60,7 @@ impl Asked<'_> {
         let is_answer = group.response_code == Some(403)
             && group.response_code_details.as_deref() == Some("via_upstream");
         let is_tcp = group.response_code == Some(0) && self.is_unanswered(group);
-        if !is_answer && !is_tcp || is_answer && self.went_well_since(group) {
+        if !is_answer && !is_tcp || is_answer && self.went_well_since(group) || self.was_taken(group) {
             return None;
         }
         let pair = self.pair(group, &self.locator.locate(group))?;
@@ -214,7 +222,7 @@ impl Asked<'_> {
 mod tests {
     use crate::correlate::cause::causes;
     use crate::correlate::locate::Locator;
-    use crate::correlate::tests::{HOST, UC, client, mesh, read};
+    use crate::correlate::tests::{HOST, ISTIO_SNI, UC, client, mesh, read, server};
     use crate::resolve::{Mesh, Options};
 
     /// The main cause: label, confidence, alternatives.
@@ -331,6 +339,20 @@ mod tests {
         let tcp = client(20, "0 UR -", "-");
         assert_eq!(said(&strict, &tcp), "plaintext-to-strict possible");
         assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict certain");
+    }
+
+    #[test]
+    fn a_request_that_the_server_took_is_not_what_the_objects_refuse() {
+        let uc = client(20, UC, "-");
+        let line = server(20, "0 DC downstream_remote_disconnect");
+        let foreign = line.replace(ISTIO_SNI, "cart.example.com");
+        for (mode, line) in [("DISABLE", &line), ("SIMPLE", &foreign)] {
+            let bundle = read(&mesh(mode, "STRICT", &[true]), &uc, line);
+            let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+            let causes = causes(&Locator::new(&mesh), &bundle.logs);
+            let main = causes.iter().map(|one| (one.label.word(), one.confidence.word())).collect::<Vec<_>>();
+            assert_eq!(main, [("unknown", "possible")], "{mode}");
+        }
     }
 
     #[test]

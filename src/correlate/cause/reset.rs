@@ -56,7 +56,8 @@ impl Asked<'_> {
                     && !server.is_some_and(|(server, _)| is_newer(&server.object))
             });
             // gRPC has 200; on TCP it may be the application's own TLS.
-            if strict && group.response_code != Some(0) && !self.succeeds_later(group) {
+            let disputed = self.succeeds_later(group) || self.was_taken(group);
+            if strict && group.response_code != Some(0) && !disputed {
                 return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
             }
             // Where no proxy stands before the application that was called, nobody refuses plaintext.
@@ -75,6 +76,9 @@ impl Asked<'_> {
         };
         let plaintext = is_sent(&pair, Sent::Plaintext);
         match pair.status {
+            Status::Conflict if self.was_taken(group) => {
+                self.by_time(group, &text, &all()).unwrap_or_else(|| self.unknown(group, all()))
+            }
             Status::Conflict if plaintext && (!self.succeeds_later(group) || self.others_take(group)) => {
                 let confidence = self.confidence(group, &pair);
                 let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
