@@ -19,6 +19,9 @@ pub(super) fn message(
     causes: &[&Cause],
 ) -> String {
     let count = lines_of(causes);
+    // The lines that are counted are those that the text is of.
+    let of_counted = |cause: &&&Cause| cause.place.client.is_some();
+    let main = causes.iter().filter(of_counted).max_by_key(|cause| cause.count).or(causes.first());
     // What a proxy says of itself is no connection that failed; what it counts is.
     if causes.iter().all(|cause| cause.groups.is_empty()) && !by_counters(causes) {
         format!("{name}: {count} messages of the proxy: {}", what(causes))
@@ -52,8 +55,8 @@ pub(super) fn message(
     } else if by_counters(causes) {
         undecided(name, was_read, causes)
     } else {
-        let texts = causes.iter().flat_map(|cause| &cause.evidence).map(|lines| lines.text.as_str());
-        let what = texts.take(1).collect::<String>();
+        let what = main.and_then(|main| main.evidence.first()).map(|lines| lines.text.clone());
+        let what = what.unwrap_or_default();
         let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
         format!("{name}: {count} × {what} cannot be explained by what was read; {age}")
     }

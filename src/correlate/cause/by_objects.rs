@@ -70,6 +70,10 @@ impl Asked<'_> {
         {
             return None;
         }
+        // Policies are asked when the first bytes come, or the end.
+        if is_tcp && group.evidence.silent >= group.count {
+            return None;
+        }
         let mut found: Option<Cause> = None;
         for endpoint in pair.reachable() {
             let at = endpoint.workload.filter(|_| matches!(endpoint.server, Server::Sidecar(_)))?;
@@ -338,7 +342,19 @@ mod tests {
         // On TCP something came back.
         let tcp = client(20, "0 UR -", "-");
         assert_eq!(said(&strict, &tcp), "plaintext-to-strict possible");
-        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict certain");
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 11 0 ")), "plaintext-to-strict certain");
+        // A port that is only looked at is not refused, and what is the application's own TLS is no plaintext.
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict possible");
+        for port in
+            ["name: https, port: 80", "name: tls-a, port: 80", "name: x, appProtocol: https, port: 80"]
+        {
+            let own = strict.replace("name: http, port: 80", port);
+            assert_eq!(
+                said(&own, &tcp.replace(" 0 95 ", " 11 0 ")),
+                "plaintext-to-strict possible",
+                "{port}"
+            );
+        }
     }
 
     #[test]

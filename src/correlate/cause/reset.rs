@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
 use crate::correlate::age;
+use crate::correlate::locate::Located;
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
@@ -80,7 +81,7 @@ impl Asked<'_> {
                 self.by_time(group, &text, &all()).unwrap_or_else(|| self.unknown(group, all()))
             }
             Status::Conflict if plaintext && (!self.succeeds_later(group) || self.others_take(group)) => {
-                let confidence = self.confidence(group, &pair);
+                let confidence = self.confidence(group, &pair).min(self.as_plaintext(group, &place));
                 let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
                 if confidence != Confidence::Certain {
                     cause.alternatives = OTHERS.to_vec();
@@ -137,6 +138,32 @@ impl Asked<'_> {
         } else {
             Confidence::Likely
         }
+    }
+
+    /// How sure it is that plaintext was sent where the proxy adds no TLS: HTTP that it could read is plaintext. On TCP the
+    /// application may have sent its own TLS, and where it sent nothing nobody refuses it (data fact 23).
+    fn as_plaintext(&self, group: &Group, place: &Located) -> Confidence {
+        let silent = group.evidence.silent;
+        if group.response_code != Some(0) {
+            Confidence::Certain
+        } else if silent >= group.count || self.is_for_tls(place) {
+            Confidence::Possible
+        } else if silent > 0 {
+            Confidence::Likely
+        } else {
+            Confidence::Certain
+        }
+    }
+
+    /// Whether a service's port is declared for the application's own TLS, which goes out as it is where the proxy adds none.
+    fn is_for_tls(&self, place: &Located) -> bool {
+        let service = place.host.as_deref().and_then(|host| self.locator.mesh().registry.by_host(host));
+        let port = service.zip(place.port).and_then(|(service, number)| service.port(number));
+        port.is_some_and(|port| {
+            let declared = if port.app_protocol.is_empty() { &port.name } else { &port.app_protocol };
+            let declared = declared.split('-').next().unwrap_or_default().to_ascii_lowercase();
+            matches!(&*declared, "https" | "tls" | "kubernetes.io/wss") || port.number == 443
+        })
     }
 
     /// What the times of the lines tell: many that end at one moment before the address refuses, or single ones among

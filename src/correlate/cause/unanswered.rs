@@ -187,6 +187,11 @@ mod tests {
         let silent = outbound(1, (11, 0), "-");
         let of = |rule: &str, policy: &str, servers: &[bool]| said(&mesh(rule, policy, servers), &silent, "");
         assert_eq!(of("DISABLE", "STRICT", &[true]), ["1 plaintext-to-strict certain"]);
+        let probed = silent.clone() + &outbound(2, (0, 0), "-");
+        let of_probed = |rule: &str| said(&mesh(rule, "STRICT", &[true]), &probed, "");
+        assert!(of_probed("DISABLE")[0].starts_with("2 plaintext-to-strict likely "));
+        // A proxy that adds TLS sends its greeting in any case.
+        assert_eq!(of_probed("SIMPLE"), ["2 no-client-cert certain"]);
         assert_eq!(of("SIMPLE", "STRICT", &[true]), ["1 no-client-cert certain"]);
         let mutual =
             "1 app-closed possible rbac-denied client-cert-untrusted client-cert-expired caller-gave-up";
@@ -250,6 +255,8 @@ mod tests {
                       metadata: {name: a, namespace: shop}\nspec: {}\n";
         let denying = mesh("ISTIO_MUTUAL", "", &[true]) + nobody;
         assert_eq!(said(&denying, &silent, ""), ["2 rbac-denied certain"]);
+        let probe = said(&denying, &outbound(1, (0, 0), "-"), "");
+        assert!(probe[0].starts_with("1 app-closed possible rbac-denied "), "{probe:?}");
         let denied = taken(ISTIO_SNI, "rbac_access_denied_matched_policy[none]");
         assert_eq!(said(&denying, &silent, &denied), ["2 rbac-denied certain"]);
         let open = "2 app-closed possible client-cert-untrusted client-cert-expired caller-gave-up";
