@@ -506,8 +506,8 @@ mod tests {
         // Lines alone never accuse a sound configuration; the server's own line does.
         assert_eq!(said(&sound, &failed, ""), [format!("MS0903 possible {service} 1")]);
         // The number is that of the lines that the text is of.
-        let probes: String = (11..15).map(|second| refusal(second, "-", "10.8.2.254")).collect();
-        let bundle = read(&sound, &failed, &probes);
+        let others: String = (11..15).map(|second| refusal(second, "-", "10.8.2.254")).collect();
+        let bundle = read(&sound, &failed, &others);
         let probed = Mesh::new(&bundle.snapshot, &Options::default());
         let locator = Locator::new(&probed);
         let causes = causes(&locator, &bundle.logs);
