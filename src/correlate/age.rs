@@ -84,8 +84,9 @@ pub(super) fn settings(locator: &Locator<'_>, client: Option<usize>, pair: &Pair
 pub(super) fn deciding(locator: &Locator<'_>, client: Option<usize>, pair: &PairTls) -> Vec<Arc<Object>> {
     let mut found = settings(locator, client, pair);
     let pods = pair.reachable().filter_map(|endpoint| locator.workload(endpoint.workload));
-    // `None` is less than any time: a pod whose time is not known may be the first.
-    found.extend(pods.min_by_key(|pod| changed(&pod.object)).map(|pod| Arc::clone(&pod.object)));
+    // `None` is less than any time: where one pod's is not known, it may be the first, and they tell nothing.
+    let first = pods.min_by_key(|pod| changed(&pod.object)).filter(|pod| changed(&pod.object).is_some());
+    found.extend(first.map(|pod| Arc::clone(&pod.object)));
     found
 }
 
