@@ -1,12 +1,14 @@
 //! From a group of log lines to the workload that wrote it and the pair it belongs to.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
 use crate::logs::{Aggregate, Direction, Group, PodName, PodOf, Reporter, Sample, UpstreamCluster};
 use crate::model::pod::ProxyKind;
-use crate::model::{Origin, Text};
+use crate::model::{Object, Origin, Text};
+use crate::resolve::config::Config;
 use crate::resolve::{Mesh, Service, Workload};
 
 mod ztunnel;
@@ -46,6 +48,8 @@ pub struct Locator<'a> {
     behind: FxHashMap<(usize, u16), Vec<(&'a Service, u16)>>,
     /// Services by the addresses that the cluster gives them.
     by_cluster_ip: FxHashMap<&'a str, &'a Service>,
+    /// The mesh's configurations by revision, from when they are first asked for.
+    configurations: OnceLock<FxHashMap<Text, Arc<Object>>>,
 }
 
 impl<'a> Locator<'a> {
@@ -66,7 +70,7 @@ impl<'a> Locator<'a> {
             let addresses = service.object.body.service().into_iter().flat_map(|body| &body.cluster_ips);
             by_cluster_ip.extend(addresses.map(|address| (&**address, service)));
         }
-        Self { mesh, behind, by_cluster_ip }
+        Self { mesh, behind, by_cluster_ip, configurations: OnceLock::new() }
     }
 
     /// The place of a group.
@@ -256,6 +260,20 @@ impl<'a> Locator<'a> {
     /// The workload at an index.
     pub fn workload(&self, at: Option<usize>) -> Option<&'a Workload> {
         self.mesh.workloads.get(at?)
+    }
+
+    /// The `ConfigMap` with the mesh's configuration for proxies of a revision.
+    pub(super) fn configured_by(&self, revision: &Text) -> Option<Arc<Object>> {
+        let all = || {
+            let workloads = self.mesh.workloads.all();
+            let revisions: BTreeSet<&Text> = workloads.iter().map(|one| &one.revision).collect();
+            let configured = revisions.into_iter().filter_map(|revision| {
+                let object = Config::configured_by(&self.mesh.snapshot, revision)?;
+                Some((Arc::clone(revision), Arc::clone(object)))
+            });
+            configured.collect()
+        };
+        self.configurations.get_or_init(all).get(revision).cloned()
     }
 
     /// The mesh.

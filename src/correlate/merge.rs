@@ -505,6 +505,15 @@ mod tests {
         let service = "Service shop/cart";
         // Lines alone never accuse a sound configuration; the server's own line does.
         assert_eq!(said(&sound, &failed, ""), [format!("MS0903 possible {service} 1")]);
+        // The number is that of the lines that the text is of.
+        let others: String = (11..15).map(|second| refusal(second, "-", "10.8.2.254")).collect();
+        let bundle = read(&sound, &failed, &others);
+        let probed = Mesh::new(&bundle.snapshot, &Options::default());
+        let locator = Locator::new(&probed);
+        let causes = causes(&locator, &bundle.logs);
+        let (found, _) = findings(&locator, diagnose(&probed, &[]).findings, &causes);
+        let open: Vec<_> = found.iter().filter(|one| one.code == Code::EvidenceIncomplete).collect();
+        assert!(open.iter().any(|one| one.message.contains(": 1 × 503 UC at the client ")), "{open:?}");
         assert_eq!(said(&sound, &failed, &refused), [format!("MS0301 certain {service} 1")]);
         let answered = client(10, "503 - via_upstream", "-");
         assert_eq!(said(&sound, &answered, &server(10, UC)), [format!("MS0303 certain {service} 1")]);

@@ -236,10 +236,9 @@ pub(super) fn lines_of(causes: &[&Cause]) -> u64 {
 /// Whether the lines may be older than the objects: by the time of the last change, where the objects tell it.
 fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     match age_of(locator, causes) {
-        Age::LinesBefore(object, time) => format!(
-            "the lines are older than {object}, which was last changed at {}",
-            crate::model::time::format(time)
-        ),
+        Age::LinesBefore(object, time) => {
+            format!("the lines are older than {object}, which {}", age::said(&object, time))
+        }
         Age::LinesAfter(..) => "the server's own log would tell".to_owned(),
         Age::Unknown => "the lines may be older than the objects, whose last change is not known".to_owned(),
     }
@@ -249,10 +248,9 @@ fn age(locator: &Locator<'_>, causes: &[&Cause]) -> String {
 fn against(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     match age_of(locator, causes) {
         Age::LinesBefore(..) => format!("; {}", age(locator, causes)),
-        Age::LinesAfter(object, time) => format!(
-            "; {object}, the newest object that decides, was last changed at {}, before them",
-            crate::model::time::format(time)
-        ),
+        Age::LinesAfter(object, time) => {
+            format!("; {object}, the newest object that decides, {}, before them", age::said(&object, time))
+        }
         Age::Unknown => String::new(),
     }
 }
@@ -260,5 +258,5 @@ fn against(locator: &Locator<'_>, causes: &[&Cause]) -> String {
 fn age_of(locator: &Locator<'_>, causes: &[&Cause]) -> Age {
     let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return Age::Unknown };
     let pair = age::pair_of(locator, &cause.place);
-    pair.map_or(Age::Unknown, |pair| age::of(&age::deciding(locator, &pair), cause.last))
+    pair.map_or(Age::Unknown, |pair| age::of(&age::deciding(locator, cause.place.client, &pair), cause.last))
 }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::denied::{allows_others, matched_rule};
-use super::{Asked, Cause, Label, at_side, is_failure};
+use super::{Asked, Cause, Label, at_side, explains, is_failure};
 use crate::correlate::age;
+use crate::correlate::locate::Located;
 use crate::diagnose::Confidence;
-use crate::logs::Group;
+use crate::logs::{Group, JoinKind, Reporter};
 use crate::model::Object;
 use crate::model::peer_authentication::MtlsMode;
 use crate::resolve::authorization::{Allowing, Asks};
@@ -40,9 +41,18 @@ impl Asked<'_> {
         })
     }
 
+    /// Whether the server's own line of any of a client's lines says that its proxy took it, and refused it neither for TLS
+    /// nor by a policy, which leaves its words there (data facts 8 and 10). Objects that say otherwise are not those in force.
+    pub(super) fn was_taken(&self, group: &Group) -> bool {
+        let mut servers =
+            group.evidence.of(JoinKind::ServerFailure).filter_map(|link| self.by_index.get(&link.other));
+        group.reporter == Reporter::Client && servers.any(|server| !explains(server))
+    }
+
     /// Whether the objects that decide about the pair are older than a group's lines, as far as they tell.
     pub(super) fn holds_for(&self, pair: &PairTls, group: &Group) -> bool {
-        !age::deciding(self.locator, pair).iter().any(|object| age::is_newer(object, group.first))
+        let client = self.locator.locate(group).client;
+        !age::deciding(self.locator, client, pair).iter().any(|object| age::is_newer(object, group.first))
     }
 
     /// `403` with nothing else: the policies of all endpoints may be such that no request of the client gets in.
@@ -50,11 +60,18 @@ impl Asked<'_> {
         let is_answer = group.response_code == Some(403)
             && group.response_code_details.as_deref() == Some("via_upstream");
         let is_tcp = group.response_code == Some(0) && self.is_unanswered(group);
-        if !is_answer && !is_tcp || is_answer && self.went_well_since(group) {
+        if !is_answer && !is_tcp || is_answer && self.went_well_since(group) || self.was_taken(group) {
             return None;
         }
         let pair = self.pair(group, &self.locator.locate(group))?;
-        if !matches!(pair.status, Status::Ok | Status::Warn) || !self.holds_for(&pair, group) {
+        if !matches!(pair.status, Status::Ok | Status::Warn)
+            || !self.holds_for(&pair, group)
+            || self.names_others(&pair, group)
+        {
+            return None;
+        }
+        // Policies are asked when the first bytes come, or the end.
+        if is_tcp && group.evidence.silent >= group.count {
             return None;
         }
         let mut found: Option<Cause> = None;
@@ -134,6 +151,9 @@ impl Asked<'_> {
         }
         let pair =
             self.pair(group, &self.locator.locate(group)).filter(|pair| self.holds_for(pair, group))?;
+        if self.names_others(&pair, group) {
+            return None;
+        }
         let to_sidecar = |endpoint: &EndpointTls| {
             matches!(endpoint.sent, Sent::Simple | Sent::Mutual)
                 && matches!(&endpoint.server, Server::Sidecar(mode) if *mode != MtlsMode::Strict)
@@ -147,7 +167,7 @@ impl Asked<'_> {
         };
         let text = format!("{}: no endpoint ends the TLS that is sent", at_side(group));
         let mut cause = self.base(group, label, Confidence::Certain, &text);
-        cause.proof.objects = self.decided_by(&pair);
+        cause.proof.objects = self.decided_by(&cause.place, &pair);
         Some(cause)
     }
 
@@ -157,8 +177,8 @@ impl Asked<'_> {
         pair.is_some_and(|pair| must_fail(&pair, |endpoint| endpoint.sent == Sent::Simple))
     }
 
-    fn decided_by(&self, pair: &PairTls) -> Vec<super::Proved> {
-        let objects = age::deciding(self.locator, pair).into_iter();
+    fn decided_by(&self, place: &Located, pair: &PairTls) -> Vec<super::Proved> {
+        let objects = age::settings(self.locator, place.client, pair).into_iter();
         let proved = |object: Arc<Object>| super::Proved {
             object,
             role: crate::diagnose::finding::Role::Partner,
@@ -175,7 +195,8 @@ impl Asked<'_> {
             Status::Ok | Status::Warn => self.towards(group, pair),
             Status::Cond | Status::Unknown | Status::Conflict => return super::reset::all(),
         };
-        let is_older = age::deciding(self.locator, pair).iter().any(|object| {
+        let client = self.locator.locate(group).client;
+        let is_older = age::deciding(self.locator, client, pair).iter().any(|object| {
             let changed = age::changed(object).zip(group.last);
             changed.is_some_and(|(changed, last)| changed.saturating_mul(1_000_000) > last)
         });
@@ -205,7 +226,7 @@ impl Asked<'_> {
 mod tests {
     use crate::correlate::cause::causes;
     use crate::correlate::locate::Locator;
-    use crate::correlate::tests::{HOST, UC, client, mesh, read};
+    use crate::correlate::tests::{HOST, ISTIO_SNI, UC, client, mesh, read, server};
     use crate::resolve::{Mesh, Options};
 
     /// The main cause: label, confidence, alternatives.
@@ -321,7 +342,33 @@ mod tests {
         // On TCP something came back.
         let tcp = client(20, "0 UR -", "-");
         assert_eq!(said(&strict, &tcp), "plaintext-to-strict possible");
-        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict certain");
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 11 0 ")), "plaintext-to-strict certain");
+        // A port that is only looked at is not refused, and what is the application's own TLS is no plaintext.
+        assert_eq!(said(&strict, &tcp.replace(" 0 95 ", " 0 0 ")), "plaintext-to-strict possible");
+        for port in
+            ["name: https, port: 80", "name: tls-a, port: 80", "name: x, appProtocol: https, port: 80"]
+        {
+            let own = strict.replace("name: http, port: 80", port);
+            assert_eq!(
+                said(&own, &tcp.replace(" 0 95 ", " 11 0 ")),
+                "plaintext-to-strict possible",
+                "{port}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_that_the_server_took_is_not_what_the_objects_refuse() {
+        let uc = client(20, UC, "-");
+        let line = server(20, "0 DC downstream_remote_disconnect");
+        let foreign = line.replace(ISTIO_SNI, "cart.example.com");
+        for (mode, line) in [("DISABLE", &line), ("SIMPLE", &foreign)] {
+            let bundle = read(&mesh(mode, "STRICT", &[true]), &uc, line);
+            let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+            let causes = causes(&Locator::new(&mesh), &bundle.logs);
+            let main = causes.iter().map(|one| (one.label.word(), one.confidence.word())).collect::<Vec<_>>();
+            assert_eq!(main, [("unknown", "possible")], "{mode}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{FlagSet, Group, JoinKind, Link, format_time};
 use crate::model::destination_rule::TlsMode;
-use crate::resolve::Status;
 use crate::resolve::client_tls::Sent;
+use crate::resolve::{PairTls, Status};
 
 impl Asked<'_> {
     /// Lines that a line of the server explains count for that; the others are judged by themselves.
@@ -107,8 +107,11 @@ impl Asked<'_> {
             return cause;
         }
         let pair = self.pair(group, &self.locator.locate(group));
-        if pair.is_some_and(|pair| pair.status == Status::Conflict && is_sent(&pair, Sent::IstioMutual)) {
-            let mut cause = self.base(group, Label::MtlsToPlaintext, Confidence::Likely, &text);
+        let refused = |pair: &PairTls| pair.status == Status::Conflict && is_sent(pair, Sent::IstioMutual);
+        if let Some(pair) = pair.filter(refused) {
+            let holds = self.holds_for(&pair, group);
+            let confidence = if holds { Confidence::Likely } else { Confidence::Possible };
+            let mut cause = self.base(group, Label::MtlsToPlaintext, confidence, &text);
             cause.alternatives = vec!["pod-unreachable"];
             return cause;
         }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::{Asked, part_of};
+use super::{Asked, called, part_of};
 use crate::correlate::locate::Located;
 use crate::logs::{Group, Reporter};
 use crate::resolve::{EndpointTls, PairTls, Status, overall};
@@ -75,6 +75,16 @@ impl Asked<'_> {
             return None;
         }
         hosts.iter().map(|host| Some((self.endpoint(pair, host.0, group.first)?, *host))).collect()
+    }
+
+    /// Whether lines of a group name an endpoint that the pair does not have, or had not when they were written. Where pods
+    /// are not read, and where names stand for addresses, nothing tells.
+    pub(super) fn names_others(&self, pair: &PairTls, group: &Group) -> bool {
+        let hosts = &group.evidence.hosts;
+        let has_address = |endpoint: &EndpointTls| endpoint.address.parse::<SocketAddr>().is_ok();
+        called(group).is_none()
+            && pair.endpoints.iter().all(has_address)
+            && hosts.iter().any(|(host, _)| self.endpoint(pair, *host, group.first).is_none())
     }
 
     fn endpoint<'p>(

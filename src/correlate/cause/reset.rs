@@ -1,10 +1,14 @@
 //! Connections that ended without a reason: `503 UC` on an outbound cluster, `0 UR` on TCP.
 
+use std::sync::Arc;
+
 use super::{Asked, Cause, Label, in_short, is_reset_without_reason, pattern};
 use crate::correlate::age;
+use crate::correlate::locate::Located;
 use crate::correlate::passthrough::demand;
 use crate::diagnose::Confidence;
 use crate::logs::{FlagSet, Group};
+use crate::model::Object;
 use crate::model::destination_rule::TlsMode;
 use crate::model::peer_authentication::MtlsMode;
 use crate::model::pod::ProxyKind;
@@ -46,12 +50,15 @@ impl Asked<'_> {
             // Past every service the proxy passes on what the application sends: HTTP that it could read is plaintext.
             let server = self.locator.workload(place.server).zip(place.direct.as_ref());
             let demand = server.and_then(|(server, (_, port))| demand(self.locator.mesh(), server, *port));
+            let is_newer = |object: &Arc<Object>| age::is_newer(object, group.first);
             let strict = demand.as_ref().is_some_and(|demand| {
                 demand.mode == MtlsMode::Strict
-                    && demand.policy.as_ref().is_none_or(|policy| !age::is_newer(policy, group.first))
+                    && !demand.policy.iter().any(is_newer)
+                    && !server.is_some_and(|(server, _)| is_newer(&server.object))
             });
             // gRPC has 200; on TCP it may be the application's own TLS.
-            if strict && group.response_code != Some(0) && !self.succeeds_later(group) {
+            let disputed = self.succeeds_later(group) || self.was_taken(group);
+            if strict && group.response_code != Some(0) && !disputed {
                 return self.base(group, Label::PlaintextToStrict, Confidence::Certain, &text);
             }
             // Where no proxy stands before the application that was called, nobody refuses plaintext.
@@ -70,8 +77,11 @@ impl Asked<'_> {
         };
         let plaintext = is_sent(&pair, Sent::Plaintext);
         match pair.status {
+            Status::Conflict if self.was_taken(group) => {
+                self.by_time(group, &text, &all()).unwrap_or_else(|| self.unknown(group, all()))
+            }
             Status::Conflict if plaintext && (!self.succeeds_later(group) || self.others_take(group)) => {
-                let confidence = self.confidence(group, &pair);
+                let confidence = self.confidence(group, &pair).min(self.as_plaintext(group, &place));
                 let mut cause = self.base(group, Label::PlaintextToStrict, confidence, &text);
                 if confidence != Confidence::Certain {
                     cause.alternatives = OTHERS.to_vec();
@@ -116,16 +126,44 @@ impl Asked<'_> {
     }
 
     /// How sure a conflict of the configuration makes: certain where every endpoint that is ready has it, and not where
-    /// it is newer than the lines, or where something came back on the connections.
+    /// it is newer than the lines, or where something came back on the connections. An endpoint that the lines name and that
+    /// was not read may be another.
     fn confidence(&self, group: &Group, pair: &PairTls) -> Confidence {
         let mut ready = pair.endpoints.iter().filter(|endpoint| endpoint.ready);
         if !self.holds_for(pair, group) || group.response_code == Some(0) && group.answered > 0 {
             Confidence::Possible
-        } else if ready.all(|endpoint| endpoint.result == Status::Conflict) {
+        } else if ready.all(|endpoint| endpoint.result == Status::Conflict) && !self.names_others(pair, group)
+        {
             Confidence::Certain
         } else {
             Confidence::Likely
         }
+    }
+
+    /// How sure it is that plaintext was sent where the proxy adds no TLS: HTTP that it could read is plaintext. On TCP the
+    /// application may have sent its own TLS, and where it sent nothing nobody refuses it (data fact 23).
+    fn as_plaintext(&self, group: &Group, place: &Located) -> Confidence {
+        let silent = group.evidence.silent;
+        if group.response_code != Some(0) {
+            Confidence::Certain
+        } else if silent >= group.count || self.is_for_tls(place) {
+            Confidence::Possible
+        } else if silent > 0 {
+            Confidence::Likely
+        } else {
+            Confidence::Certain
+        }
+    }
+
+    /// Whether a service's port is declared for the application's own TLS, which goes out as it is where the proxy adds none.
+    fn is_for_tls(&self, place: &Located) -> bool {
+        let service = place.host.as_deref().and_then(|host| self.locator.mesh().registry.by_host(host));
+        let port = service.zip(place.port).and_then(|(service, number)| service.port(number));
+        port.is_some_and(|port| {
+            let declared = if port.app_protocol.is_empty() { &port.name } else { &port.app_protocol };
+            let declared = declared.split('-').next().unwrap_or_default().to_ascii_lowercase();
+            matches!(&*declared, "https" | "tls" | "kubernetes.io/wss") || port.number == 443
+        })
     }
 
     /// What the times of the lines tell: many that end at one moment before the address refuses, or single ones among

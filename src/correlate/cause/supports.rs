@@ -286,7 +286,8 @@ impl Asked<'_> {
             return None;
         }
         let pair = age::pair_of(self.locator, &cause.place);
-        let mut objects = pair.map(|pair| age::deciding(self.locator, &pair)).unwrap_or_default();
+        let mut objects =
+            pair.map(|pair| age::settings(self.locator, cause.place.client, &pair)).unwrap_or_default();
         objects.extend(cause.proof.objects.iter().map(|one| Arc::clone(&one.object)));
         let second = first.div_euclid(1_000_000);
         let soon = |object: &Arc<Object>| {

@@ -71,13 +71,16 @@ impl Asked<'_> {
         let refused = |pair: &PairTls| {
             pair.status == Status::Conflict && (is_sent(pair, Sent::Plaintext) || simple(pair))
         };
-        if pair.as_ref().is_some_and(refused) {
+        let taken = self.was_taken(group);
+        if pair.as_ref().is_some_and(refused) && !taken {
             return self.reset(group);
         }
         if let Some(cause) = self.denied_always(group) {
             return cause;
         }
         let others = match &pair {
+            // Of what the server's proxy took it tells the policies itself, and a certificate that it refused not.
+            _ if taken && group.evidence.joined_server_failure() >= group.count => CERTIFICATES.to_vec(),
             Some(pair) if matches!(pair.status, Status::Ok | Status::Warn) && self.holds_for(pair, group) => {
                 self.where_nothing_is_refused_by_mode(pair)
             }
@@ -184,6 +187,11 @@ mod tests {
         let silent = outbound(1, (11, 0), "-");
         let of = |rule: &str, policy: &str, servers: &[bool]| said(&mesh(rule, policy, servers), &silent, "");
         assert_eq!(of("DISABLE", "STRICT", &[true]), ["1 plaintext-to-strict certain"]);
+        let probed = silent.clone() + &outbound(2, (0, 0), "-");
+        let of_probed = |rule: &str| said(&mesh(rule, "STRICT", &[true]), &probed, "");
+        assert!(of_probed("DISABLE")[0].starts_with("2 plaintext-to-strict likely "));
+        // A proxy that adds TLS sends its greeting in any case.
+        assert_eq!(of_probed("SIMPLE"), ["2 no-client-cert certain"]);
         assert_eq!(of("SIMPLE", "STRICT", &[true]), ["1 no-client-cert certain"]);
         let mutual =
             "1 app-closed possible rbac-denied client-cert-untrusted client-cert-expired caller-gave-up";
@@ -229,6 +237,33 @@ mod tests {
         let passed = "2 app-closed possible non-istio-tls-to-permissive caller-gave-up";
         assert_eq!(said(&mesh("", "", &[true]), "", &two), [passed]);
         assert_eq!(said(&mesh("", "STRICT", &[true]), "", &two), [refused]);
+    }
+
+    /// The server's own line of the same connection says what became of it there.
+    #[test]
+    fn what_the_server_took_is_not_what_the_objects_refuse() {
+        let silent = outbound(1, (11, 0), "-") + &outbound(2, (11, 0), "-");
+        let taken = |sni: &str, end: &str| {
+            let line = |second| {
+                let line = inbound(second, (11, 0), sni).replace("10.8.9.9", "10.8.1.8");
+                let line = line.replace(&format!(":{}", 50000 + second), &format!(":{}", 40000 + second));
+                line.replace(" 0 - - - ", &format!(" 0 - - {end} "))
+            };
+            line(1) + &line(2)
+        };
+        let nobody = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+                      metadata: {name: a, namespace: shop}\nspec: {}\n";
+        let denying = mesh("ISTIO_MUTUAL", "", &[true]) + nobody;
+        assert_eq!(said(&denying, &silent, ""), ["2 rbac-denied certain"]);
+        let probe = said(&denying, &outbound(1, (0, 0), "-"), "");
+        assert!(probe[0].starts_with("1 app-closed possible rbac-denied "), "{probe:?}");
+        let denied = taken(ISTIO_SNI, "rbac_access_denied_matched_policy[none]");
+        assert_eq!(said(&denying, &silent, &denied), ["2 rbac-denied certain"]);
+        let open = "2 app-closed possible client-cert-untrusted client-cert-expired caller-gave-up";
+        assert_eq!(said(&denying, &silent, &taken(ISTIO_SNI, "-")), [open]);
+        let strict = mesh("DISABLE", "STRICT", &[true]);
+        assert_eq!(said(&strict, &silent, ""), ["2 plaintext-to-strict certain"]);
+        assert_eq!(said(&strict, &silent, &taken(ISTIO_SNI, "-")), [open]);
     }
 
     /// Nothing says that anything failed, so it is a hint for whoever reads the causes, and no finding.

@@ -35,9 +35,10 @@ pub(super) fn add(
                 continue;
             }
             let flow = flows.entry(edge).or_default();
-            if group.answered > 0 && group.answered >= group.count {
+            if group.answered > 0 {
                 flow.place = place;
                 flow.last_well = flow.last_well.max(group.last_answered);
+                flow.surely_well = flow.surely_well.max(group.last_answered);
                 flow.well.absorb(&LogEvidence {
                     by: Recorded::Lines,
                     count: group.answered,
@@ -46,9 +47,14 @@ pub(super) fn add(
                     text: String::new(),
                     samples: origins(logs, &group.samples),
                 });
-            } else if group.key.error.is_some() || group.unanswered > 0 {
+            }
+            // One on which nothing was sent either tells nothing: somebody looked whether anything listens.
+            if group.key.error.is_some() {
                 flow.failed = true;
                 flow.last_failed = flow.last_failed.max(group.last);
+            } else if group.unanswered > 0 {
+                flow.failed = true;
+                flow.last_failed = flow.last_failed.max(group.last_unanswered);
             }
         }
     }
@@ -121,6 +127,13 @@ mod tests {
         // Nothing came back, or it failed at last: that is what the conflict looks like.
         assert_eq!(found("", &line("outbound", (9, 0), 3, ""), ""), ["MS0101 certain"]);
         assert_eq!(found("", &line("outbound", (0, 0), 3, ""), ""), ["MS0101 certain"]);
+        // A probe says nothing, and what is answered at last says that nothing refuses it.
+        let at = |second: u32, line: String| line.replace("09:10:00", &format!("09:10:{second:02}"));
+        assert_eq!(found("", &(line("outbound", (0, 0), 3, "") + &at(1, out.clone())), ""), both);
+        assert_eq!(found("", &(at(1, out.clone()) + &at(2, line("outbound", (0, 0), 3, ""))), ""), both);
+        assert_eq!(found("", &(line("outbound", (9, 0), 3, "") + &at(1, out.clone())), ""), both);
+        let silent = out.clone() + &at(1, line("outbound", (9, 0), 3, ""));
+        assert_eq!(found("", &silent, ""), ["MS0101 certain"]);
         let failed = line("outbound", (0, 0), 3, " error=\"io error: Connection refused (os error 111)\"");
         assert_eq!(found("", &(out + &failed), ""), ["MS0101 certain"]);
     }

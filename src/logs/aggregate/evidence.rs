@@ -45,6 +45,8 @@ pub(super) struct EvidenceStore {
     pub(super) messages: Vec<StoredMessages>,
     /// The endpoints that lines of a client name, with their number.
     pub(super) hosts: Vec<(Endpoint, u32)>,
+    /// TCP lines of a client on which it sent nothing.
+    pub(super) silent: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -144,11 +146,14 @@ impl Joins {
         self.dropped += u64::from(dropped);
     }
 
-    /// Notes the endpoint that a line names, as long as there is room: whoever asks compares the numbers of lines.
+    /// Notes the endpoint that a line names, as long as there is room: whoever asks compares the numbers of lines. And whether
+    /// anything was sent to it on TCP.
     fn note_host(&mut self, line: &AccessLine<'_>, group: u32, groups: &mut Table) {
         let Some(host) = Endpoint::parse(line.upstream_host) else { return };
         let Some(stored) = groups.get_mut(group) else { return };
-        let hosts = &mut stored.evidence.get_or_insert_default().hosts;
+        let evidence = stored.evidence.get_or_insert_default();
+        evidence.silent += u64::from(line.response_code == Some(0) && line.bytes_received == Some(0));
+        let hosts = &mut evidence.hosts;
         if let Some((_, count)) = hosts.iter_mut().find(|(known, _)| *known == host) {
             *count = count.saturating_add(1);
         } else if hosts.len() < HOSTS && self.hosts < ALL_HOSTS {

@@ -93,6 +93,8 @@ pub struct Evidence {
     /// The endpoints that failed lines of a client name, each with their number. Some lines may name none, and of many
     /// endpoints not all are kept: then the numbers are less than the lines.
     pub hosts: Vec<(SocketAddr, u64)>,
+    /// TCP lines of a client that name an endpoint and on which nothing was sent to it.
+    pub silent: u64,
 }
 
 /// Lines of a group for which there is a message about their TLS handshake.
@@ -193,6 +195,7 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
                 .flat_map(|evidence| &evidence.hosts)
                 .map(|(host, count)| ((*host).into(), u64::from(*count)))
                 .collect(),
+            silent: stored.evidence.as_ref().map_or(0, |evidence| evidence.silent),
         },
     }
 }

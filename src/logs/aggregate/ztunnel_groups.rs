@@ -93,6 +93,8 @@ pub struct ZtunnelGroup {
     pub answered: u64,
     /// When the last of those began, in microseconds since the epoch: a line is written where a connection ends.
     pub last_answered: Option<i64>,
+    /// The same of those on which nothing came back.
+    pub last_unanswered: Option<i64>,
     /// What the lines of the other side say of connections that failed.
     pub links: Vec<ZtunnelLink>,
 }
@@ -153,6 +155,7 @@ struct Stored {
     unanswered: u64,
     answered: u64,
     answered_times: TimeRange,
+    unanswered_times: TimeRange,
     /// Its place among all, by the first line.
     order: usize,
 }
@@ -180,11 +183,14 @@ impl ZtunnelGroups {
         if let Some(millis) = line.duration_ms {
             group.durations.add(millis, budget);
         }
-        group.unanswered += u64::from(is_unanswered(line));
+        let length = || line.duration_ms.and_then(|millis| i64::try_from(millis).ok()?.checked_mul(1000));
+        let began = || time.zip(length()).and_then(|(end, length)| end.checked_sub(length));
         if is_answered(line) {
             group.answered += 1;
-            let length = line.duration_ms.and_then(|millis| i64::try_from(millis).ok()?.checked_mul(1000));
-            group.answered_times.add(time.zip(length).and_then(|(end, length)| end.checked_sub(length)));
+            group.answered_times.add(began());
+        } else if is_unanswered(line) {
+            group.unanswered += 1;
+            group.unanswered_times.add(began());
         }
         let order = group.order;
         self.join(line, sample, time, order, limits);
@@ -286,6 +292,7 @@ impl ZtunnelGroups {
             unanswered: stored.unanswered,
             answered: stored.answered,
             last_answered: stored.answered_times.last(),
+            last_unanswered: stored.unanswered_times.last(),
             links: self.links_of(stored.order),
         };
         groups.into_iter().map(group).collect()

@@ -226,6 +226,12 @@ fn plaintext_to_a_strict_sidecar_takes_the_objects_and_an_answer_clears_it() {
     let answered = plaintext("outbound", &ends, (79, 5), "");
     let wanted = "plaintext-to-strict certain, curl > old.shop.svc.cluster.local:80";
     assert_eq!(said(STRICT, &silent, "").0, [format!("1 {wanted}")]);
+    let newer = STRICT.replace(
+        "name: old, namespace: shop,",
+        "name: old, namespace: shop, creationTimestamp: '2026-03-02T10:00:00Z',",
+    );
+    let before = wanted.replace("certain", "possible or app-closed");
+    assert_eq!(said(&newer, &silent, "").0, [format!("1 {before}")]);
     assert!(said(STRICT, &(silent.clone() + &answered), "").0.is_empty(), "something came back");
     assert!(said(STRICT, &plaintext("outbound", &ends, (0, 0), ""), "").0.is_empty(), "nothing was sent");
     let open = "1 app-closed possible or";

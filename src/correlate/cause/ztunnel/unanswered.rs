@@ -58,7 +58,8 @@ impl Asked<'_> {
         };
         let says = "plaintext, to a sidecar that accepts mutual TLS only, and nothing came back";
         let mut cause = self.base(group, Label::PlaintextToStrict, Confidence::Certain, says);
-        if demand.policy.as_ref().is_some_and(|policy| age::is_newer(policy, group.first)) {
+        let deciding = demand.policy.iter().chain([&server.object]);
+        if deciding.into_iter().any(|object| age::is_newer(object, group.first)) {
             // It may have accepted anything, and an application need not answer.
             cause.confidence = Confidence::Possible;
             cause.alternatives = vec![Label::AppClosed.word()];
