@@ -253,6 +253,17 @@ mod tests {
         ] {
             assert_eq!(of("", &(everybody.clone() + &before), ""), OPEN, "{before}");
         }
+        // What is not understood of a policy is not read as absent.
+        for odd in [
+            "{selector: {matchLabels: {x: true}}}",
+            "{selector: {matchLabels: [x]}}",
+            "{selector: {app: x}}",
+            "{rules: {}}",
+            "{action: DENY, rules: [{form: [{source: {namespaces: [foo]}}]}]}",
+            "[]",
+        ] {
+            assert_eq!(of("", &a(odd), ""), OPEN, "{odd}");
+        }
         let newer = policy("AuthorizationPolicy", "a", ", creationTimestamp: '2026-03-02T09:00:30Z'", "{}");
         assert_eq!(of("", &newer, ""), OPEN);
         assert_eq!(of("", &nobody, &client(30, "200 - via_upstream", "-")), OPEN);

@@ -198,6 +198,10 @@ fn own_port(group: &Group) -> Option<u16> {
 /// The rule that a denial names, in the policy as it was read.
 pub(super) fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
     let body = policy.body.authorization_policy();
+    if body.is_none() {
+        let counted = "named by the line that it denied, and cannot be read".to_owned();
+        return Proved { object: Arc::clone(policy), role: Role::Cause, field: "spec".to_owned(), counted };
+    }
     let found = body.filter(|body| rule < body.rules.len());
     let (field, counted) = match found.map(|body| &body.action) {
         Some(Action::Deny) => (format!("spec.rules[{rule}]"), "the rule that denied it".to_owned()),

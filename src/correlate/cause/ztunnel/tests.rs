@@ -362,6 +362,17 @@ fn the_policy_by_name_tells_whether_plaintext_is_why_it_denies() {
     assert_eq!(of("", &deny("{source: {notNamespaces: [web]}}")), open);
     assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}, {source: {ipBlocks: [10.8.1.9]}}")), open);
     assert_eq!(of("", &deny("{source: {principals: [a]}}")), open);
+    // Which ports and addresses a rule is for is not evaluated, and another server's policy was another one.
+    let rule = |rule: &str| {
+        format!("{{action: DENY, rules: [{{from: [{{source: {{notPrincipals: ['*']}}}}], {rule}}}]}}")
+    };
+    assert_eq!(of("", &rule("to: []")), because);
+    assert_eq!(of("", &rule("to: [{operation: {ports: ['9999']}}]")), open);
+    assert_eq!(of("", &rule("when: [{key: destination.port, values: ['9999']}]")), open);
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*'], ipBlocks: [192.0.2.1]}}")), open);
+    let elsewhere = |spec: &str| spec.replacen('{', "{selector: {matchLabels: {no: body}}, ", 1);
+    assert_eq!(of("", &elsewhere(&rule("to: []"))), open);
+    assert_eq!(of("", &elsewhere(&deny("{source: {ipBlocks: [10.8.1.9]}}"))), open);
     // As it was read it denies nothing, or did not yet when the line was written.
     let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
     assert_eq!(of(newer, &deny("{source: {ipBlocks: [10.8.1.9]}}")), open);
