@@ -124,7 +124,8 @@ impl Allowing {
         let mut all_others = own.is_some();
         for policy in &self.policies {
             for (_, rule) in rules(policy) {
-                all_others &= !rule.peers.is_empty() || rule.identity == AsksIdentity::Never;
+                let names_all = rule.peers_are_all && !rule.peers.is_empty();
+                all_others &= names_all || rule.identity == AsksIdentity::Never;
                 for peer in &rule.peers {
                     match matches_peer(peer, own.as_ref(), &policy.id.namespace) {
                         Some(true) => return Some(true),

@@ -24,6 +24,8 @@ const MUTUAL_AMONG_OTHERS: [&str; 5] =
     ["stale-connection", "sidecar-killed", "client-cert-untrusted", "client-cert-expired", "app-closed"];
 const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
 
+const FOR_OTHERS: &str = "no rule in force is for this client";
+
 /// Whether no endpoint takes what is sent to it.
 fn must_fail(pair: &PairTls, of: impl Fn(&EndpointTls) -> bool) -> bool {
     let fails = |endpoint: &EndpointTls| endpoint.result == Status::Conflict && of(endpoint);
@@ -69,9 +71,13 @@ impl Asked<'_> {
             if cause.label != label {
                 return None;
             }
-            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&self.allowing(at), group) {
+            let known = self.allowing(at);
+            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&known, group) {
                 cause.confidence = Confidence::Likely;
                 cause.alternatives = vec![Label::RbacDenied.word()];
+            } else if endpoint.sent == Sent::Plaintext && says == FOR_OTHERS {
+                cause.confidence = Confidence::Likely;
+                cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
             }
             cause.proof.absorb(super::Proof { objects: policies, ..super::Proof::default() });
         }
@@ -99,13 +105,17 @@ impl Asked<'_> {
             Asks::LetsNobodyIn => {
                 Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
             }
+            // With an identity it would be denied as well, so the want of one is not why.
+            Asks::AlwaysIdentity if sent == Sent::Plaintext && self.is_other(&known, group) => {
+                Some((Label::RbacDenied, FOR_OTHERS, policies()))
+            }
             Asks::AlwaysIdentity if sent == Sent::Plaintext => {
                 let says = "every rule in force wants an identity, and plaintext is sent";
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
             // The certificate of Istio's mutual TLS says who it is, and no rule is for that one.
             Asks::AlwaysIdentity if sent == Sent::IstioMutual && self.is_other(&known, group) => {
-                Some((Label::RbacDenied, "no rule in force is for this client", policies()))
+                Some((Label::RbacDenied, FOR_OTHERS, policies()))
             }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
         }
@@ -240,6 +250,14 @@ mod tests {
         assert_eq!(of("ISTIO_MUTUAL", &nobody, ""), "rbac-denied certain");
         assert_eq!(of("ISTIO_MUTUAL", &everybody, ""), "rbac-denied certain");
         assert_eq!(of("DISABLE", &a(by_principal), ""), "rbac-denied-because-plaintext certain");
+        // A client that no rule is for is kept out with an identity as well.
+        let others = "{rules: [{from: [{source: {namespaces: [foo]}}]}]}";
+        let denied = "rbac-denied likely rbac-denied-because-plaintext";
+        assert_eq!(of("DISABLE", &a(others), ""), denied);
+        assert_eq!(of("ISTIO_MUTUAL", &a(others), ""), "rbac-denied certain");
+        let either = "{rules: [{from: [{source: {namespaces: [foo]}}, {source: {namespaces: [web], ipBlocks: [10.0.0.0/8]}}]}]}";
+        let likely = "rbac-denied-because-plaintext likely rbac-denied";
+        assert_eq!(of("DISABLE", &a(either), ""), likely);
         // Rules are not evaluated: with an identity, and with rules for some requests, it stays open.
         assert_eq!(of("ISTIO_MUTUAL", &a(by_principal), ""), OPEN);
         assert_eq!(of("", &a("{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}"), ""), OPEN);

@@ -302,7 +302,10 @@ fn what_no_policy_allows_asks_what_the_policies_want() {
     let own = named("cluster.local/ns/web/sa/default");
     assert_eq!(of("", &own), (because("certain"), true));
     assert_eq!(of("", &named("a")), (because("likely or rbac-denied"), true));
-    assert_eq!(of("", &named("cluster.local/ns/zzz/sa/a")), (because("likely or rbac-denied"), true));
+    // With an identity it would be denied as well.
+    let denied = "1 rbac-denied likely or rbac-denied-because-plaintext".to_owned();
+    assert_eq!(of("", &named("cluster.local/ns/zzz/sa/a")), (denied.clone(), false));
+    assert_eq!(of("", "{rules: [{from: [{source: {namespaces: [foo]}}]}]}"), (denied, false));
     let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
     assert_eq!(of(newer, &own), (because("likely or rbac-denied"), true));
     // Nobody is let in, or an identity changes nothing; rules with HTTP are dropped.
