@@ -318,6 +318,26 @@ fn what_no_policy_allows_asks_what_the_policies_want() {
     }
 }
 
+/// Past every service nothing but the server's policy stands between, whichever proxy the client has (MT-4.2, MT-6.4).
+#[test]
+fn plaintext_from_a_captured_client_to_a_pods_address_is_the_policys_conflict() {
+    let to_pod = |port: u16, back: u32| {
+        let ends = format!(
+            "src.addr=10.8.1.8:4000 {CURL} dst.addr=10.8.2.2:{port} dst.workload=\"old\" dst.namespace=\"shop\""
+        );
+        plaintext("outbound", &ends, (79, back), "")
+    };
+    for port in [9080, 7777] {
+        let (causes, found) = said(STRICT, &to_pod(port, 0), "");
+        assert_eq!(causes, ["1 plaintext-to-strict certain, curl > ?:0"]);
+        assert_eq!(found, ["MS0101 PeerAuthentication istio-system/default"]);
+    }
+    assert_eq!(said(STRICT, &to_pod(9080, 5), ""), (Vec::new(), Vec::new()));
+    let (causes, found) = said(&STRICT.replace("STRICT", "PERMISSIVE"), &to_pod(9080, 0), "");
+    assert!(causes[0].starts_with("1 app-closed possible"), "{causes:?}");
+    assert!(found.iter().all(|one| !one.starts_with("MS0101")), "{found:?}");
+}
+
 #[test]
 fn a_policy_that_is_newer_than_silence_does_not_explain_it() {
     let ends = format!(
