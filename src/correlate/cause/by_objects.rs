@@ -51,7 +51,7 @@ impl Asked<'_> {
     pub(super) fn denied_always(&self, group: &Group) -> Option<Cause> {
         let is_answer = group.response_code == Some(403)
             && group.response_code_details.as_deref() == Some("via_upstream");
-        let is_tcp = group.response_code == Some(0) && self.is_unanswered(group);
+        let is_tcp = group.response_code == Some(0) && self.is_silent(group);
         if !is_answer && !is_tcp || is_answer && self.went_well_since(group) {
             return None;
         }

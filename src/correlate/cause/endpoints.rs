@@ -77,7 +77,8 @@ impl Asked<'_> {
         hosts.iter().map(|host| Some((self.endpoint(pair, host.0, group.first)?, *host))).collect()
     }
 
-    fn endpoint<'p>(
+    /// The endpoint of a pair at an address, if it was there when the lines were written.
+    pub(super) fn endpoint<'p>(
         &self,
         pair: &'p PairTls,
         host: SocketAddr,

@@ -93,6 +93,8 @@ pub struct Evidence {
     /// The endpoints that failed lines of a client name, each with their number. Some lines may name none, and of many
     /// endpoints not all are kept: then the numbers are less than the lines.
     pub hosts: Vec<(SocketAddr, u64)>,
+    /// How many of those lines were answered, by the endpoint; without those of which none was.
+    pub answered: Vec<(SocketAddr, u64)>,
 }
 
 /// Lines of a group for which there is a message about their TLS handshake.
@@ -161,6 +163,7 @@ impl Evidence {
 
 pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
     let [pod, cluster, details, termination, reason, peer] = stored.parts();
+    let hosts = || stored.evidence.iter().flat_map(|evidence| &evidence.hosts);
     let sni = |kind| stored.sni.get(super::counts::sni_index(kind)).copied().unwrap_or_default();
     Group {
         index,
@@ -187,11 +190,10 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         evidence: Evidence {
             links: stored.evidence.iter().flat_map(|evidence| &evidence.links).map(link).collect(),
             messages: stored.evidence.iter().flat_map(|evidence| &evidence.messages).map(message).collect(),
-            hosts: stored
-                .evidence
-                .iter()
-                .flat_map(|evidence| &evidence.hosts)
-                .map(|(host, count)| ((*host).into(), u64::from(*count)))
+            hosts: hosts().map(|named| (named.host.into(), u64::from(named.count))).collect(),
+            answered: hosts()
+                .filter(|named| named.answered > 0)
+                .map(|named| (named.host.into(), u64::from(named.answered)))
                 .collect(),
         },
     }
