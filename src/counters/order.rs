@@ -46,12 +46,23 @@ pub(super) type Value = (usize, u64, u64);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reading {
     pub(super) file: usize,
+    /// Whether it was read as JSON.
+    pub(super) is_json: bool,
     /// In milliseconds since the epoch: the latest sample's.
     pub(super) time: Option<i64>,
     /// In seconds.
     pub(super) uptime: Option<u64>,
     /// By the number of the series.
     pub(super) values: Vec<Value>,
+}
+
+impl Reading {
+    /// Whether two are one moment in the two forms of Envoy's statistics: nothing counts anything else in them.
+    pub(super) fn is_other_form_of(&self, other: &Self) -> bool {
+        let values =
+            |one: &Self| one.values.iter().map(|(series, value, _)| (*series, *value)).collect::<Vec<_>>();
+        self.is_json != other.is_json && self.uptime == other.uptime && values(self) == values(other)
+    }
 }
 
 /// What counters say over all readings.
@@ -210,7 +221,7 @@ mod tests {
     /// A reading of a file: time, uptime, and the values of as many series.
     fn reading(file: usize, time: Option<i64>, uptime: Option<u64>, values: &[u64]) -> Reading {
         let values = values.iter().enumerate().map(|(series, value)| (series, *value, 1)).collect();
-        Reading { file, time, uptime, values }
+        Reading { file, time, uptime, values, is_json: false }
     }
 
     /// What grew of each series, by what order, and whether the proxy restarted.
