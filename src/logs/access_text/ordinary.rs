@@ -55,6 +55,9 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     let protocol = protocol_of(text((REQUEST + 1, request_end))?)?;
     let [(method_start, method_end)] = words(&places.spaces, REQUEST + 1);
     let path_end = request_end.checked_sub(protocol.len() + 1)?;
+    if method_start == method_end {
+        return None;
+    }
 
     let Answer { response_code, response_flags, flags, details, termination } =
         Answer::read(line, (request_end + 1, places.quote(2)), &places.spaces)?;
@@ -75,11 +78,7 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         _ => Some(number(service_time)?),
     };
 
-    let is_apart = |close: usize| {
-        let at = places.quote(close);
-        at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
-    };
-    if !(is_apart(5) & is_apart(7) & is_apart(9) & is_apart(11)) {
+    if !has_headers(line, &places) {
         return None;
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
@@ -119,6 +118,20 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         route_name: Some(text(route)?),
     };
     Some((places.length, line))
+}
+
+/// Whether the callers' headers stand where the layout has them, and behind them an address.
+#[inline(always)]
+fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
+    let is_apart = |close: usize| {
+        let at = places.quote(close);
+        at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
+    };
+    // No proxy has an address with a space: something of a caller's moved it.
+    let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
+    [5, 7, 9, 11].into_iter().all(is_apart)
+        && host_start < host_end
+        && places.spaces.until(host_start, host_end) == 0
 }
 
 /// What stands between the request and the reason.

@@ -5,8 +5,9 @@
 //! [`crate::logs::access_text::ordinary`]). The values are looked at when all are cut out. Every other line is read by
 //! [`super::quick`].
 
+use super::compile::Missing;
 use super::field::{Field, Shape, Target};
-use super::forced::Cut;
+use super::forced::{Cut, is_value};
 use super::quick::{Check, strip};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::{AT_ONCE, Bits, Places, digits_of, has_control, number_of};
@@ -14,7 +15,7 @@ use crate::logs::response_flags::FlagSet;
 
 /// Formats have no more quotes than this.
 const QUOTES: usize = 24;
-/// Formats have no more values and texts than this.
+/// Formats have no more values than this.
 const PIECES: usize = 40;
 /// Fields of a line.
 const TARGETS: usize = Target::RouteName as usize + 1;
@@ -22,14 +23,28 @@ const TARGETS: usize = Target::RouteName as usize + 1;
 /// A format by its quotes and spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marked {
-    /// The texts between quotes.
+    /// What is between quotes.
     parts: Vec<Part>,
     /// The piece that is the value of each field; [`PIECES`] where the format does not have it.
     pieces: [u8; TARGETS],
+    /// Texts before and behind values, and those that stand alone.
+    texts: Vec<Around>,
     /// Pieces between quotes that must have no spaces.
     unspaced: Vec<u8>,
-    /// The most digits of the response code and of the numbers of bytes and milliseconds.
+    /// Values that are no field of a record, and not of any bytes.
+    others: Vec<(u8, Box<Field>)>,
+    /// The most digits of the response code, and of the numbers of bytes and milliseconds.
     digits: [usize; 2],
+}
+
+/// The texts before and behind a piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Around {
+    piece: u8,
+    before: Box<[u8]>,
+    behind: Box<[u8]>,
+    /// Nothing is between them.
+    alone: bool,
 }
 
 /// What is between two quotes.
@@ -37,52 +52,49 @@ pub(super) struct Marked {
 enum Part {
     /// This text.
     Text(Box<[u8]>),
-    /// One piece, which may have spaces.
-    Whole(Piece),
-    /// Pieces with a space between each, and in front and behind where it is said so.
-    Words { first: bool, last: bool, pieces: Vec<Piece> },
+    /// One value, which may have spaces.
+    Whole,
+    /// So many values and texts with a space between each, and in front and behind where it is said so.
+    Words { first: bool, last: bool, count: usize },
 }
 
-/// A value between two texts, or text only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Piece {
-    before: Box<[u8]>,
-    behind: Box<[u8]>,
-    is_value: bool,
-    has_text: bool,
-}
-
-/// Where the pieces of a line begin and end.
-struct Ranges {
-    all: [(u16, u16); PIECES],
-    count: usize,
-}
+/// Where values begin and end.
+type Ranges = [(u32, u32); PIECES];
 
 impl Marked {
     /// `None` where the format is cut at other bytes, or has values that are looked at in another way.
     pub(super) fn of(cut: &Cut) -> Option<Self> {
         let parts = match cut {
-            Cut::At(b'"', parts) => parts.iter().collect(),
-            Cut::At(..) | Cut::Value(..) | Cut::Text(_) => vec![cut],
+            Cut::At(b'"', parts) => parts.as_slice(),
+            Cut::At(..) | Cut::Value(..) | Cut::Text(_) => std::slice::from_ref(cut),
         };
         let mut marked = Self {
             parts: Vec::new(),
             pieces: [u8::try_from(PIECES).ok()?; TARGETS],
+            texts: Vec::new(),
             unspaced: Vec::new(),
+            others: Vec::new(),
             digits: [0; 2],
         };
         let mut count = 0;
         for cut in parts {
             let part = Part::of(cut)?;
-            let texts = match cut {
-                Cut::At(_, texts) => texts.as_slice(),
+            let values = match cut {
+                Cut::At(_, values) => values.as_slice(),
                 Cut::Value(..) | Cut::Text(_) => std::slice::from_ref(cut),
             };
-            for field in texts
-                .iter()
-                .filter_map(|text| if let Cut::Value(_, field, _) = text { Some(field) } else { None })
-            {
-                marked.add(field, count, matches!(part, Part::Whole(_)))?;
+            for value in part.pieces(values) {
+                let (before, behind, alone) = match value {
+                    Cut::Value(before, field, behind) => {
+                        marked.add(field, count, part == Part::Whole)?;
+                        (before.clone(), behind.clone(), false)
+                    }
+                    Cut::Text(text) => (text.clone(), Box::default(), true),
+                    Cut::At(..) => return None,
+                };
+                if alone || !(before.is_empty() && behind.is_empty()) {
+                    marked.texts.push(Around { piece: count, before, behind, alone });
+                }
                 count += 1;
             }
             marked.parts.push(part);
@@ -95,6 +107,13 @@ impl Marked {
         if has_spaces && field.shape == Shape::Word {
             self.unspaced.push(piece);
         }
+        let Some(target) = field.target else {
+            let is_open = matches!(field.shape, Shape::Any | Shape::Word | Shape::Phrase);
+            if !is_open || field.length.is_some() || field.missing == Missing::Nothing {
+                self.others.push((piece, Box::new(field.clone())));
+            }
+            return Some(());
+        };
         match Check::of(field) {
             Check::Any(_)
             | Check::From(..)
@@ -109,13 +128,9 @@ impl Marked {
                 }
                 *known = most;
             }
-            // A value that is of no account can be anything.
-            Check::Shape if field.target.is_none() && field.shape == Shape::Any && field.length.is_none() => {
-                return Some(());
-            }
             Check::Shape => return None,
         }
-        let place = self.pieces.get_mut(field.target? as usize)?;
+        let place = self.pieces.get_mut(target as usize)?;
         let is_first = usize::from(*place) == PIECES;
         *place = piece;
         // Of two values of one field the last one counts, and both are looked at.
@@ -131,17 +146,37 @@ impl Marked {
         if has_control(line) {
             return None;
         }
-        let mut ranges = Ranges { all: [(0, 0); PIECES], count: 0 };
+        let mut ranges: Ranges = [(0, 0); PIECES];
+        let mut free = ranges.as_mut_slice();
         let mut start = 0;
         for (number, part) in self.parts.iter().enumerate() {
             let is_last = number + 1 == self.parts.len();
             let end = if is_last { line.len() } else { places.quote(number) };
-            ranges.cut(part, line, (start, end), &places.spaces)?;
+            let (taken, rest) = free.split_at_mut_checked(part.count())?;
+            part.cut(line, (start, end), &places.spaces, taken)?;
+            free = rest;
             start = end + 1;
         }
+        for Around { piece, before, behind, alone } in &self.texts {
+            let (start, end) = ranges.get_mut(usize::from(*piece))?;
+            let rest = strip(line.get(*start as usize..*end as usize)?, before)?;
+            let value = rest.len().checked_sub(behind.len())?;
+            strip(rest.get(value..)?, behind)?;
+            if *alone && value > 0 {
+                return None;
+            }
+            *start += u32::try_from(before.len()).ok()?;
+            *end -= u32::try_from(behind.len()).ok()?;
+        }
         for piece in &self.unspaced {
-            let (start, end) = ranges.range(usize::from(*piece))?;
+            let (start, end) = range(&ranges, *piece)?;
             if end - start > 64 || places.spaces.until(start, end) != 0 {
+                return None;
+            }
+        }
+        for (piece, field) in &self.others {
+            let (start, end) = range(&ranges, *piece)?;
+            if !is_value(field, line.get(start..end)?) {
                 return None;
             }
         }
@@ -150,7 +185,7 @@ impl Marked {
 
     #[inline(always)]
     fn record<'a>(&self, line: &'a [u8], ranges: &Ranges) -> Option<AccessLine<'a>> {
-        let range = |target: Target| ranges.range(usize::from(*self.pieces.get(target as usize)?));
+        let range = |target: Target| range(ranges, *self.pieces.get(target as usize)?);
         let text = |target| range(target).and_then(|(start, end)| line.get(start..end));
         let number = |target, most| number(line, range(target), most);
         let [code, long] = self.digits;
@@ -194,28 +229,76 @@ impl Marked {
     }
 }
 
-impl Ranges {
-    #[inline(always)]
-    fn range(&self, piece: usize) -> Option<(usize, usize)> {
-        self.all.get(piece).map(|(start, end)| (usize::from(*start), usize::from(*end)))
+#[inline(always)]
+fn range(ranges: &Ranges, piece: u8) -> Option<(usize, usize)> {
+    ranges.get(usize::from(piece)).map(|(start, end)| (*start as usize, *end as usize))
+}
+
+#[inline(always)]
+fn short(start: usize, end: usize) -> Option<(u32, u32)> {
+    Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
+}
+
+impl Part {
+    /// `None` where it is cut at another byte than a space.
+    fn of(cut: &Cut) -> Option<Self> {
+        let is_empty = |cut: Option<&Cut>| matches!(cut, Some(Cut::Text(text)) if text.is_empty());
+        let is_text = |cut: &Cut| matches!(cut, Cut::Text(_));
+        Some(match cut {
+            Cut::Text(text) => Self::Text(text.clone()),
+            Cut::Value(..) => Self::Whole,
+            Cut::At(b' ', texts) if texts.iter().all(is_text) => {
+                let texts = texts.iter().map(|text| if let Cut::Text(text) = text { &**text } else { b"" });
+                Self::Text(texts.collect::<Vec<_>>().join(&b' ').into())
+            }
+            Cut::At(b' ', texts) => {
+                let (first, last) = (is_empty(texts.first()), is_empty(texts.last()));
+                let count = texts.len().checked_sub(usize::from(first) + usize::from(last))?;
+                Self::Words { first, last, count }
+            }
+            Cut::At(..) => return None,
+        })
     }
 
-    /// Cuts what is between two quotes.
+    /// Those of the texts and values between spaces that are its pieces.
+    fn pieces<'c>(&self, all: &'c [Cut]) -> &'c [Cut] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Whole => all,
+            Self::Words { first, count, .. } => {
+                let begin = usize::from(*first);
+                all.get(begin..begin + count).unwrap_or_default()
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Text(_) => 0,
+            Self::Whole => 1,
+            Self::Words { count, .. } => *count,
+        }
+    }
+
+    /// Cuts what is between two quotes into its values.
     #[inline(always)]
     fn cut(
-        &mut self,
-        part: &Part,
+        &self,
         line: &[u8],
-        (mut start, mut end): (usize, usize),
+        (start, mut end): (usize, usize),
         spaces: &Bits,
+        values: &mut [(u32, u32)],
     ) -> Option<()> {
-        let (first, last, pieces) = match part {
-            Part::Text(text) => {
+        let (first, last) = match self {
+            Self::Text(text) => {
                 let is_it = strip(line.get(start..end)?, text)?.is_empty();
                 return is_it.then_some(());
             }
-            Part::Whole(piece) => return self.add(piece, line, start, end),
-            Part::Words { first, last, pieces } => (*first, *last, pieces),
+            Self::Whole => {
+                *values.first_mut()? = short(start, end)?;
+                return Some(());
+            }
+            Self::Words { first, last, .. } => (*first, *last),
         };
         if last {
             end = end.checked_sub(1)?;
@@ -223,90 +306,37 @@ impl Ranges {
                 return None;
             }
         }
+        // Seldom they are longer than that.
+        if start > end || end - start > 128 {
+            return None;
+        }
         let mut base = start;
-        let mut left = spaces.until(base, end);
+        let mut left = spaces.until(start, end);
+        let mut far = spaces.until(start + 64, end);
+        let mut begin = start;
         if first {
             if left & 1 == 0 {
                 return None;
             }
             left &= left - 1;
-            start += 1;
+            begin += 1;
         }
-        let (behind, pieces) = pieces.split_last()?;
-        for piece in pieces {
-            while left == 0 {
-                base += 64;
-                if base >= end {
-                    return None;
-                }
-                left = spaces.until(base, end);
+        let (behind, values) = values.split_last_mut()?;
+        for value in values {
+            if left == 0 {
+                (base, left, far) = (start + 64, far, 0);
             }
             let at = base + left.trailing_zeros() as usize;
-            left &= left - 1;
-            self.add(piece, line, start, at)?;
-            start = at + 1;
+            left &= left.wrapping_sub(1);
+            *value = short(begin, at)?;
+            begin = at + 1;
         }
-        // No further space may stand in front of the end.
-        while left == 0 && base + 64 < end {
-            base += 64;
-            left = spaces.until(base, end);
-        }
-        if left != 0 {
+        // There are as many spaces as wanted, and none is left.
+        if left | far != 0 || begin > end {
             return None;
         }
-        self.add(behind, line, start, end)
-    }
-
-    /// Notes where a piece is; texts have no place.
-    #[inline(always)]
-    fn add(&mut self, piece: &Piece, line: &[u8], mut start: usize, mut end: usize) -> Option<()> {
-        if piece.has_text {
-            strip(line.get(start..end)?, &piece.before)?;
-            start += piece.before.len();
-            end = end.checked_sub(piece.behind.len())?;
-            strip(line.get(end..)?, &piece.behind)?;
-        }
-        if start > end || !piece.is_value && start != end {
-            return None;
-        }
-        if piece.is_value {
-            *self.all.get_mut(self.count)? = (u16::try_from(start).ok()?, u16::try_from(end).ok()?);
-            self.count += 1;
-        }
+        *behind = short(begin, end)?;
         Some(())
-    }
-}
-
-impl Part {
-    /// `None` where it is cut at another byte than a space.
-    fn of(cut: &Cut) -> Option<Self> {
-        let is_empty = |cut: Option<&Cut>| matches!(cut, Some(Cut::Text(text)) if text.is_empty());
-        Some(match cut {
-            Cut::Text(text) => Self::Text(text.clone()),
-            Cut::Value(..) => Self::Whole(Piece::of(cut)?),
-            Cut::At(b' ', texts) if texts.iter().all(|text| matches!(text, Cut::Text(_))) => {
-                let texts = texts.iter().map(|text| if let Cut::Text(text) = text { &**text } else { b"" });
-                Self::Text(texts.collect::<Vec<_>>().join(&b' ').into())
-            }
-            Cut::At(b' ', texts) => {
-                let (first, last) = (is_empty(texts.first()), is_empty(texts.last()));
-                let count = texts.len().checked_sub(usize::from(last))?;
-                let pieces = texts.get(usize::from(first)..count)?.iter().map(Piece::of);
-                Self::Words { first, last, pieces: pieces.collect::<Option<_>>()? }
-            }
-            Cut::At(..) => return None,
-        })
-    }
-}
-
-impl Piece {
-    fn of(cut: &Cut) -> Option<Self> {
-        let (before, behind, is_value) = match cut {
-            Cut::Value(before, _, behind) => (before.clone(), behind.clone(), true),
-            Cut::Text(text) => (text.clone(), Box::default(), false),
-            Cut::At(..) => return None,
-        };
-        Some(Self { has_text: !(before.is_empty() && behind.is_empty()), before, behind, is_value })
     }
 }
 
