@@ -320,7 +320,7 @@ fn the_labels_of_istios_counters_name_the_pair() {
     let bare = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart-1, namespace: shop, labels: {app: cart-0}}\n\
                 spec: {containers: [{name: app}]}\n\
                 status: {phase: Running, podIP: 10.8.2.1, conditions: [{type: Ready, status: 'True'}]}\n";
-    let mixed = simple.clone() + bare;
+    let mixed = simple + bare;
     assert!(of(&mixed, &line("source", "UC", 5)).contains(&format!("MS0101 certain | 5 {}", of_flags("UC"))));
     let to_bare = of(&mixed, &line("source", "UC", 5).replace("cart-0", "cart-1"));
     assert!(to_bare.contains(&format!("MS0903 possible | 5 {}", of_flags("UC"))), "{to_bare}");
