@@ -31,6 +31,7 @@ mod proof;
 mod reset;
 mod server;
 mod sign;
+mod silent;
 mod supports;
 mod unanswered;
 mod ztunnel;
@@ -254,6 +255,7 @@ impl Asked<'_> {
             || denied::is_denial(group)
             || self.without_origination(group).is_some()
             || self.is_unanswered(group)
+            || self.silent_part(group).is_some()
             || by_server()
     }
 

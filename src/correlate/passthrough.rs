@@ -94,7 +94,8 @@ pub(super) fn root_of(locator: &Locator<'_>, cause: &Cause) -> Option<(ObjectId,
 fn passed(locator: &Locator<'_>, cause: &Cause) -> Option<Passed> {
     let client = locator.workload(cause.place.client)?;
     let is_proved = cause.label == Label::PlaintextToStrict && cause.confidence == Confidence::Certain;
-    if !is_proved || !matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway) {
+    // ztunnel passes on plaintext to what it has no tunnel for, whatever address was called.
+    if !is_proved || !matches!(client.proxy, ProxyKind::Sidecar | ProxyKind::Gateway | ProxyKind::Ztunnel) {
         return None;
     }
     not_in_scope(locator, cause, client).or_else(|| direct(locator, cause, client))

@@ -1,8 +1,8 @@
 //! The order of a proxy's readings, and what grew from one to the next.
 //!
-//! Readings are put in order by what they say themselves: the times of their samples, then how long the proxy was up, then
-//! names of files that differ in nothing but numbers, then that counters only grow. The order of the files alone is taken
-//! last, and is said to be.
+//! Readings are put in order by the times of their samples, then by where they stand in one file, then by names of files that
+//! differ in nothing but numbers. How long the proxy was up and that counters only grow come after those: a restart sets
+//! both back. The order of the files alone is taken last, and is said to be.
 
 use std::cmp::Ordering;
 
@@ -13,13 +13,13 @@ use crate::model::Text;
 pub enum Order {
     /// The times of their samples.
     Times,
-    /// `server.uptime`.
-    Uptime,
     /// They are of one file, in which one stands behind the other.
     Place,
     /// The numbers in the names of their files.
     Names,
-    /// Counters only grow, and in this order all of them do.
+    /// `server.uptime`, as if the proxy did not restart.
+    Uptime,
+    /// Counters only grow, and in this order all of them do, as if the proxy did not restart.
     Growth,
     /// Nothing says which was first: the files are in the order of their names.
     Files,
@@ -30,10 +30,10 @@ impl Order {
     pub fn words(self) -> &'static str {
         match self {
             Self::Times => "by the times of their samples",
-            Self::Uptime => "by server.uptime",
+            Self::Uptime => "by server.uptime, unless the proxy restarted in between",
             Self::Place => "as they stand in the file",
             Self::Names => "by the numbers in their files' names",
-            Self::Growth => "in the only order in which all counters grow",
+            Self::Growth => "in the order in which all counters grow, unless the proxy restarted in between",
             Self::Files => "by their files' names, of which nobody knows whether that is their order",
         }
     }
@@ -46,12 +46,23 @@ pub(super) type Value = (usize, u64, u64);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reading {
     pub(super) file: usize,
+    /// Whether it was read as JSON.
+    pub(super) is_json: bool,
     /// In milliseconds since the epoch: the latest sample's.
     pub(super) time: Option<i64>,
     /// In seconds.
     pub(super) uptime: Option<u64>,
     /// By the number of the series.
     pub(super) values: Vec<Value>,
+}
+
+impl Reading {
+    /// Whether two are one moment in the two forms of Envoy's statistics: nothing counts anything else in them.
+    pub(super) fn is_other_form_of(&self, other: &Self) -> bool {
+        let values =
+            |one: &Self| one.values.iter().map(|(series, value, _)| (*series, *value)).collect::<Vec<_>>();
+        self.is_json != other.is_json && self.uptime == other.uptime && values(self) == values(other)
+    }
 }
 
 /// What counters say over all readings.
@@ -68,6 +79,7 @@ pub(super) struct Grown {
 struct Last {
     values: Vec<Option<(usize, u64)>>,
     restarts: usize,
+    uptime: Option<u64>,
 }
 
 impl Last {
@@ -85,8 +97,14 @@ impl Last {
         }
     }
 
+    /// Whether the proxy restarted before a reading: it is up for less long, or a counter counts less.
     fn falls(&self, reading: &Reading) -> bool {
-        reading.values.iter().any(|(series, value, _)| self.of(*series).is_some_and(|last| *value < last))
+        let is_up_for_less = reading.uptime.zip(self.uptime).is_some_and(|(now, before)| now < before);
+        is_up_for_less
+            || reading
+                .values
+                .iter()
+                .any(|(series, value, _)| self.of(*series).is_some_and(|last| *value < last))
     }
 }
 
@@ -116,13 +134,6 @@ fn in_order<'a>(readings: &'a [Reading], files: &[Text]) -> (Vec<&'a Reading>, O
     if readings.iter().all(|reading| reading.time.is_some()) {
         return (sorted(&|one, other| one.time.cmp(&other.time)), Some(Order::Times));
     }
-    if readings.iter().all(|reading| reading.uptime.is_some()) {
-        // A proxy that restarted was up for longer before.
-        let by_uptime = sorted(&|one, other| one.uptime.cmp(&other.uptime));
-        if !any_falls(&by_uptime) {
-            return (by_uptime, Some(Order::Uptime));
-        }
-    }
     if readings.windows(2).all(|two| matches!(two, [one, other] if one.file == other.file)) {
         return (as_read, Some(Order::Place));
     }
@@ -130,6 +141,13 @@ fn in_order<'a>(readings: &'a [Reading], files: &[Text]) -> (Vec<&'a Reading>, O
     let first = readings.first().map(name).unwrap_or_default();
     if readings.iter().all(|reading| differs_in_numbers(first, name(reading))) {
         return (sorted(&|one, other| by_numbers(name(one), name(other))), Some(Order::Names));
+    }
+    if readings.iter().all(|reading| reading.uptime.is_some()) {
+        // A proxy that restarted was up for longer before.
+        let by_uptime = sorted(&|one, other| one.uptime.cmp(&other.uptime));
+        if !any_falls(&by_uptime) {
+            return (by_uptime, Some(Order::Uptime));
+        }
     }
     let sum =
         |reading: &Reading| -> u128 { reading.values.iter().map(|(_, value, _)| u128::from(*value)).sum() };
@@ -164,7 +182,7 @@ fn by_numbers(one: &str, other: &str) -> Ordering {
     numbers(one).cmp(numbers(other))
 }
 
-/// What grew over all readings. A counter that fell says that the proxy restarted: then all its counters began anew.
+/// What grew over all readings. A counter or an uptime that fell says that the proxy restarted: then all its counters began anew.
 pub(super) fn grown(readings: &[Reading], files: &[Text]) -> Grown {
     let (readings, order) = in_order(readings, files);
     let mut grown = Grown { order, ..Grown::default() };
@@ -174,6 +192,7 @@ pub(super) fn grown(readings: &[Reading], files: &[Text]) -> Grown {
             last.restarts += 1;
             grown.restarted = true;
         }
+        last.uptime = reading.uptime.or(last.uptime);
         for (series, value, line) in &reading.values {
             if grown.counted.len() <= *series {
                 grown.counted.resize(series + 1, (0, (0, 0)));
@@ -202,7 +221,7 @@ mod tests {
     /// A reading of a file: time, uptime, and the values of as many series.
     fn reading(file: usize, time: Option<i64>, uptime: Option<u64>, values: &[u64]) -> Reading {
         let values = values.iter().enumerate().map(|(series, value)| (series, *value, 1)).collect();
-        Reading { file, time, uptime, values }
+        Reading { file, time, uptime, values, is_json: false }
     }
 
     /// What grew of each series, by what order, and whether the proxy restarted.
@@ -238,11 +257,29 @@ mod tests {
         assert_eq!(one_file, told(4, Order::Place));
     }
 
-    /// With a shorter uptime a counter is higher: the uptimes do not tell the order.
     #[test]
-    fn a_restart_between_readings_makes_uptimes_no_order() {
-        let two = [reading(0, None, Some(500), &[9]), reading(1, None, Some(20), &[12])];
-        assert_eq!(of(&["1", "2"], &two), (vec![3], Some(Order::Names), false));
+    fn a_restart_between_readings_is_told_by_uptimes_and_does_not_turn_their_order() {
+        let two = |before: &[u64], after: &[u64]| {
+            [reading(0, None, Some(10_000), before), reading(1, None, Some(50), after)]
+        };
+        for (before, after) in [([50], [0]), ([60], [5]), ([5], [60])] {
+            let wanted = |order| (after.to_vec(), Some(order), true);
+            assert_eq!(of(&["1", "2"], &two(&before, &after)), wanted(Order::Names));
+            let mut one_file = two(&before, &after);
+            one_file[1].file = 0;
+            assert_eq!(of(&["a"], &one_file), wanted(Order::Place));
+            let mut timed = two(&before, &after);
+            (timed[0].time, timed[1].time) = (Some(1), Some(2));
+            timed.reverse();
+            assert_eq!(of(&["a", "b"], &timed), wanted(Order::Times));
+        }
+        // One that is not known to be up for less long did not restart.
+        let silent = [
+            reading(0, None, Some(10), &[5]),
+            reading(1, None, None, &[6]),
+            reading(2, None, Some(20), &[9]),
+        ];
+        assert_eq!(of(&["1", "2", "3"], &silent), (vec![4], Some(Order::Names), false));
         let fallen = [reading(0, None, Some(500), &[9, 4]), reading(1, None, Some(20), &[12, 1])];
         assert_eq!(of(&["1", "2"], &fallen), (vec![12, 1], Some(Order::Names), true));
     }

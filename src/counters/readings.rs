@@ -16,6 +16,12 @@ use crate::model::{Origin, Text};
 /// Most series that are kept; the samples of others are counted.
 const MOST_SERIES: usize = 200_000;
 
+/// So many readings are looked at for the same moment in another form.
+const MOST_FORMS: usize = 16;
+
+/// The longest JSON of many lines that is read.
+const LONGEST_DOCUMENT: usize = 64 << 20;
+
 /// Most values that are kept of all readings.
 const MOST_VALUES: usize = 1_000_000;
 
@@ -78,6 +84,9 @@ pub struct Counters {
     pod: Option<PodName>,
     /// A line that waits until it is known to be whole.
     waiting: Option<(u64, Vec<u8>)>,
+    /// JSON of many lines, as far as it was read, and the number of its last line.
+    document: Option<(u64, Vec<u8>)>,
+    is_json: bool,
     kept: usize,
     values: usize,
     read: u64,
@@ -137,6 +146,16 @@ impl Counters {
 
     /// Takes a line up.
     pub fn line(&mut self, number: u64, line: &[u8]) {
+        let begins = || line.trim_ascii_start().starts_with(b"{") && !line.trim_ascii_end().ends_with(b"}");
+        if self.document.is_some() || self.waiting.is_none() && begins() {
+            let (last, text) = self.document.get_or_insert_default();
+            *last = number;
+            if text.len() <= LONGEST_DOCUMENT {
+                text.extend_from_slice(line);
+                text.push(b'\n');
+            }
+            return;
+        }
         let (mut waited, mut buffer) = self.waiting.take().unwrap_or_default();
         if waited > 0 {
             self.take(waited, &buffer);
@@ -149,6 +168,9 @@ impl Counters {
 
     /// Ends a reading. A last line without its end may have lost digits: it does not count.
     pub fn end(&mut self, is_cut: bool) {
+        if let Some((number, text)) = self.document.take() {
+            self.take_document(number, &text);
+        }
         if let Some((number, line)) = self.waiting.take() {
             // One value without an end of line is whole where it can be read.
             let is_whole = stats_json::tells(&line) && stats_json::lines(&line).is_some();
@@ -166,16 +188,37 @@ impl Counters {
 
     fn take(&mut self, number: u64, line: &[u8]) {
         if let Some(lines) = Some(line).filter(|line| stats_json::tells(line)).and_then(stats_json::lines) {
-            for line in lines {
-                if let Some(line) = line {
-                    self.take_line(number, line.as_bytes());
-                } else {
-                    self.read += 1;
-                    self.samples += 1;
-                }
-            }
+            self.take_json(number, lines);
         } else {
             self.take_line(number, line);
+        }
+    }
+
+    fn take_json(&mut self, number: u64, lines: Vec<Option<String>>) {
+        self.is_json = true;
+        for line in lines {
+            if let Some(line) = line {
+                self.take_line(number, line.as_bytes());
+            } else {
+                self.read += 1;
+                self.samples += 1;
+            }
+        }
+        self.is_json = false;
+    }
+
+    /// JSON of many lines, as programs set it out. Its places are the first line, as of JSON on one.
+    fn take_document(&mut self, number: u64, text: &[u8]) {
+        if let Some(lines) = Some(text).filter(|text| stats_json::tells(text)).and_then(stats_json::lines) {
+            return self.take_json(1, lines);
+        }
+        self.read += 1;
+        let origin = self.origin(self.files.len().saturating_sub(1), number);
+        if text.len() <= LONGEST_DOCUMENT && stats_json::ends_early(text) {
+            self.cut.push(origin);
+        } else {
+            self.other += 1;
+            self.unreadable.push((Origin { line: 1, ..origin }, 1));
         }
     }
 
@@ -243,6 +286,7 @@ impl Counters {
         self.touched.insert(key);
         readings.shows_tls |= series.metric.is_tls();
         readings.clock.file = file;
+        readings.clock.is_json = self.is_json;
         readings.clock.time = readings.clock.time.max(series.time);
         if series.metric == Metric::Uptime {
             readings.clock.uptime = readings.clock.uptime.max(Some(value));
@@ -300,7 +344,12 @@ impl Readings {
         let mut values: Vec<_> =
             self.present.drain().map(|(series, (value, line))| (series, value, line)).collect();
         values.sort_unstable();
-        self.past.push(Reading { values, ..std::mem::take(&mut self.clock) });
+        let reading = Reading { values, ..std::mem::take(&mut self.clock) };
+        // Text and JSON of one moment are one reading.
+        if self.past.iter().rev().take(MOST_FORMS).any(|past| past.is_other_form_of(&reading)) {
+            return;
+        }
+        self.past.push(reading);
         self.grown = OnceLock::new();
     }
 

@@ -1,4 +1,5 @@
-//! Envoy's statistics as JSON (`/stats?format=json`): one line `{"stats":[{"name":…,"value":…},…,{"histograms":…}]}`.
+//! Envoy's statistics as JSON (`/stats?format=json`), as it comes or set out on many lines:
+//! `{"stats":[{"name":…,"value":…},…,{"histograms":…}]}`.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,11 @@ pub fn tells(text: &[u8]) -> bool {
     let start = text.get(..64.min(text.len())).unwrap_or(text);
     let inside = next(start, b"{").and_then(|rest| next(&rest, b"\"stats\""));
     inside.and_then(|rest| next(&rest, b":")).and_then(|rest| next(&rest, b"[")).is_some()
+}
+
+/// Whether a text ends before what it began.
+pub fn ends_early(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text.trim_ascii_end()).is_err_and(|error| error.is_eof())
 }
 
 /// Each statistic as the line of the plain text, which has the same names; `None` for a histogram. Nothing where the text is

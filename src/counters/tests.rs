@@ -230,6 +230,42 @@ fn statistics_as_json_say_what_the_plain_text_says() {
 }
 
 #[test]
+fn json_that_is_set_out_on_lines_is_read_and_json_and_text_of_one_moment_are_one_reading() {
+    let json = |count: u64| {
+        format!(
+            "{{\n  \"stats\": [\n    {{\n      \"name\": \"cluster.{CLUSTER};.ssl.handshake\",\n      \"value\": {count}\n    }}\n  ]\n}}\n"
+        )
+    };
+    let text = |count: u64| format!("cluster.{CLUSTER};.ssl.handshake: {count}\n");
+    assert!(tells(json(1).as_bytes()));
+    let handshakes = |texts: &[&str]| {
+        let (period, values) = readings(texts);
+        (period, values[0])
+    };
+    for whole in [json(50), json(50).trim_end().to_owned()] {
+        assert_eq!(handshakes(&[&whole]), (Period::SinceStart, 50));
+    }
+    assert_eq!(handshakes(&[&json(50), &json(60)]), (Period::Between(2), 10));
+    assert_eq!(handshakes(&[&json(50), &text(50)]), (Period::SinceStart, 50));
+    assert_eq!(handshakes(&[&text(50), &json(50)]), (Period::SinceStart, 50));
+    assert_eq!(handshakes(&[&text(50), &json(60)]), (Period::Between(2), 10));
+    // Two texts that say the same are two readings, between which nothing happened.
+    assert_eq!(handshakes(&[&text(50), &text(50)]), (Period::Between(2), 0));
+    let read = |text: &str| {
+        let mut counters = Counters::default();
+        counters.begin("a.json".into(), None);
+        for (at, line) in text.lines().enumerate() {
+            counters.line(at as u64 + 1, line.as_bytes());
+        }
+        counters.end(false);
+        (counters.samples(), counters.cut().len(), counters.lines_other())
+    };
+    assert_eq!(read(&json(50)), (1, 0, 0));
+    assert_eq!(read(json(50).get(..60).unwrap()), (0, 1, 0));
+    assert_eq!(read(&json(50).replace("\"value\"", "value")), (0, 0, 1));
+}
+
+#[test]
 fn both_texts_of_a_proxy_are_one_reading() {
     let stats = format!(
         "cluster.{CLUSTER};.ssl.connection_error: 9\nlistener.0.0.0.0_15006.no_filter_chain_match: 2\n"

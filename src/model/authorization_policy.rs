@@ -43,6 +43,16 @@ pub enum Spares {
     Everybody,
 }
 
+/// What a rule asks besides identities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Besides {
+    /// Nothing: identities decide about it in every engine.
+    #[default]
+    Nothing,
+    /// Ports, addresses, requests, or something that an engine leaves out (Z1 to Z5). It is not evaluated.
+    More,
+}
+
 /// Whom a rule names by identity. Each may have a `*` at its beginning or end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
@@ -61,6 +71,8 @@ pub struct AccessRule {
     pub identity: AsksIdentity,
     /// Whom it spares for their identity.
     pub spares: Spares,
+    /// What it asks besides identities.
+    pub besides: Besides,
     /// Those whom it matches by their identity alone, whatever else they send; empty where it asks for anything else.
     pub peers: Vec<Peer>,
     /// Whether those are all whom it matches: each of its sources and conditions names by identity, and nothing else.

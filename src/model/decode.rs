@@ -173,8 +173,10 @@ fn from_value(
             (meta, if unclear { Body::Unreadable } else { body }, notes)
         }
         Kind::AuthorizationPolicy => {
-            let (meta, mut notes) = (wire::metadata(&value)?, Vec::new());
-            let body = authorization::policy(&value, interner, &mut notes);
+            let meta = wire::metadata(&value)?;
+            let notes = schema::check(kind.name(), &api_version, value.get("spec").unwrap_or(&Value::Null));
+            let is_clear = notes.iter().all(authorization::is_read_around);
+            let body = if is_clear { authorization::policy(&value, interner) } else { Body::Unreadable };
             (meta, body, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mesh::Mesh;
 use super::workload::Workload;
-use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, Peer};
+use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer};
 use crate::model::object::Body;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object};
@@ -49,8 +49,7 @@ pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
     if !asks {
         return found;
     }
-    let root = Some(mesh.of_client(workload).config.root_namespace.as_str());
-    let root = root.filter(|root| *root != &*workload.namespace);
+    let root = Some(root(mesh, workload)).filter(|root| *root != &*workload.namespace);
     let of = |namespace: &str| mesh.snapshot.in_namespace(&Kind::AuthorizationPolicy, namespace);
     for kind in [Kind::EnvoyFilter, Kind::OtherMesh("RequestAuthentication".into())] {
         let mut all = root.into_iter().chain([&*workload.namespace]);
@@ -62,7 +61,7 @@ pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
             found.may_be_more |= object.body == Body::Unreadable;
             continue;
         };
-        let selects = !policy.has_targets && policy.selector.is_subset_of(&workload.labels);
+        let selects = selects(policy, workload);
         match policy.action {
             Action::Allow if selects && !policy.is_dry_run => found.policies.push(Arc::clone(object)),
             Action::Deny if selects && !policy.is_dry_run => {
@@ -75,6 +74,22 @@ pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
         }
     }
     found
+}
+
+fn root<'a>(mesh: &'a Mesh, workload: &Workload) -> &'a str {
+    &mesh.of_client(workload).config.root_namespace
+}
+
+fn selects(policy: &AuthorizationPolicy, workload: &Workload) -> bool {
+    !policy.has_targets && policy.selector.is_subset_of(&workload.labels)
+}
+
+/// Whether a policy is one that a workload's proxy enforces (S1, S3).
+pub fn is_for(mesh: &Mesh, object: &Object, workload: &Workload) -> bool {
+    let namespace = &*object.id.namespace;
+    let policy = object.body.authorization_policy();
+    (namespace == &*workload.namespace || namespace == root(mesh, workload))
+        && policy.is_some_and(|policy| selects(policy, workload))
 }
 
 /// The rules of a policy, each with its number.
@@ -109,7 +124,8 @@ impl Allowing {
         let mut all_others = own.is_some();
         for policy in &self.policies {
             for (_, rule) in rules(policy) {
-                all_others &= !rule.peers.is_empty() || rule.identity == AsksIdentity::Never;
+                let names_all = rule.peers_are_all && !rule.peers.is_empty();
+                all_others &= names_all || rule.identity == AsksIdentity::Never;
                 for peer in &rule.peers {
                     match matches_peer(peer, own.as_ref(), &policy.id.namespace) {
                         Some(true) => return Some(true),

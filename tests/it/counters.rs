@@ -316,6 +316,15 @@ fn the_labels_of_istios_counters_name_the_pair() {
     };
     let of_flags = |flags: &str| format!("istio_requests_total with flags {flags}");
     assert_eq!(of(&simple, &line("source", "UC", 5)), format!("MS0101 certain | 5 {}", of_flags("UC")));
+    // A workload without proxy takes plaintext, whatever the one beside it demands.
+    let bare = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: cart-1, namespace: shop, labels: {app: cart-0}}\n\
+                spec: {containers: [{name: app}]}\n\
+                status: {phase: Running, podIP: 10.8.2.1, conditions: [{type: Ready, status: 'True'}]}\n";
+    let mixed = simple + bare;
+    assert!(of(&mixed, &line("source", "UC", 5)).contains(&format!("MS0101 certain | 5 {}", of_flags("UC"))));
+    let to_bare = of(&mixed, &line("source", "UC", 5).replace("cart-0", "cart-1"));
+    assert!(to_bare.contains(&format!("MS0903 possible | 5 {}", of_flags("UC"))), "{to_bare}");
+    assert!(!to_bare.contains("MS0101 certain | 5"), "{to_bare}");
     let sound = mesh("ISTIO_MUTUAL", "STRICT");
     assert_eq!(of(&sound, &line("source", "UC", 5)), format!("MS0903 possible | 5 {}", of_flags("UC")));
     assert_eq!(of(&sound, &line("destination", "UC", 5)), format!("MS0303 certain | 5 {}", of_flags("UC")));

@@ -25,6 +25,8 @@ const MUTUAL_AMONG_OTHERS: [&str; 5] =
     ["stale-connection", "sidecar-killed", "client-cert-untrusted", "client-cert-expired", "app-closed"];
 const PLAIN: [&str; 3] = ["stale-connection", "sidecar-killed", "app-closed"];
 
+const FOR_OTHERS: &str = "no rule in force is for this client";
+
 /// Whether no endpoint takes what is sent to it.
 fn must_fail(pair: &PairTls, of: impl Fn(&EndpointTls) -> bool) -> bool {
     let fails = |endpoint: &EndpointTls| endpoint.result == Status::Conflict && of(endpoint);
@@ -59,7 +61,7 @@ impl Asked<'_> {
     pub(super) fn denied_always(&self, group: &Group) -> Option<Cause> {
         let is_answer = group.response_code == Some(403)
             && group.response_code_details.as_deref() == Some("via_upstream");
-        let is_tcp = group.response_code == Some(0) && self.is_unanswered(group);
+        let is_tcp = group.response_code == Some(0) && self.is_silent(group);
         if !is_answer && !is_tcp || is_answer && self.went_well_since(group) || self.was_taken(group) {
             return None;
         }
@@ -86,9 +88,13 @@ impl Asked<'_> {
             if cause.label != label {
                 return None;
             }
-            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&self.allowing(at), group) {
+            let known = self.allowing(at);
+            if label == Label::RbacDeniedBecausePlaintext && !self.knows_caller(&known, group) {
                 cause.confidence = Confidence::Likely;
                 cause.alternatives = vec![Label::RbacDenied.word()];
+            } else if endpoint.sent == Sent::Plaintext && says == FOR_OTHERS {
+                cause.confidence = Confidence::Likely;
+                cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
             }
             cause.proof.absorb(super::Proof { objects: policies, ..super::Proof::default() });
         }
@@ -116,13 +122,17 @@ impl Asked<'_> {
             Asks::LetsNobodyIn => {
                 Some((Label::RbacDenied, "the policies in force let nobody in", policies()))
             }
+            // With an identity it would be denied as well, so the want of one is not why.
+            Asks::AlwaysIdentity if sent == Sent::Plaintext && self.is_other(&known, group) => {
+                Some((Label::RbacDenied, FOR_OTHERS, policies()))
+            }
             Asks::AlwaysIdentity if sent == Sent::Plaintext => {
                 let says = "every rule in force wants an identity, and plaintext is sent";
                 Some((Label::RbacDeniedBecausePlaintext, says, policies()))
             }
             // The certificate of Istio's mutual TLS says who it is, and no rule is for that one.
             Asks::AlwaysIdentity if sent == Sent::IstioMutual && self.is_other(&known, group) => {
-                Some((Label::RbacDenied, "no rule in force is for this client", policies()))
+                Some((Label::RbacDenied, FOR_OTHERS, policies()))
             }
             Asks::AlwaysIdentity | Asks::SometimesIdentity | Asks::NoIdentity | Asks::Unknown => None,
         }
@@ -261,6 +271,14 @@ mod tests {
         assert_eq!(of("ISTIO_MUTUAL", &nobody, ""), "rbac-denied certain");
         assert_eq!(of("ISTIO_MUTUAL", &everybody, ""), "rbac-denied certain");
         assert_eq!(of("DISABLE", &a(by_principal), ""), "rbac-denied-because-plaintext certain");
+        // A client that no rule is for is kept out with an identity as well.
+        let others = "{rules: [{from: [{source: {namespaces: [foo]}}]}]}";
+        let denied = "rbac-denied likely rbac-denied-because-plaintext";
+        assert_eq!(of("DISABLE", &a(others), ""), denied);
+        assert_eq!(of("ISTIO_MUTUAL", &a(others), ""), "rbac-denied certain");
+        let either = "{rules: [{from: [{source: {namespaces: [foo]}}, {source: {namespaces: [web], ipBlocks: [10.0.0.0/8]}}]}]}";
+        let likely = "rbac-denied-because-plaintext likely rbac-denied";
+        assert_eq!(of("DISABLE", &a(either), ""), likely);
         // Rules are not evaluated: with an identity, and with rules for some requests, it stays open.
         assert_eq!(of("ISTIO_MUTUAL", &a(by_principal), ""), OPEN);
         assert_eq!(of("", &a("{action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]}"), ""), OPEN);
@@ -273,6 +291,17 @@ mod tests {
             policy("RequestAuthentication", "b", "", "{}"),
         ] {
             assert_eq!(of("", &(everybody.clone() + &before), ""), OPEN, "{before}");
+        }
+        // What is not understood of a policy is not read as absent.
+        for odd in [
+            "{selector: {matchLabels: {x: true}}}",
+            "{selector: {matchLabels: [x]}}",
+            "{selector: {app: x}}",
+            "{rules: {}}",
+            "{action: DENY, rules: [{form: [{source: {namespaces: [foo]}}]}]}",
+            "[]",
+        ] {
+            assert_eq!(of("", &a(odd), ""), OPEN, "{odd}");
         }
         let newer = policy("AuthorizationPolicy", "a", ", creationTimestamp: '2026-03-02T09:00:30Z'", "{}");
         assert_eq!(of("", &newer, ""), OPEN);

@@ -52,6 +52,8 @@ impl Asked<'_> {
         {
             let parts = self.by_endpoints(&part_of(group, left));
             causes.extend(parts.iter().map(|part| self.alone_at_client(part)));
+        } else if left == group.count {
+            causes.extend(self.at_silent_endpoints(group));
         }
         causes
     }

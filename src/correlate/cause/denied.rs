@@ -114,7 +114,7 @@ impl Asked<'_> {
             } else if group.sni_none < group.count || matches!(asks, Asks::NoIdentity | Asks::LetsNobodyIn) {
                 (Label::RbacDenied, Confidence::Likely)
             } else {
-                (Label::RbacDeniedBecausePlaintext, self.for_want_of_identity(group, place.reporter, asks))
+                self.for_want_of_identity(group, place.reporter, asks)
             };
         let more = if group.sni_none >= group.count { ", without TLS" } else { "" };
         let text = format!("{}: no AuthorizationPolicy allows it{more}", at_side(group));
@@ -143,12 +143,13 @@ impl Asked<'_> {
         }
     }
 
-    /// How sure it is that plaintext is why. It is proved where no rule can be met without an identity, whatever the
+    /// Whether plaintext is why, and how sure it is. It is proved where no rule can be met without an identity, whatever the
     /// request; not where plaintext went through all the same, nor where no plaintext can have come so far.
-    fn for_want_of_identity(&self, group: &Group, server: Option<usize>, asks: Asks) -> Confidence {
+    fn for_want_of_identity(&self, group: &Group, server: Option<usize>, asks: Asks) -> (Label, Confidence) {
+        const OPEN: (Label, Confidence) = (Label::RbacDeniedBecausePlaintext, Confidence::Possible);
         let mesh = self.locator.mesh();
-        let Some(at) = server else { return Confidence::Possible };
-        let Some(server) = self.locator.workload(server) else { return Confidence::Possible };
+        let Some(at) = server else { return OPEN };
+        let Some(server) = self.locator.workload(server) else { return OPEN };
         let tunnels = server.labels.get(TUNNEL).is_some();
         let strict = own_port(group).is_some_and(|port| is_strict(mesh, server, port));
         let let_in = |other: &Group| {
@@ -156,7 +157,7 @@ impl Asked<'_> {
             other.sni_none > 0 && is_later && !is_failure(other) && !is_denial(other)
         };
         if tunnels || strict || self.beside(group).any(let_in) {
-            return Confidence::Possible;
+            return OPEN;
         }
         let newer = self.allowing(at).policies.iter().any(|policy| age::is_newer(policy, group.first));
         want_of_identity(asks, self.knows_callers(&self.allowing(at), group), newer)
@@ -179,14 +180,19 @@ impl Asked<'_> {
     }
 }
 
-/// How sure it is that the want of an identity is why, by what the policies ask, whether they would let the caller in by
-/// its identity alone, and whether any is newer than the lines.
-pub(super) fn want_of_identity(asks: Asks, knows: Option<bool>, newer: bool) -> Confidence {
-    match asks {
+/// Whether the want of an identity is why, and how sure it is, by what the policies ask, whether they would let the caller
+/// in by its identity alone, and whether any is newer than the lines. One whom they do not let in with it either is
+/// denied, whatever it sends.
+pub(super) fn want_of_identity(asks: Asks, knows: Option<bool>, newer: bool) -> (Label, Confidence) {
+    let confidence = match asks {
+        Asks::AlwaysIdentity | Asks::SometimesIdentity if knows == Some(false) => {
+            return (Label::RbacDenied, if newer { Confidence::Possible } else { Confidence::Likely });
+        }
         Asks::AlwaysIdentity if knows == Some(true) && !newer => Confidence::Certain,
         Asks::AlwaysIdentity | Asks::SometimesIdentity => Confidence::Likely,
         Asks::LetsNobodyIn | Asks::NoIdentity | Asks::Unknown => Confidence::Possible,
-    }
+    };
+    (Label::RbacDeniedBecausePlaintext, confidence)
 }
 
 /// The port at the workload, where the cluster names it: the old names have the service's.
@@ -198,6 +204,10 @@ fn own_port(group: &Group) -> Option<u16> {
 /// The rule that a denial names, in the policy as it was read.
 pub(super) fn matched_rule(policy: &Arc<Object>, rule: usize) -> Proved {
     let body = policy.body.authorization_policy();
+    if body.is_none() {
+        let counted = "named by the line that it denied, and cannot be read".to_owned();
+        return Proved { object: Arc::clone(policy), role: Role::Cause, field: "spec".to_owned(), counted };
+    }
     let found = body.filter(|body| rule < body.rules.len());
     let (field, counted) = match found.map(|body| &body.action) {
         Some(Action::Deny) => (format!("spec.rules[{rule}]"), "the rule that denied it".to_owned()),

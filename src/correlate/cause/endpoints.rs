@@ -87,7 +87,8 @@ impl Asked<'_> {
             && hosts.iter().any(|(host, _)| self.endpoint(pair, *host, group.first).is_none())
     }
 
-    fn endpoint<'p>(
+    /// The endpoint of a pair at an address, if it was there when the lines were written.
+    pub(super) fn endpoint<'p>(
         &self,
         pair: &'p PairTls,
         host: SocketAddr,

@@ -1,7 +1,8 @@
 //! TCP connections on which nothing came back and of which the proxy tells no failure (`0 -`). A refusal by a policy or of
 //! a certificate leaves that (data facts 3, 10 and 24), and so does an application that closes, or a caller that only
 //! looks whether somebody listens. So it is told as *possible*, with all of them, unless the objects decide; and not at all
-//! where other connections of the same proxy to the same cluster were answered: what refuses refuses them all.
+//! where other connections of the same proxy to the same cluster were answered: what refuses refuses them all, at one
+//! endpoint (`silent`).
 
 use super::reset::is_sent;
 use super::{Asked, Cause, Label, at_side};
@@ -24,6 +25,11 @@ pub(super) fn is_plain_end(group: &Group) -> bool {
         && group.connection_termination_details.is_none()
 }
 
+/// Whether lines are of what a client's proxy sent to a cluster.
+pub(super) fn is_outbound(group: &Group) -> bool {
+    direction(group) == Some(Direction::Outbound)
+}
+
 fn direction(group: &Group) -> Option<Direction> {
     let cluster = group.upstream_cluster.as_deref()?;
     Some(UpstreamCluster::parse(cluster.as_bytes()).direction)
@@ -44,8 +50,8 @@ impl Asked<'_> {
         }
         match (group.reporter, direction(group)) {
             (Reporter::Client, Some(Direction::Outbound)) => {
-                group.answered == 0
-                    && !self.beside(group).any(|other| is_plain_end(other) && other.answered > 0)
+                let answering = |other: &Group| is_plain_end(other) && other.answered > 0;
+                group.answered == 0 && !self.beside(group).any(answering)
             }
             (Reporter::Server, Some(Direction::Inbound)) => {
                 foreign(group) > 0 || group.answered == 0 && group.sni_istio >= group.count
@@ -218,6 +224,40 @@ mod tests {
         // From some addresses anybody of a third namespace gets in as well, whose identity may be the client's.
         let more = "{rules: [{from: [{source: {namespaces: [zzz]}}, {source: {namespaces: [web], ipBlocks: [10.8.0.0/16]}}]}]}";
         assert_eq!(under("ISTIO_MUTUAL", more), [mutual]);
+    }
+
+    /// What refuses refuses all connections to an endpoint, and says nothing of another one's.
+    #[test]
+    fn each_endpoint_that_never_answers_is_judged_by_itself() {
+        let at =
+            |second: u32, back: u32, host: &str| outbound(second, (11, back), "-").replace("10.8.2.0", host);
+        let (strict, bare) = ("10.8.2.0", "10.8.2.1");
+        let mixed = mesh("DISABLE", "STRICT", &[true, false]);
+        let both = at(1, 0, strict) + &at(2, 0, strict) + &at(3, 11, bare);
+        assert_eq!(said(&mixed, &both, ""), ["2 plaintext-to-strict certain"]);
+        // Nothing decides about the one that is silent here, nor where the strict one answered before, nor about a pod that
+        // the service does not have.
+        assert!(said(&mixed, &(at(1, 0, bare) + &at(3, 11, strict)), "").is_empty());
+        assert!(said(&mixed, &(both.clone() + &at(4, 5, strict)), "").is_empty());
+        assert!(said(&mixed, &(at(1, 0, "10.8.2.9") + &at(3, 11, bare)), "").is_empty());
+        assert!(said(&mesh("DISABLE", "PERMISSIVE", &[true, true]), &both, "").is_empty());
+        assert!(said("", &both, "").is_empty());
+        // What must be refused was answered at another one, so these objects were not in force.
+        assert!(said(&mesh("DISABLE", "STRICT", &[true, true]), &both, "").is_empty());
+        assert!(said(&mixed, &(both.clone() + &at(4, 5, "10.8.2.9")), "").is_empty());
+        // A policy for one of two pods.
+        let policy = "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+                      metadata: {name: a, namespace: shop}\nspec: {selector: {matchLabels: {one: only}}}\n";
+        let two = mesh("ISTIO_MUTUAL", "", &[true, true]) + policy;
+        assert!(said(&two, &both, "").is_empty());
+        let one = two.replacen(
+            "name: cart-0, namespace: shop, labels: {",
+            "name: cart-0, namespace: shop, labels: {one: only, ",
+            1,
+        );
+        assert_ne!(one, two);
+        assert_eq!(said(&one, &both, ""), ["2 rbac-denied certain"]);
+        assert!(said(&one, &(at(1, 0, bare) + &at(3, 11, strict)), "").is_empty());
     }
 
     #[test]

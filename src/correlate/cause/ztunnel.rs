@@ -256,11 +256,12 @@ impl Asked<'_> {
             self.base(group, Label::RbacDenied, confidence, &says)
         } else {
             let lets_in = known.knows(mesh, self.locator.workload(place.client));
-            let confidence = want_of_identity(asks, lets_in, newer);
-            self.base(group, Label::RbacDeniedBecausePlaintext, confidence, &says)
+            let (label, confidence) = want_of_identity(asks, lets_in, newer);
+            self.base(group, label, confidence, &says)
         };
         if cause.confidence != Confidence::Certain {
-            let other = if nobody { Label::RbacDeniedBecausePlaintext } else { Label::RbacDenied };
+            let is_denied = cause.label == Label::RbacDenied;
+            let other = if is_denied { Label::RbacDeniedBecausePlaintext } else { Label::RbacDenied };
             cause.alternatives = vec![other.word()];
         }
         if let Some(server) = server {

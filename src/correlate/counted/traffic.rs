@@ -14,6 +14,7 @@ use crate::diagnose::Confidence::{self, Certain, Likely, Possible};
 use crate::logs::FlagSet;
 use crate::model::Text;
 use crate::model::pod::ProxyKind;
+use crate::resolve::{EndpointTls, PairTls, Status, overall};
 
 /// What leaves `UC` at a client (data fact 2).
 const CLOSED: [&str; 7] = [
@@ -67,8 +68,14 @@ pub(super) fn add(locator: &Locator<'_>, counters: &Counters, causes: &mut Vec<C
         for (subject, sheet) in proxy.sheets() {
             let Subject::Traffic(traffic) = subject else { continue };
             let place = place(locator, &workloads, traffic);
-            let expected = expected(locator, &place);
-            for one in self::told(traffic, &sheet) {
+            let pairs = pairs(locator, &place).unwrap_or_default();
+            let (expected, takes_it) = (expected(&pairs), place.server.is_some() && takes_it(&pairs));
+            for mut one in self::told(traffic, &sheet) {
+                let can_be_app = one.alternatives.contains(&Label::AppClosed.word());
+                if takes_it && one.label == Label::PlaintextToStrict && can_be_app && !one.by_server {
+                    one.label = Label::AppClosed;
+                    one.alternatives.retain(|other| *other != Label::AppClosed.word());
+                }
                 let one = if one.by_server { one } else { one.expected(expected) };
                 told.push((traffic, cause(&proxy, one, place.clone())));
             }
@@ -144,15 +151,39 @@ fn place(locator: &Locator<'_>, workloads: &FxHashMap<(&str, &str), usize>, traf
     Located { port, client: of(&traffic.client), server: of(&traffic.server), host, ..Located::default() }
 }
 
-/// What must fail by the configuration, on each port of the host alike.
-fn expected(locator: &Locator<'_>, place: &Located) -> Option<Label> {
+/// What the objects say of each port of the host, at the workload that the labels name.
+fn pairs(locator: &Locator<'_>, place: &Located) -> Option<Vec<Option<PairTls>>> {
     let service = locator.mesh().registry.by_host(place.host.as_deref()?)?;
-    let mut ports = service.ports().iter().map(|port| {
-        let at = Located { port: Some(port.number), ..place.clone() };
-        super::pair(locator, &at).as_ref().and_then(super::expected)
-    });
-    let first = ports.next()??;
-    ports.all(|other| other == Some(first)).then_some(first)
+    let server = locator.workload(place.server);
+    let is_of = |endpoint: &&EndpointTls| {
+        let of = locator.workload(endpoint.workload).zip(server);
+        of.is_some_and(|(one, server)| (&one.namespace, &one.name) == (&server.namespace, &server.name))
+    };
+    let pair = |port: u16| {
+        let mut pair = super::pair(locator, &Located { port: Some(port), ..place.clone() })?;
+        let named: Arc<[_]> = pair.endpoints.iter().filter(is_of).cloned().collect();
+        if !named.is_empty() && pair.status == Status::Conflict {
+            (pair.status, pair.symptom) = overall(&named);
+            pair.endpoints = named;
+        }
+        Some(pair)
+    };
+    Some(service.ports().iter().map(|port| pair(port.number)).collect())
+}
+
+/// What must fail by the configuration, on each port of the host alike.
+fn expected(pairs: &[Option<PairTls>]) -> Option<Label> {
+    let mut labels = pairs.iter().map(|pair| pair.as_ref().and_then(super::expected));
+    let first = labels.next()??;
+    labels.all(|other| other == Some(first)).then_some(first)
+}
+
+/// Whether the workload takes what is sent on each port, so that plaintext is not what failed.
+fn takes_it(pairs: &[Option<PairTls>]) -> bool {
+    let takes = |pair: &Option<PairTls>| {
+        pair.as_ref().is_some_and(|pair| matches!(pair.status, Status::Ok | Status::Warn))
+    };
+    !pairs.is_empty() && pairs.iter().all(takes)
 }
 
 fn told(traffic: &Traffic, sheet: &Sheet) -> Vec<Told> {

@@ -64,7 +64,8 @@ spec: {{selector: {{app: {name}}}, ports: [{{name: http, port: 80, targetPort: 8
 
 /// An object of Istio with its `spec` as it stands in YAML; `age` orders the creation times.
 pub(crate) fn object(kind: &str, namespace: &str, name: &str, age: u8, spec: &str) -> String {
-    let group = if kind == "PeerAuthentication" { "security" } else { "networking" };
+    let is_security = ["PeerAuthentication", "AuthorizationPolicy"].contains(&kind);
+    let group = if is_security { "security" } else { "networking" };
     format!(
         "---
 apiVersion: {group}.istio.io/v1

@@ -203,6 +203,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_policy_about_callers_cannot_have_is_told() {
+        for (spec, wanted) in [
+            (
+                "{selector: {matchLabels: {x: true}}}",
+                "spec.selector.matchLabels.x must be a string, is a boolean",
+            ),
+            ("{rules: {}}", "spec.rules must be a list, is an object"),
+            ("{rules: [{form: []}]}", "spec.rules.form is no field of this kind"),
+            (
+                "{rules: [{to: [{operation: {ports: [80]}}]}]}",
+                "spec.rules.to.operation.ports must be a string, is a number",
+            ),
+            ("[]", "spec must be an object, is a list"),
+        ] {
+            let told = finding(&object("AuthorizationPolicy", "shop", "a", 1, spec), "MS0902");
+            assert!(told.message.ends_with(wanted), "{}", told.message);
+        }
+        let sound = "{action: DENY, selector: {matchLabels: {x: shop}}, rules: [{from: [{source: {notTrustDomains: [a]}}], \
+                     to: [{operation: {ports: ['80']}}], when: [{key: source.ip, notValues: [10.0.0.1]}]}]}";
+        let told = diagnosis(&object("AuthorizationPolicy", "shop", "a", 1, sound)).findings;
+        assert!(told.iter().all(|one| one.code.code() != "MS0902"), "{told:?}");
+    }
+
+    #[test]
     fn a_value_of_another_type_that_decides_leaves_its_pairs_unknown() {
         let unknown = |object: &str| {
             let told = diagnosis(&(shop() + object));

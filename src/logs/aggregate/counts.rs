@@ -67,7 +67,7 @@ impl Clock {
 /// Whether the other side answered: on TCP anything came back, and of HTTP the details say so, or where there are none the
 /// endpoint that is named.
 #[inline(always)]
-fn is_answered(line: &AccessLine<'_>) -> bool {
+pub(super) fn is_answered(line: &AccessLine<'_>) -> bool {
     if line.response_code.is_none_or(|code| code == 0) {
         return line.bytes_sent.is_some_and(|bytes| bytes > 0);
     }

@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 use rustc_hash::FxBuildHasher;
 
+use super::counts::is_answered;
 use super::table::Table;
 use super::{FirstSamples, Limits, Sample, TimeRange};
 use crate::logs::access_line::{AccessLine, Sni, value};
@@ -44,9 +45,18 @@ pub(super) struct EvidenceStore {
     /// What messages of proxies say of the handshakes.
     pub(super) messages: Vec<StoredMessages>,
     /// The endpoints that lines of a client name, with their number.
-    pub(super) hosts: Vec<(Endpoint, u32)>,
+    pub(super) hosts: Vec<NamedHost>,
     /// TCP lines of a client on which it sent nothing.
     pub(super) silent: u64,
+}
+
+/// An endpoint, and how many lines name it.
+#[derive(Debug, Clone)]
+pub(super) struct NamedHost {
+    pub(super) host: Endpoint,
+    pub(super) count: u32,
+    /// Those of them that were answered.
+    pub(super) answered: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -154,11 +164,13 @@ impl Joins {
         let evidence = stored.evidence.get_or_insert_default();
         evidence.silent += u64::from(line.response_code == Some(0) && line.bytes_received == Some(0));
         let hosts = &mut evidence.hosts;
-        if let Some((_, count)) = hosts.iter_mut().find(|(known, _)| *known == host) {
-            *count = count.saturating_add(1);
+        let answered = u32::from(is_answered(line));
+        if let Some(known) = hosts.iter_mut().find(|known| known.host == host) {
+            known.count = known.count.saturating_add(1);
+            known.answered = known.answered.saturating_add(answered);
         } else if hosts.len() < HOSTS && self.hosts < ALL_HOSTS {
             self.hosts += 1;
-            hosts.push((host, 1));
+            hosts.push(NamedHost { host, count: 1, answered });
         }
     }
 
@@ -297,5 +309,5 @@ pub(super) fn bytes_of(joins: usize) -> usize {
     let places = (joins * 8).div_ceil(7).next_power_of_two();
     let entry = size_of::<(ConnectionKey, Pair, u64)>() + size_of::<(RequestKey, Pair, u64)>();
     let entries = places * 2 * (1 + size_of::<usize>()) + places / 8 * 7 * entry;
-    entries + 2 * joins * size_of::<StoredLink>() + ALL_HOSTS * 2 * size_of::<(Endpoint, u32)>()
+    entries + 2 * joins * size_of::<StoredLink>() + ALL_HOSTS * 2 * size_of::<NamedHost>()
 }

@@ -95,6 +95,8 @@ pub struct Evidence {
     pub hosts: Vec<(SocketAddr, u64)>,
     /// TCP lines of a client that name an endpoint and on which nothing was sent to it.
     pub silent: u64,
+    /// How many of those lines were answered, by the endpoint; without those of which none was.
+    pub answered: Vec<(SocketAddr, u64)>,
 }
 
 /// Lines of a group for which there is a message about their TLS handshake.
@@ -163,6 +165,7 @@ impl Evidence {
 
 pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
     let [pod, cluster, details, termination, reason, peer] = stored.parts();
+    let hosts = || stored.evidence.iter().flat_map(|evidence| &evidence.hosts);
     let sni = |kind| stored.sni.get(super::counts::sni_index(kind)).copied().unwrap_or_default();
     Group {
         index,
@@ -189,11 +192,10 @@ pub(super) fn group(index: GroupIndex, stored: &Stored) -> Group {
         evidence: Evidence {
             links: stored.evidence.iter().flat_map(|evidence| &evidence.links).map(link).collect(),
             messages: stored.evidence.iter().flat_map(|evidence| &evidence.messages).map(message).collect(),
-            hosts: stored
-                .evidence
-                .iter()
-                .flat_map(|evidence| &evidence.hosts)
-                .map(|(host, count)| ((*host).into(), u64::from(*count)))
+            hosts: hosts().map(|named| (named.host.into(), u64::from(named.count))).collect(),
+            answered: hosts()
+                .filter(|named| named.answered > 0)
+                .map(|named| (named.host.into(), u64::from(named.answered)))
                 .collect(),
             silent: stored.evidence.as_ref().map_or(0, |evidence| evidence.silent),
         },

@@ -1,15 +1,14 @@
-//! `AuthorizationPolicy`, read out of its JSON as far as it is decided on. What is of another type than it should be is
-//! read as absent, which asks for less: such a rule proves nothing.
+//! `AuthorizationPolicy`, read out of its JSON as far as it is decided on. One with anything of another type than it should
+//! be, or with a field that is not known, is not read at all: a selector or a rule without it means more than it says.
 
 use serde_json::Value;
 
 use super::policy::{labels, list, text};
 use crate::model::authorization_policy::{
-    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer, Spares,
+    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Peer, Spares,
 };
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Note};
-use crate::model::schema::type_word;
 
 /// Fields of a source that nobody has without mutual TLS.
 const IDENTITIES: [&str; 4] = ["principals", "namespaces", "serviceAccounts", "trustDomains"];
@@ -20,6 +19,10 @@ const IDENTITY_KEYS: [&str; 4] =
 
 /// Fields of a source that keep an identity from being matched.
 const NOT_IDENTITIES: [&str; 4] = ["notPrincipals", "notNamespaces", "notServiceAccounts", "notTrustDomains"];
+
+/// Fields of sources that every engine decides by the identity: ztunnel has no other (Z2, Z5).
+const BY_IDENTITY: [&str; 6] =
+    ["principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts"];
 
 /// Fields of sources and operations that are HTTP's.
 const OF_HTTP: [&str; 8] = [
@@ -35,14 +38,14 @@ const OF_HTTP: [&str; 8] = [
 
 const DRY_RUN: &str = "/metadata/annotations/istio.io~1dry-run";
 
-/// The policy of a whole object.
-pub(super) fn policy(object: &Value, interner: &mut Interner, notes: &mut Vec<Note>) -> Body {
+/// Whether the policy is clear in spite of what was not understood in it. An action that is not known is kept as such.
+pub(super) fn is_read_around(note: &Note) -> bool {
+    !note.wrong_type && ["apiVersion", "spec.action"].contains(&note.field.as_str())
+}
+
+/// The policy of a whole object, whose types are right.
+pub(super) fn policy(object: &Value, interner: &mut Interner) -> Body {
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    if !spec.is_object() && !spec.is_null() {
-        let problem = format!("must be an object, is {}", type_word(spec));
-        notes.push(Note { field: "spec".to_owned(), problem, wrong_type: true });
-        return Body::Unreadable;
-    }
     let is_there = |key: &str| {
         spec.get(key).is_some_and(|value| !value.is_null())
             && spec.get(key) != Some(&Value::Array(Vec::new()))
@@ -97,6 +100,7 @@ fn rule(rule: &Value) -> AccessRule {
             && (rule.is_object() || rule.is_null()),
         identity,
         spares: spares(&sources, conditions),
+        besides: if is_nothing(rule.get("to")) { besides(&sources, conditions) } else { Besides::More },
         peers: if is_nothing(rule.get("to")) { peers(&sources, conditions) } else { Vec::new() },
         peers_are_all: match (&*sources, conditions) {
             (sources @ [_, ..], []) => sources.iter().all(|source| only(source).is_some()),
@@ -129,6 +133,24 @@ fn spares(sources: &[Value], conditions: &[Value]) -> Spares {
         }
     } else {
         Spares::Nobody
+    }
+}
+
+/// What sources and conditions ask besides identities. A source without fields matches nobody (Z1).
+fn besides(sources: &[Value], conditions: &[Value]) -> Besides {
+    let by_identity = |source: &Value| {
+        let fields =
+            || source.as_object().into_iter().flatten().filter(|(_, value)| !is_nothing(Some(value)));
+        fields().next().is_some() && fields().all(|(field, _)| BY_IDENTITY.contains(&field.as_str()))
+    };
+    let key = |condition: &Value| {
+        let values = has(condition, "values") || has(condition, "notValues");
+        values && ["source.principal", "source.namespace"].contains(&text(condition, "key"))
+    };
+    if sources.iter().all(by_identity) && conditions.iter().all(key) {
+        Besides::Nothing
+    } else {
+        Besides::More
     }
 }
 
@@ -166,7 +188,7 @@ mod tests {
 
     fn read(yaml: &str) -> AuthorizationPolicy {
         let value: Value = serde_saphyr::from_str(yaml).unwrap();
-        let body = policy(&value, &mut Interner::default(), &mut Vec::new());
+        let body = policy(&value, &mut Interner::default());
         body.authorization_policy().unwrap().clone()
     }
 
@@ -215,6 +237,32 @@ mod tests {
         ] {
             let read = read(&format!("{{spec: {{action: DENY, rules: [{rule}]}}}}"));
             assert_eq!(read.rules[0].spares, wanted, "{rule}");
+        }
+    }
+
+    #[test]
+    fn what_a_rule_asks_besides_identities_is_read() {
+        let of = |rule: &str| {
+            let read = read(&format!("{{spec: {{action: DENY, rules: [{rule}]}}}}"));
+            read.rules[0].besides == Besides::Nothing
+        };
+        for rule in [
+            "{}",
+            "{from: [{source: {notPrincipals: ['*'], namespaces: [a], ipBlocks: []}}]}",
+            "{when: [{key: source.principal, notValues: ['*']}], to: []}",
+        ] {
+            assert!(of(rule), "{rule}");
+        }
+        for rule in [
+            "{from: [{source: {notPrincipals: ['*'], ipBlocks: [10.0.0.0/8]}}]}",
+            "{from: [{source: {notPrincipals: ['*']}}], to: [{operation: {ports: ['80']}}]}",
+            "{from: [{source: {notPrincipals: ['*']}}], when: [{key: destination.port, values: ['80']}]}",
+            "{from: [{source: {notTrustDomains: ['*']}}]}",
+            "{when: [{key: source.serviceAccount, notValues: ['*']}]}",
+            "{from: [{source: {}}]}",
+            "{from: [{}]}",
+        ] {
+            assert!(!of(rule), "{rule}");
         }
     }
 

@@ -9,12 +9,13 @@ use crate::correlate::cause::{Label, Proved};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::Role;
 use crate::logs::ZtunnelGroup;
-use crate::model::authorization_policy::{Action, AsksIdentity, Spares};
+use crate::model::authorization_policy::{Action, AsksIdentity, Besides, Spares};
 use crate::model::{Kind, Object, ObjectId};
-use crate::resolve::authorization::rules;
+use crate::resolve::authorization::{is_for, rules};
 
 impl Asked<'_> {
-    /// Whether plaintext is why, by the rules that can have matched it: those that ask for no identity.
+    /// Whether plaintext is why, by the rules that can have matched it: those that ask for no identity. A policy that is not
+    /// for the server was another one when it denied, and what a rule asks besides identities is not evaluated.
     pub(super) fn for_want_of_identity(
         &self,
         group: &ZtunnelGroup,
@@ -22,8 +23,11 @@ impl Asked<'_> {
         namespace: &str,
         name: &str,
     ) {
+        let mesh = self.locator.mesh();
         let id = ObjectId::new(Kind::AuthorizationPolicy, namespace, name);
-        let policy = self.locator.mesh().snapshot.get(&id).filter(|one| denies(one));
+        let policy = mesh.snapshot.get(&id).filter(|one| denies(one));
+        let server = self.locator.workload(self.locator.locate_ztunnel(&group.key).server);
+        let policy = policy.filter(|policy| server.is_some_and(|server| is_for(mesh, policy, server)));
         let policy = policy.filter(|policy| !age::is_newer(policy, group.first));
         // ztunnel drops what it cannot tell of a connection, so a rule with HTTP in it is not the one.
         let matching = || {
@@ -31,8 +35,13 @@ impl Asked<'_> {
             all.filter(|(_, rule)| rule.identity != AsksIdentity::Always && !rule.is_for_http)
         };
         let all = |spared: Spares| matching().all(|(_, rule)| rule.spares == spared);
-        let Some((first, _)) = matching().next().filter(|_| all(Spares::Everybody) || all(Spares::Nobody))
-        else {
+        let known = if all(Spares::Everybody) {
+            // Another policy of this name denied it, unless one of these rules must have.
+            matching().find(|(_, rule)| rule.besides == Besides::Nothing)
+        } else {
+            matching().next().filter(|_| all(Spares::Nobody))
+        };
+        let Some((first, _)) = known else {
             cause.confidence = Confidence::Possible;
             cause.alternatives = vec![Label::RbacDeniedBecausePlaintext.word()];
             return;

@@ -308,7 +308,10 @@ fn what_no_policy_allows_asks_what_the_policies_want() {
     let own = named("cluster.local/ns/web/sa/default");
     assert_eq!(of("", &own), (because("certain"), true));
     assert_eq!(of("", &named("a")), (because("likely or rbac-denied"), true));
-    assert_eq!(of("", &named("cluster.local/ns/zzz/sa/a")), (because("likely or rbac-denied"), true));
+    // With an identity it would be denied as well.
+    let denied = "1 rbac-denied likely or rbac-denied-because-plaintext".to_owned();
+    assert_eq!(of("", &named("cluster.local/ns/zzz/sa/a")), (denied.clone(), false));
+    assert_eq!(of("", "{rules: [{from: [{source: {namespaces: [foo]}}]}]}"), (denied, false));
     let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
     assert_eq!(of(newer, &own), (because("likely or rbac-denied"), true));
     // Nobody is let in, or an identity changes nothing; rules with HTTP are dropped.
@@ -319,6 +322,26 @@ fn what_no_policy_allows_asks_what_the_policies_want() {
     ] {
         assert_eq!(of("", rules), ("1 rbac-denied certain".to_owned(), false), "{rules}");
     }
+}
+
+/// Past every service nothing but the server's policy stands between, whichever proxy the client has (MT-4.2, MT-6.4).
+#[test]
+fn plaintext_from_a_captured_client_to_a_pods_address_is_the_policys_conflict() {
+    let to_pod = |port: u16, back: u32| {
+        let ends = format!(
+            "src.addr=10.8.1.8:4000 {CURL} dst.addr=10.8.2.2:{port} dst.workload=\"old\" dst.namespace=\"shop\""
+        );
+        plaintext("outbound", &ends, (79, back), "")
+    };
+    for port in [9080, 7777] {
+        let (causes, found) = said(STRICT, &to_pod(port, 0), "");
+        assert_eq!(causes, ["1 plaintext-to-strict certain, curl > ?:0"]);
+        assert_eq!(found, ["MS0101 PeerAuthentication istio-system/default"]);
+    }
+    assert_eq!(said(STRICT, &to_pod(9080, 5), ""), (Vec::new(), Vec::new()));
+    let (causes, found) = said(&STRICT.replace("STRICT", "PERMISSIVE"), &to_pod(9080, 0), "");
+    assert!(causes[0].starts_with("1 app-closed possible"), "{causes:?}");
+    assert!(found.iter().all(|one| !one.starts_with("MS0101")), "{found:?}");
 }
 
 #[test]
@@ -368,6 +391,17 @@ fn the_policy_by_name_tells_whether_plaintext_is_why_it_denies() {
     assert_eq!(of("", &deny("{source: {notNamespaces: [web]}}")), open);
     assert_eq!(of("", &deny("{source: {notPrincipals: ['*']}}, {source: {ipBlocks: [10.8.1.9]}}")), open);
     assert_eq!(of("", &deny("{source: {principals: [a]}}")), open);
+    // Which ports and addresses a rule is for is not evaluated, and another server's policy was another one.
+    let rule = |rule: &str| {
+        format!("{{action: DENY, rules: [{{from: [{{source: {{notPrincipals: ['*']}}}}], {rule}}}]}}")
+    };
+    assert_eq!(of("", &rule("to: []")), because);
+    assert_eq!(of("", &rule("to: [{operation: {ports: ['9999']}}]")), open);
+    assert_eq!(of("", &rule("when: [{key: destination.port, values: ['9999']}]")), open);
+    assert_eq!(of("", &deny("{source: {notPrincipals: ['*'], ipBlocks: [192.0.2.1]}}")), open);
+    let elsewhere = |spec: &str| spec.replacen('{', "{selector: {matchLabels: {no: body}}, ", 1);
+    assert_eq!(of("", &elsewhere(&rule("to: []"))), open);
+    assert_eq!(of("", &elsewhere(&deny("{source: {ipBlocks: [10.8.1.9]}}"))), open);
     // As it was read it denies nothing, or did not yet when the line was written.
     let newer = ", creationTimestamp: '2026-03-02T10:00:00Z'";
     assert_eq!(of(newer, &deny("{source: {ipBlocks: [10.8.1.9]}}")), open);
