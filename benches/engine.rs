@@ -17,7 +17,9 @@ fn main() {
 mod logs {
     use divan::Bencher;
     use divan::counter::BytesCount;
-    use meshscope::logs::{Aggregate, LogFormat, SourceName, Strictness, parse_json, parse_text};
+    use meshscope::logs::{
+        Aggregate, Formats, LogFormat, OwnFormat, SourceName, Strictness, parse_json, parse_text,
+    };
 
     use super::access_log::{self, Layout};
     use super::black_box;
@@ -109,6 +111,25 @@ mod logs {
                 aggregate.add_line(source, number, line);
             });
             assert_eq!(aggregate.lines().other, 0);
+            aggregate
+        });
+    }
+
+    /// Text in blocks, as files are read on one thread: the ends of lines are found while they are read.
+    #[divan::bench(args = ["default", "custom"])]
+    fn blocks(bencher: Bencher<'_, '_>, format: &str) {
+        let log = text_log(1);
+        bencher.counter(BytesCount::of_slice(&log)).bench(|| {
+            let mut aggregate = Aggregate::new();
+            if format == "custom" {
+                let format = LogFormat::compile(FORMAT, Strictness::Strict).expect("a format");
+                // As the configuration has it: it goes before the default layouts.
+                aggregate.use_formats(Formats::new([(OwnFormat::Text(format), true)], None));
+            }
+            let source = aggregate.add_source(SourceName { file: "bench.log".into(), pod: None });
+            let reader = aggregate.block_reader(source);
+            let (lines, _) = aggregate.add_text(source, &reader, 1, black_box(&log));
+            assert_eq!(aggregate.lines().parsed, lines);
             aggregate
         });
     }

@@ -34,6 +34,12 @@ pub fn parse_text(line: &[u8]) -> Option<AccessLine<'_>> {
     reading.into_line(ambiguous, start_time, was_trimmed)
 }
 
+/// Whether a text begins as a line of these layouts does.
+#[inline]
+pub(in crate::logs) fn may_begin(line: &[u8]) -> bool {
+    split_time(line).is_some()
+}
+
 /// The time, and what follows the quote that opens the request. Some collectors cut the time off.
 #[inline(always)]
 fn split_time(line: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {

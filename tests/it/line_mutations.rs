@@ -157,12 +157,13 @@ fn whatever_is_done_to_lines_blocks_of_them_count_what_lines_do() {
     let formats = [
         Formats::default(),
         Formats::new([], Some(text(ISTIO))),
+        Formats::new([(text(ISTIO), true)], None),
         Formats::new([(text(&bars), true)], None),
         Formats::new([(text(&bars), false)], Some(text(ISTIO))),
     ];
     let istio = LogFormat::compile(ISTIO, Strictness::Strict).unwrap();
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
-    let mut parsed = [0; 4];
+    let mut parsed = [0; 5];
     for turn in 0..most() / BLOCK {
         let mut text = Vec::new();
         for _ in 0..BLOCK {

@@ -13,7 +13,7 @@ use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
-use crate::logs::access_text::{ordinary, parse_text};
+use crate::logs::access_text::{may_begin, ordinary, parse_text};
 use crate::logs::format::{Formats, LogFormat};
 
 /// Reads the plain lines of one source, on any thread.
@@ -74,34 +74,43 @@ impl BlockReader {
     /// Hands on each line of a text with the place where it begins, and what is counted of it if it is a plain one.
     #[inline(always)]
     fn each_line<'a>(&'a self, text: &'a [u8], mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>)) {
+        if let Some(only) = self.custom.as_deref().and_then(Formats::only_text) {
+            return self.each_line_of(only, text, each);
+        }
         let mut clock = Clock::default();
-        let only = self.custom.as_deref().and_then(Formats::only_text);
         let mut start = 0;
         while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
             let ordinary = if self.reads_layouts_first { ordinary::read(rest) } else { None };
             let (length, told) = match ordinary {
                 Some((length, line)) => (length, Some(Told::of(&line, self.pod.as_deref(), &mut clock))),
-                None => match only.and_then(|only| self.by_format(only, rest, &mut clock)) {
-                    Some((length, told)) => (length, Some(told)),
-                    None => self.other(rest, &mut clock),
-                },
+                None => self.other(rest, &mut clock),
             };
             each(start, rest.get(..length).unwrap_or_default(), told);
             start += length + 1;
         }
     }
 
-    /// The first line, if it is an ordinary one of the only format there is.
+    /// The same where there is one format only. `goes_first`: before the default layouts.
     #[inline(never)]
-    fn by_format<'a>(
+    fn each_line_of<'a>(
         &'a self,
         (format, goes_first): (&LogFormat, bool),
         text: &'a [u8],
-        clock: &mut Clock,
-    ) -> Option<(usize, Told<'a>)> {
-        let (length, line) = format.read_ordinary(text)?;
-        let is_other = !goes_first && text.get(..length).is_some_and(|line| parse_text(line).is_some());
-        (!is_other).then(|| (length, Told::of(&line, self.pod.as_deref(), clock)))
+        mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>),
+    ) {
+        let mut clock = Clock::default();
+        let mut start = 0;
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+            let is_layout = |length| rest.get(..length).is_some_and(|line| parse_text(line).is_some());
+            let (length, told) = match format.read_ordinary(rest) {
+                Some((length, line)) if goes_first || !may_begin(rest) || !is_layout(length) => {
+                    (length, Some(Told::of(&line, self.pod.as_deref(), &mut clock)))
+                }
+                Some(_) | None => self.other(rest, &mut clock),
+            };
+            each(start, rest.get(..length).unwrap_or_default(), told);
+            start += length + 1;
+        }
     }
 
     /// The same of the first line, whatever it is.
@@ -220,7 +229,7 @@ impl Aggregate {
     pub fn block_reader(&self, source: SourceId) -> BlockReader {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.clone());
         let custom = self.own_formats();
-        let reads_layouts_first = custom.as_ref().is_none_or(|custom| !custom.any_configured());
+        let reads_layouts_first = custom.as_ref().is_none_or(|custom| custom.leave_the_default());
         BlockReader { custom, pod, reads_layouts_first }
     }
 

@@ -110,6 +110,16 @@ impl Formats {
         !self.texts.is_empty()
     }
 
+    /// Whether a line of Istio's layout since 1.9 is read as such: nothing is configured, or that layout written out.
+    #[inline]
+    pub(in crate::logs) fn leave_the_default(&self) -> bool {
+        match self.texts.as_slice() {
+            [] => true,
+            [one] => one.layout == Some(Format::IstioText19),
+            _ => false,
+        }
+    }
+
     /// Reads a line by the format strings of the configuration. `None` where none fits, and where two do and say
     /// different things: nothing tells then which of them the proxy has.
     pub fn read_configured<'a>(&self, line: &'a [u8]) -> Option<AccessLine<'a>> {

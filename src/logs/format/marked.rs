@@ -14,9 +14,9 @@ use crate::logs::marks::{AT_ONCE, Bits, Places, digits_of, has_control, number_o
 use crate::logs::response_flags::FlagSet;
 
 /// Formats have no more quotes than this.
-const QUOTES: usize = 24;
+const QUOTES: usize = 16;
 /// Formats have no more values than this.
-const PIECES: usize = 40;
+const PIECES: usize = 32;
 /// Fields of a line.
 const TARGETS: usize = Target::RouteName as usize + 1;
 
