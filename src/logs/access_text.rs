@@ -30,7 +30,7 @@ pub fn parse_text(line: &[u8]) -> Option<AccessLine<'_>> {
     if let Some(reading) = Reading::quick(body) {
         return reading.into_line(false, start_time, was_trimmed);
     }
-    let (reading, ambiguous) = careful::read(body)?;
+    let (reading, ambiguous) = careful::read(body, was_trimmed)?;
     reading.into_line(ambiguous, start_time, was_trimmed)
 }
 
@@ -82,8 +82,10 @@ struct Request<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// The ordinary line: callers' text and the fields behind it have no quote, so there is one reading. `None`
-    /// where they have one.
+    /// The ordinary line: it has no more quotes than its layout but those within the user agent, the request id and
+    /// the authority, so there is one reading. `None` where there may be others: the quote that ends another request
+    /// stands before all of the four separators behind it, so it would be in `x-forwarded-for`, a reason or a Mixer
+    /// status.
     #[inline(always)]
     fn quick(body: &'a [u8]) -> Option<Self> {
         let (method, rest) = split_word(body)?;
@@ -94,7 +96,14 @@ impl<'a> Reading<'a> {
             return None;
         }
         let status = Status::parse(rest.strip_prefix(b" ")?)?;
-        let (x_forwarded_for, rest) = split_quoted(status.rest)?;
+        if find(status.quoted, b'"').is_some() || find(status.second_quoted, b'"').is_some() {
+            return None;
+        }
+        let (x_forwarded_for, rest) = split_at_byte(status.rest, b'"')?;
+        let rest = rest.strip_prefix(b" \"")?;
+        if rest.starts_with(b" \"") {
+            return None;
+        }
         let (user_agent, rest) = split_quoted(rest)?;
         let (request_id, rest) = split_quoted(rest)?;
         let (authority, rest) = split_quoted(rest)?;
@@ -206,8 +215,8 @@ fn split_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A quoted text of which the opening quote has been read, up to the first quote that closes it and has another
 /// quoted text behind it; and what follows the quote that opens that one.
 ///
-/// Quotes inside are taken to belong to the text: four such texts and no quote behind the upstream host leave no
-/// other reading. Except where two ends could overlap (`" " "`), which is for the careful reading to say.
+/// Quotes inside are taken to belong to the text: what follows has as many separators as there must be. Except where
+/// two ends could overlap (`" " "`), which is for the careful reading to say.
 #[inline(always)]
 fn split_quoted(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(rest) = text.strip_prefix(b"-\" \"") {

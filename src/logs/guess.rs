@@ -65,7 +65,7 @@ const LONG_DETAILS: [(&str, &str); 6] = [
     ("http3.", ""),
 ];
 
-/// What of a line can be told without its format; `None` where it is not of an access log, or more of it may follow.
+/// What of a line can be told without its format, and whether a caller may have written it (`ambiguous`); `None` where it is not of an access log, or more of it may follow.
 pub fn guess(text: &[u8]) -> Option<AccessLine<'_>> {
     let Some(head) = Head::of(text) else { return loose::read(text) };
     let tokens = Tokens::of(head.rest)?;
@@ -178,6 +178,7 @@ impl<'a> Head<'a> {
             tokens.set_callers(usize::from(details.is_some()) + 4, &mut line);
         }
         line.upstream_cluster = tokens.cluster();
+        line.ambiguous = tokens.may_hold_the_answer(usize::from(details.is_some()));
         Some(line)
     }
 }
@@ -256,20 +257,25 @@ impl<'a> Token<'a> {
 #[derive(Debug, Default)]
 struct Tokens<'a> {
     all: Vec<Token<'a>>,
+    /// The text from a quote on that does not close as it should.
+    open: &'a [u8],
 }
 
 impl<'a> Tokens<'a> {
     fn of(mut rest: &'a [u8]) -> Option<Self> {
-        let mut all = Vec::new();
+        let (mut all, mut open) = (Vec::new(), &b""[..]);
         while !rest.is_empty() {
             if all.len() == MOST_TOKENS {
                 return None;
             }
             let (token, after) = Token::first(rest);
             all.push(token);
+            if token == Token::Open {
+                open = rest;
+            }
             rest = after;
         }
-        Some(Self { all })
+        Some(Self { all, open })
     }
 
     fn word(&self, at: usize) -> Option<&'a [u8]> {
@@ -311,6 +317,36 @@ impl<'a> Tokens<'a> {
     /// Whether the numbers are there, and so all before them is whole.
     fn has_numbers(&self) -> bool {
         self.numbers_at_status().is_some() || self.numbers_behind_quotes().is_some()
+    }
+
+    /// Whether code and flags may be a caller's: the first quoted field may have no protocol, or be another one than the
+    /// request, and what he wrote into it a whole request with its answer. Then a quote stands behind that, and what
+    /// the proxy answered behind the quote. `at` is the first field behind flags and details.
+    fn may_hold_the_answer(&self, at: usize) -> bool {
+        let quoted = self.all.iter().skip(at).take_while(|token| matches!(token, Token::Quoted(_))).count();
+        let numbers =
+            Some(at + quoted).filter(|numbers| self.numbers_at(*numbers)).or(self.numbers_at_status());
+        if quoted > 0 && numbers.is_none() {
+            return true;
+        }
+        // Bytes sent, duration and service time are what they are only behind bytes received.
+        let is_number = |at: usize| {
+            let no_code = self.word(at) == Some(b"0");
+            numbers.is_some_and(|first| (first + 1..first + 4).contains(&at) || at == first && no_code)
+        };
+        let is_code = |word: &[u8]| {
+            let word = word.rsplit(|byte| *byte == b'=').next().unwrap_or_default();
+            code_of(word.trim_ascii()).is_some()
+        };
+        let Some(quote) = self.all.iter().position(|token| !matches!(token, Token::Word(_))) else {
+            return false;
+        };
+        let mut behind = self.all.iter().enumerate().skip(quote);
+        behind.any(|(at, token)| match token {
+            Token::Word(word) => !is_number(at) && is_code(word),
+            Token::Quoted(text) => is_code(text),
+            Token::Open => self.open.split(|byte| matches!(byte, b' ' | b'"')).any(is_code),
+        })
     }
 
     /// The five quoted fields of Envoy's own layout behind its four numbers, where they can be nothing else.
@@ -517,5 +553,30 @@ mod tests {
         // More quotes than Envoy's layout has: one of the fields is in doubt.
         let line = r#"[2026-11-22T09:09:56.776Z] "GET /a HTTP/1.1" 200 - via_upstream 0 5 1 1 "-" "a" "b" "0d68aef3-6450-4cf9-b8bb-8034ca638af9" "h" "10.0.0.1:1""#;
         assert_eq!(told(line).unwrap().upstream_host, None);
+    }
+
+    #[test]
+    fn an_answer_behind_a_quote_is_perhaps_the_real_one() {
+        let ambiguous = |text: &str| told(text).is_none_or(|line| line.ambiguous);
+        let forged = r#"[2026-11-22T09:09:56.776Z] "GET /x HTTP/1.1" 503 UO upstream_reset_before_response_started{overflow}"#;
+        for rest in [
+            r#" "y" 200 - 12 outbound|80||a.b"#,
+            r#" "y" 12 outbound|80||a.b"#,
+            r#" "y" 200 - 12 "GET /a" outbound|80||a.b"#,
+            r#" 12 "y" 200 - 12 outbound|80||a.b"#,
+            r#" 12 "y"z" 200 - 12 outbound|80||a.b"#,
+            r#" 12 "y" code=200 - 12 outbound|80||a.b"#,
+            r#" - "-" 200 0 5 2 outbound|80||a.b x"#,
+            r#" - "-" 0 19 0 - "-" "a" "0d68aeb3-6450-4cf9-b8bb-8034ca638af9" "h" "-" "y" 200 - 12 outbound|80||a.b"#,
+        ] {
+            assert!(ambiguous(&format!("{forged}{rest}")), "{rest}");
+        }
+        for rest in [
+            " 12 outbound|80||a.b",
+            r#" 12 "curl/8" outbound|80||a.b"#,
+            r#" - "-" 0 200 300 - "-" "a" "0d68aeb3-6450-4cf9-b8bb-8034ca638af9" "h" "10.0.0.1:80" outbound|80||a.b - 10.0.0.1:80 10.0.0.2:3 - default x"#,
+        ] {
+            assert!(told(&format!("{forged}{rest}")).is_some_and(|line| !line.ambiguous), "{rest}");
+        }
     }
 }

@@ -4,14 +4,14 @@ use memchr::{memmem, memrchr};
 
 use super::find::split_at_byte;
 use super::status::Status;
-use super::{Reading, Request, is_protocol, split_fields};
+use super::{Reading, Request, format_of, is_protocol, split_fields};
 
 /// The readings of a line from its request on. The first place where the request can end is taken, because a user
 /// agent can forge a later one; authority and request id are taken from the right, because it stands to their left.
 ///
 /// Gives the reading and whether there is more than one.
 #[cold]
-pub(super) fn read(body: &[u8]) -> Option<(Reading<'_>, bool)> {
+pub(super) fn read(body: &[u8], was_trimmed: bool) -> Option<(Reading<'_>, bool)> {
     let (before, after) = body.split_at_checked(memrchr(b'"', body)?)?;
     let (tail, tail_count) = split_fields(after.get(1..)?)?;
     let (before, upstream_host) = before.split_at_checked(memrchr(b'"', before)?)?;
@@ -24,6 +24,10 @@ pub(super) fn read(body: &[u8]) -> Option<(Reading<'_>, bool)> {
     let mut readings = 0_usize;
     for end in memmem::find_iter(before, b"\" ") {
         let Some((request, status)) = head_ending_at(before, end) else { continue };
+        // What stands behind the upstream host is the proxy's: a status of another layout is a caller's.
+        if format_of(status.family, tail_count, was_trimmed).is_none() {
+            continue;
+        }
         let Some(Headers { x_forwarded_for, user_agent, request_id, ways }) = Headers::split(status.rest)
         else {
             continue;

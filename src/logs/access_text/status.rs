@@ -111,7 +111,7 @@ impl<'a> Between<'a> {
 
     /// Istio 1.1 to 1.8: `text` begins behind the quote that opens the first quoted field.
     fn quoted(text: &'a [u8]) -> Option<Self> {
-        let (quoted, numbers) = split_quoted(text)?;
+        let (quoted, numbers) = split_quoted(text).filter(|(quoted, _)| !holds_a_request(quoted))?;
         let (family, quoted, second_quoted) = match memmem::find(quoted, b"\" \"") {
             None => (Family::OneQuoted, quoted, &b""[..]),
             Some(at) => (Family::TwoQuoted, quoted.get(..at)?, quoted.get(at + 3..)?),
@@ -138,7 +138,12 @@ fn split_spaced_details(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 fn split_reason<'a>(details: &[u8], termination: &[u8], text: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let (reason, numbers) = split_quoted(text)?;
     let has_quotes = details.contains(&b'"') || termination.contains(&b'"');
-    (!has_quotes && memmem::find(reason, b" HTTP/").is_none()).then_some((reason, numbers))
+    (!has_quotes && !holds_a_request(reason)).then_some((reason, numbers))
+}
+
+/// No reason and no Mixer status does: where a request ends in it, a caller wrote what stands before that.
+fn holds_a_request(quoted: &[u8]) -> bool {
+    quoted.len() > 1 && memmem::find(quoted, b" HTTP/").is_some()
 }
 
 /// Quotes that a reason or a Mixer status may hold; a bound, so that a caller's text full of quotes costs no time.

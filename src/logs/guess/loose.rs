@@ -10,9 +10,9 @@
 //! number could be the code and the flags go with it. A word that application logs have (`level=`, `msg=`),
 //! a sentence beside the names, and a field that stands there twice make it none.
 //!
-//! Envoy escapes nothing, so a caller can write `cluster=…` into a path, and quotes around it. What he wrote ends where
-//! the format has the next field that must be there (code or flags). A field of the proxy's own that stands between is
-//! told, but the line is in doubt ([`AccessLine::ambiguous`]) and proves nothing.
+//! Envoy escapes nothing, so a caller can write `cluster=…` into a path, and quotes around it. Code and flags too: the
+//! format may not have them. A field of the proxy's own that stands behind a caller's words is told, but the line is in
+//! doubt ([`AccessLine::ambiguous`]) and proves nothing.
 
 use super::names::{Named, named};
 use super::parts::{Part, key_of, parts};
@@ -358,11 +358,7 @@ impl<'a> Told<'a> {
                         return None;
                     }
                     told.set(target, value, by, doubt);
-                    if matches!(target, Target::ResponseCode | Target::ResponseFlags) {
-                        doubt = false;
-                    } else if is_of_others(target) {
-                        doubt = true;
-                    }
+                    doubt |= is_of_others(target);
                 }
                 Meaning::Request(method, path, protocol) => {
                     // Before the request a caller could have written another one.
@@ -390,7 +386,7 @@ impl<'a> Told<'a> {
     fn set(&mut self, target: Target, value: &'a [u8], by: By, doubt: bool) {
         let decides = matches!(target, Target::ResponseCode | Target::ResponseFlags);
         self.is_named &= !decides || by == By::Name;
-        self.line.ambiguous |= doubt && !decides && !is_of_the_request(target);
+        self.line.ambiguous |= doubt && !is_of_the_request(target);
         self.has_time |= target == Target::StartTime && is_time(value);
         self.has_cluster |= target == Target::UpstreamCluster && is_cluster(value);
         if target == Target::StartTime {
@@ -436,8 +432,8 @@ mod tests {
     #[test]
     fn fields_are_known_by_their_names() {
         let text = format!(
-            "start_time=2026-11-22T09:09:56.776Z method=GET path=/a?b=c protocol=HTTP/1.1 code=503 flags=UF,URX \
-             duration=12 cluster={CLUSTER} upstream_host=10.0.0.2:9080 sni=- x-request-id=\"a b\""
+            "start_time=2026-11-22T09:09:56.776Z code=503 flags=UF,URX duration=12 cluster={CLUSTER} \
+             upstream_host=10.0.0.2:9080 sni=- method=GET path=/a?b=c protocol=HTTP/1.1 x-request-id=\"a b\""
         );
         let line = guess(text.as_bytes()).unwrap();
         assert_eq!((line.format, line.ambiguous), (Format::Custom, false));
@@ -496,12 +492,20 @@ mod tests {
     #[test]
     fn what_a_caller_can_have_written_is_in_doubt_or_refused() {
         let head = "response_code=503 response_flags=UC";
-        // Only what stands before his words, or behind the code or the flags, is the proxy's for certain.
+        // Only what stands before his words is the proxy's for certain.
         assert_eq!(
             told(&format!("{head} upstream_cluster={CLUSTER} path=/a b")),
             format!("503 UC {CLUSTER}")
         );
-        assert_eq!(told(&format!("path=/ {head} upstream_cluster={CLUSTER}")), format!("503 UC {CLUSTER}"));
+        // The format may have no code, or no flags.
+        for text in [
+            format!("path=/ {head} upstream_cluster={CLUSTER}"),
+            format!("response_code=503 ua=x response_flags=UC upstream_cluster={CLUSTER}"),
+            format!("ua=x response_code=503 response_flags=UC upstream_cluster={CLUSTER}"),
+            format!("path=\"/x?\" response_flags=UC y=\"\" response_code=503 upstream_cluster={CLUSTER}"),
+        ] {
+            assert_eq!(told(&text), format!("503 UC {CLUSTER} in doubt"), "{text}");
+        }
         assert_eq!(
             told(&format!("{head} ua=x upstream_cluster={CLUSTER}")),
             format!("503 UC {CLUSTER} in doubt")
@@ -536,15 +540,18 @@ mod tests {
     fn other_orders_are_told_by_what_each_field_can_be() {
         let time = "[2026-11-22T09:09:56.776Z]";
         for (text, wanted) in [
-            (format!("{time} GET /a HTTP/1.1 503 UC {CLUSTER}"), format!("503 UC {CLUSTER}")),
+            (format!("{time} GET /a HTTP/1.1 503 UC {CLUSTER}"), format!("503 UC {CLUSTER} in doubt")),
             (format!("{time} 503 UC \"GET /a HTTP/1.1\" 12"), "503 UC ?".to_owned()),
-            (format!("{time} {CLUSTER} \"GET /a HTTP/1.1\" 200 - 5 7"), format!("200 - {CLUSTER}")),
-            (format!("{time} 10.0.0.1:80 -> {CLUSTER} \"GET /a HTTP/2\" 200 -"), format!("200 - {CLUSTER}")),
+            (format!("{time} {CLUSTER} \"GET /a HTTP/1.1\" 200 - 5 7"), format!("200 - {CLUSTER} in doubt")),
+            (
+                format!("{time} 10.0.0.1:80 -> {CLUSTER} \"GET /a HTTP/2\" 200 -"),
+                format!("200 - {CLUSTER} in doubt"),
+            ),
             (format!("{time} 503 UF,URX {CLUSTER}"), format!("503 UF,URX {CLUSTER}")),
             (format!("{CLUSTER} {time} 404 NR route_not_found"), format!("404 NR {CLUSTER}")),
             (
                 format!("{time} request=\"GET /a HTTP/2\" code=200 flags=- {CLUSTER}"),
-                format!("200 - {CLUSTER}"),
+                format!("200 - {CLUSTER} in doubt"),
             ),
         ] {
             assert_eq!(told(&text), wanted, "{text}");
@@ -589,6 +596,8 @@ mod tests {
             " upstream_cluster=\"outbound|80||evil\"",
             " duration=7",
             " response_code=200 response_flags=-",
+            " response_flags=UO",
+            " response_code=503",
             " code=200",
             " y=",
             " HTTP/1.1",
@@ -602,12 +611,11 @@ mod tests {
     }
 
     proptest! {
-        /// A format with code and flags and any others of the fields, in any order: what is told and not in doubt is
-        /// what the proxy wrote.
+        /// A format with any of the fields, in any order: what is told and not in doubt is what the proxy wrote.
         #[test]
         fn nothing_that_a_caller_writes_is_told_as_the_proxy_s(
             order in Just([0, 1, 2, 3, 4, 5, 6]).prop_shuffle(),
-            count in 2..8_usize,
+            (without, count) in (0..3_usize, 2..8_usize),
             quotes: bool,
             (agent, path) in (words(), words()),
         ) {
@@ -621,10 +629,10 @@ mod tests {
                 "duration=12".to_owned(),
                 "upstream_host=10.0.0.2:9080".to_owned(),
             ];
-            let fields: Vec<_> = order.iter().filter(|at| **at < count).map(|at| all[*at].as_str()).collect();
+            let fields: Vec<_> = order.iter().filter(|at| (without..count).contains(*at)).map(|at| all[*at].as_str()).collect();
             let text = fields.join(" ");
             if let Some(line) = guess(text.as_bytes()).filter(|line| !line.ambiguous) {
-                prop_assert_eq!((line.response_code, line.response_flags), (Some(503), Some(&b"UC"[..])), "{}", text);
+                prop_assert_eq!((without, line.response_code, line.response_flags), (0, Some(503), Some(&b"UC"[..])), "{}", text);
                 let is = |cluster: &[u8]| count > 4 && cluster == CLUSTER.as_bytes();
                 prop_assert!(line.upstream_cluster.is_none_or(is), "{}", text);
                 prop_assert!(line.duration.is_none_or(|duration| count > 5 && duration == 12), "{}", text);

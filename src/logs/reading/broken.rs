@@ -189,10 +189,14 @@ impl Broken {
     fn join_text(&self, take: &mut dyn FnMut(Option<Writer<'_>>, &AccessLine<'_>)) -> bool {
         // A terminal breaks only where a line is as wide as itself.
         if self.is_of_a_terminal() && self.full_width().is_none() {
-            return parse_text(&self.lines.concat()).map(|line| take(None, &line)).is_some();
+            let candidates = self.candidates();
+            // Lines that were broken between words can be of one width by chance.
+            let spaced = || self.spaced().filter(|_| self.slashes() == Some(0));
+            let mut texts = candidates.into_iter().chain(std::iter::once_with(spaced).flatten());
+            return texts.any(|text| read(&text).map(|line| take(None, &line)).is_some());
         }
         let candidates = self.candidates();
-        let readings = candidates.iter().filter_map(|text| parse_text(text));
+        let readings = candidates.iter().filter_map(|text| read(text));
         let mut readings = readings.filter(|line| !is_beginning(line));
         let Some(first) = readings.next() else { return false };
         let line = readings.try_fold(first, |line, other| agreed(&line, &other));
@@ -208,7 +212,7 @@ impl Broken {
     /// Hands on the line that the lines are in a layout that is the beginning of others, where they are one.
     fn as_beginning<R>(&self, each: impl FnOnce(&AccessLine<'_>) -> R) -> Option<R> {
         let candidates = self.candidates();
-        let mut readings = candidates.iter().filter_map(|text| parse_text(text));
+        let mut readings = candidates.iter().filter_map(|text| read(text));
         let first = readings.next()?;
         let line = readings.try_fold(first, |line, other| agreed(&line, &other))?;
         is_beginning(&line).then(|| each(&line))
@@ -216,6 +220,11 @@ impl Broken {
 
     /// The texts that the lines can be when they are joined.
     fn candidates(&self) -> Vec<Vec<u8>> {
+        match self.slashes() {
+            Some(0) => {}
+            Some(_) => return self.without_slashes().into_iter().collect(),
+            None => return Vec::new(),
+        }
         if self.is_of_a_terminal() {
             return vec![self.lines.concat()];
         }
@@ -245,6 +254,27 @@ impl Broken {
         choices.map(join).collect()
     }
 
+    /// How many of the lines but the last end in the `\\` that says that the line goes on; `None` where only some do, so
+    /// that it belongs to the text or not.
+    fn slashes(&self) -> Option<usize> {
+        let (_, before) = self.lines.split_last()?;
+        let count = before.iter().filter(|line| line.ends_with(b"\\")).count();
+        (count == 0 || count == before.len()).then_some(count)
+    }
+
+    /// The text of lines that end so; `None` where the last one does as well: more follows.
+    fn without_slashes(&self) -> Option<Vec<u8>> {
+        let (last, before) = self.lines.split_last()?;
+        let before = before.iter().map(|line| line.strip_suffix(b"\\").unwrap_or(line));
+        (!last.ends_with(b"\\")).then(|| before.chain([last.as_slice()]).collect::<Vec<_>>().concat())
+    }
+
+    /// The text of lines that were broken between words, all of them.
+    fn spaced(&self) -> Option<Vec<u8>> {
+        let words: Vec<_> = self.lines.iter().map(|line| line.trim_ascii()).collect();
+        (!words.iter().any(|line| line.is_empty())).then(|| words.join(&b' '))
+    }
+
     /// The width of the last line, where it is as wide as the first, and both as a terminal.
     pub(super) fn full_width(&self) -> Option<usize> {
         let [first, .., last] = self.lines.as_slice() else { return None };
@@ -260,6 +290,16 @@ impl Broken {
             && width(last) <= wide
             && between.iter().all(|line| width(line) == wide)
     }
+}
+
+/// Reads a text that was joined. A break between flags and details stands for a space, so that flags with other words
+/// at their end are none.
+fn read(text: &[u8]) -> Option<AccessLine<'_>> {
+    let are_flags = |flags: &[u8]| {
+        let is_of_flag = |byte: &u8| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b',' | b'_');
+        flags == b"-" || flags.iter().all(is_of_flag)
+    };
+    parse_text(text).filter(|line| line.response_flags.is_some_and(are_flags))
 }
 
 fn width(line: &[u8]) -> usize {

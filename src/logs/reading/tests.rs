@@ -251,3 +251,61 @@ fn a_line_that_goes_on_and_is_cut_off_is_none() {
     assert_eq!(read(&format!("{before}\n")).lines, ONE);
     assert!(after.starts_with('|'));
 }
+
+const TLS: &str = "TLS_error:|268435703:SSL_routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end";
+
+/// The one line that has details as long as a line of a screen, with breaks in it.
+fn with_long_details() -> String {
+    let details = format!("upstream_reset_before_response_started{{remote_connection_failure|{TLS}}}");
+    format!("{HEAD} {TAIL}").replace(
+        "503 UC upstream_reset_before_response_started{connection_termination} - \"-\"",
+        &format!("503 URX,UF {details} - \"{TLS}\""),
+    )
+}
+
+#[test]
+fn a_break_before_long_details_is_no_part_of_the_flags() {
+    let line = with_long_details();
+    let words = line.replace(" upstream_reset", "\nupstream_reset").replace(" \"TLS", "\n\"TLS");
+    assert_eq!(read(&words).lines, ONE);
+    assert_eq!(read(&words.replace(" outbound|", "\noutbound|")).lines, ONE);
+}
+
+#[test]
+fn lines_that_end_in_a_backslash_are_joined_without_it() {
+    let line = format!("{HEAD} {TAIL}");
+    for wide in [60, 100, 200, 300] {
+        let parts: Vec<_> =
+            line.as_bytes().chunks(wide).map(|part| std::str::from_utf8(part).unwrap()).collect();
+        let result = read(&parts.join("\\\n"));
+        assert_eq!((result.lines.as_slice(), result.other), (&ONE.map(str::to_owned)[..], 0), "{wide}");
+        // Only some of them do: nobody knows what it is.
+        if parts.len() > 2 {
+            assert_eq!(read(&parts.join("\\\n").replacen("\\\n", "\n", 1)).lines, [""; 0], "{wide}");
+        }
+    }
+}
+
+#[test]
+fn lines_broken_between_words_may_be_of_one_width() {
+    let mut seen = 0;
+    for (pad, wide) in (0..60).flat_map(|pad| (170..240).map(move |wide| (pad, wide))) {
+        let line = format!("{HEAD} {TAIL}").replace("u=normal", &"u".repeat(pad));
+        let mut lines = vec![String::new()];
+        for word in line.split(' ') {
+            match lines.last_mut().filter(|last| last.is_empty() || last.len() + 1 + word.len() <= wide) {
+                Some(last) if last.is_empty() => *last = word.to_owned(),
+                Some(last) => *last = format!("{last} {word}"),
+                None => lines.push(word.to_owned()),
+            }
+        }
+        if let [one, two, last] = lines.as_slice()
+            && one.len() == two.len()
+            && last.len() < one.len()
+        {
+            seen += 1;
+            assert_eq!(read(&lines.join("\n")).lines, ONE, "{lines:?}");
+        }
+    }
+    assert!(seen > 0);
+}
