@@ -22,6 +22,9 @@ mod status;
 use find::{find, find_either, split_at_byte};
 use status::{Family, Status};
 
+/// What begins a colour.
+pub(super) const ESCAPE: u8 = 0x1b;
+
 /// Reads one line in any of the text layouts; `None` if it is not one.
 pub fn parse_text(line: &[u8]) -> Option<AccessLine<'_>> {
     let trimmed = line.trim_ascii_end();

@@ -264,3 +264,27 @@ fn a_joined_line_is_shown_as_it_stands() {
         assert_eq!(whole["lines"][count], report["lines"][count], "{count}");
     }
 }
+
+/// Words that `grep --color=always` found are the words they were, in failed lines and in others.
+#[test]
+fn colours_inside_a_line_are_taken_off() {
+    let coloured =
+        |line: &str, word: &str| line.replacen(word, &format!("\x1b[01;31m\x1b[K{word}\x1b[m\x1b[K"), 1);
+    let end = r#"- "-" 0 95 1 - "-" "curl/8.4.0" "d68aeaf3-6450-4cf9-b8bb-8034ca638af9" "web:80" "10.0.0.1:80" outbound|80||web.shop.svc.cluster.local 10.0.0.2:4000 10.9.0.1:80 10.0.0.2:5000 - default"#;
+    let failed = format!(
+        r#"[2026-11-22T09:09:56.776Z] "GET /a HTTP/1.1" 503 UC upstream_reset_before_response_started{{connection_termination}} {end}"#
+    );
+    let well = format!(r#"[2026-11-22T09:09:56.776Z] "GET /a HTTP/1.1" 200 - via_upstream {end}"#);
+    let text = [
+        coloured(&failed, "termination"),
+        coloured(&failed, "outbound"),
+        coloured(&well, "outbound"),
+        well.clone(),
+        failed.clone(),
+    ];
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::write(folder.path().join("a.log"), text.join("\n") + "\n").expect("logs can be written");
+    let report = meshscope(folder.path(), &["logs", "-f", "a.log", "-o", "json"]).json();
+    let groups: Vec<_> = report["groups"].as_array().unwrap().iter().map(|group| &group["count"]).collect();
+    assert_eq!(groups, [3, 2], "{report}");
+}

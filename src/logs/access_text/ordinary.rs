@@ -3,8 +3,9 @@
 //! It has fourteen, and what stands between two of them can be read without the rest of the line. Since no caller wrote
 //! a quote there is one reading, the one that is found from left to right. All other lines are read in that way.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
+use super::ESCAPE;
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::{AT_ONCE, Bits, Places, number_of};
 use crate::logs::response_flags::FlagSet;
@@ -83,7 +84,7 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
     let [cluster, upstream_local, downstream_local, downstream_remote, sni, route] = tail;
-    if line.last()?.is_ascii_whitespace() {
+    if line.last()?.is_ascii_whitespace() || is_coloured(line, details, text(cluster)?) {
         return None;
     }
     let line = AccessLine {
@@ -132,6 +133,13 @@ fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
     [5, 7, 9, 11].into_iter().all(is_apart)
         && host_start < host_end
         && places.spaces.until(host_start, host_end) == 0
+}
+
+/// Whether somebody had words of a line coloured, which is to be taken off first: of ordinary answers only the beginning
+/// of the cluster is looked at.
+#[inline(always)]
+fn is_coloured(line: &[u8], details: &[u8], cluster: &[u8]) -> bool {
+    cluster.first() == Some(&ESCAPE) || details != b"via_upstream" && memchr(ESCAPE, line).is_some()
 }
 
 /// What stands between the request and the reason.

@@ -13,7 +13,7 @@ use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
-use crate::logs::access_text::{may_begin, ordinary, parse_text};
+use crate::logs::access_text::{ESCAPE, may_begin, ordinary, parse_text};
 use crate::logs::format::{Formats, LogFormat};
 
 /// Reads the plain lines of one source, on any thread.
@@ -172,6 +172,10 @@ pub(super) fn with_plain<'a, R>(
     // Formats of one's own can look like JSON, and give its keys another meaning.
     if bytes.first() == Some(&b'{') {
         return parse_ordinary(bytes).as_ref().map(each);
+    }
+    // Colours are taken off first.
+    if memchr::memchr(ESCAPE, bytes).is_some() {
+        return None;
     }
     parse_text(bytes).as_ref().map(each)
 }
