@@ -87,6 +87,7 @@ fn draw_columns(screen: &LogLines, area: Rect, pen: &mut Pen<'_>) {
 struct Plan {
     columns: Vec<Column>,
     caller: usize,
+    cause: usize,
     clock: usize,
     has_hosts: bool,
     has_marks: bool,
@@ -139,7 +140,7 @@ impl Plan {
         columns.push(text("CAUSE", cause));
         let caller = columns.iter().find(|column| column.title == "CALLER");
         let caller = caller.map_or(0, |column| usize::from(column.width));
-        Self { columns, caller, clock: usize::from(clock), has_hosts, has_marks }
+        Self { columns, caller, cause: usize::from(cause), clock: usize::from(clock), has_hosts, has_marks }
     }
 
     fn cells(&self, screen: &LogLines, row: &LogRow) -> Vec<(Tone, String)> {
@@ -153,7 +154,7 @@ impl Plan {
         }
         cells.extend([
             (Tone::Dim, time_of(row, screen.look().date, self.clock)),
-            (Tone::Dim, row.side.to_string()),
+            (Tone::Dim, if &*row.side == "unknown" { "?".to_owned() } else { row.side.to_string() }),
             (tone, row.code.map_or_else(|| "-".to_owned(), |code| code.to_string())),
             (tone, known(row.flags.as_deref())),
             (Tone::Plain, row.duration.map_or_else(|| "-".to_owned(), |millis| millis.to_string())),
@@ -163,8 +164,19 @@ impl Plan {
             cells.push((Tone::Plain, row.host.as_deref().map_or("-", short_host).to_owned()));
         }
         cells.push((Tone::Plain, known(row.path.as_deref())));
-        cells.push((tone, screen.cause_text(row)));
+        cells.push((tone, doubted(&screen.cause_text(row), self.cause)));
         cells
+    }
+}
+
+/// A cause that is cut keeps its doubt, without which it would be sure.
+fn doubted(cause: &str, cells: usize) -> String {
+    match cause.strip_suffix('?') {
+        Some(label) if width(cause) > cells => {
+            let kept: String = label.chars().take(cells.saturating_sub(1)).collect();
+            format!("{kept}?")
+        }
+        Some(_) | None => cause.to_owned(),
     }
 }
 
@@ -205,5 +217,17 @@ fn draw_whole(screen: &LogLines, area: Rect, pen: &mut Pen<'_>) {
             }
             y += 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_cut_keeps_its_doubt() {
+        assert_eq!(doubted("plaintext-to-strict?", 20), "plaintext-to-strict?");
+        assert_eq!(doubted("plaintext-to-strict?", 10), "plaintext?");
+        assert_eq!(doubted("plaintext-to-strict", 10), "plaintext-to-strict");
     }
 }
