@@ -130,7 +130,10 @@ fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
     };
     // No proxy has an address with a space: something of a caller's moved it.
     let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
-    [5, 7, 9, 11].into_iter().all(is_apart)
+    is_apart(5)
+        && is_apart(7)
+        && is_apart(9)
+        && is_apart(11)
         && host_start < host_end
         && places.spaces.until(host_start, host_end) == 0
 }

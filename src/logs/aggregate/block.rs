@@ -74,43 +74,44 @@ impl BlockReader {
     /// Hands on each line of a text with the place where it begins, and what is counted of it if it is a plain one.
     #[inline(always)]
     fn each_line<'a>(&'a self, text: &'a [u8], mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>)) {
-        if let Some(only) = self.custom.as_deref().and_then(Formats::only_text) {
-            return self.each_line_of(only, text, each);
-        }
+        let only = self.custom.as_deref().and_then(Formats::only_text);
         let mut clock = Clock::default();
         let mut start = 0;
         while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
-            let ordinary = if self.reads_layouts_first { ordinary::read(rest) } else { None };
-            let (length, told) = match ordinary {
-                Some((length, line)) => (length, Some(Told::of(&line, self.pod.as_deref(), &mut clock))),
-                None => self.other(rest, &mut clock),
+            let by_format = only.and_then(|only| self.by_format(only, rest, &mut clock));
+            let (length, told) = match by_format {
+                Some((length, told)) => (length, Some(told)),
+                None => self.by_layout(rest, &mut clock),
             };
             each(start, rest.get(..length).unwrap_or_default(), told);
             start += length + 1;
         }
     }
 
-    /// The same where there is one format only. `goes_first`: before the default layouts.
+    /// The first line, by the default layouts if they are looked at first.
+    #[inline(always)]
+    fn by_layout<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
+        if self.reads_layouts_first
+            && let Some((length, line)) = ordinary::read(text)
+        {
+            return (length, Some(Told::of(&line, self.pod.as_deref(), clock)));
+        }
+        self.other(text, clock)
+    }
+
+    /// The first line, if it is an ordinary one of the only format that there is. `goes_first`: before the default
+    /// layouts.
     #[inline(never)]
-    fn each_line_of<'a>(
+    fn by_format<'a>(
         &'a self,
         (format, goes_first): (&LogFormat, bool),
         text: &'a [u8],
-        mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>),
-    ) {
-        let mut clock = Clock::default();
-        let mut start = 0;
-        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
-            let is_layout = |length| rest.get(..length).is_some_and(|line| parse_text(line).is_some());
-            let (length, told) = match format.read_ordinary(rest) {
-                Some((length, line)) if goes_first || !may_begin(rest) || !is_layout(length) => {
-                    (length, Some(Told::of(&line, self.pod.as_deref(), &mut clock)))
-                }
-                Some(_) | None => self.other(rest, &mut clock),
-            };
-            each(start, rest.get(..length).unwrap_or_default(), told);
-            start += length + 1;
-        }
+        clock: &mut Clock,
+    ) -> Option<(usize, Told<'a>)> {
+        let (length, line) = format.read_ordinary(text)?;
+        let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
+        let is_other = !goes_first && may_begin(text) && is_layout();
+        (!is_other).then(|| (length, Told::of(&line, self.pod.as_deref(), clock)))
     }
 
     /// The same of the first line, whatever it is.
