@@ -199,7 +199,7 @@ fn a_few_lines_of_each_scenario_tell_its_cause() {
             ("server", 14, 9, 2),
             ("objects", 37, 2, 0),
             // The client's pod names no account here, so the policy for `curl` is for somebody else.
-            ("client, objects", 29, 9, 1),
+            ("client, objects", 30, 8, 1),
         ],
     );
 }

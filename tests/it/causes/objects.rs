@@ -12,10 +12,12 @@ const BARE: Pod = ("127.0.0.31", false, false);
 
 fn pod(name: &str, app: &str, (address, sidecar, label): Pod) -> String {
     let label = if label { ", security.istio.io/tlsMode: istio" } else { "" };
+    // The certificates of the bench are of these accounts.
+    let account = if name == "client" { "curl" } else { "bookinfo-productpage" };
     let container = if sidecar { "{name: istio-proxy, args: [proxy, sidecar]}" } else { "{name: app}" };
     format!(
         "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: bookinfo, labels: {{app: {app}{label}}}}}\n\
-         spec: {{containers: [{container}]}}\n\
+         spec: {{serviceAccountName: {account}, containers: [{container}]}}\n\
          status: {{phase: Running, podIP: {address}, conditions: [{{type: Ready, status: 'True'}}]}}\n"
     )
 }
