@@ -63,12 +63,7 @@ pub(super) fn message(
     } else if by_counters(causes) {
         undecided(name, was_read, causes)
     } else {
-        let texts = shares_by(causes, |cause| cause.evidence.first());
-        let each = |(count, what): &(u64, String)| format!("{count} × {what}");
-        let mut what: Vec<_> = texts.iter().take(MOST_SHARES).map(each).collect();
-        let more: u64 = texts.iter().skip(MOST_SHARES).map(|(count, _)| count).sum();
-        what.extend((more > 0).then(|| format!("{more} others")));
-        let what = what.join(", ");
+        let what = listed(&shares_by(causes, |cause| cause.evidence.first()), ", ");
         let age = if was_read { age(locator, causes) } else { "no such object was read".to_owned() };
         format!("{name}: {what} cannot be explained by what was read; {age}")
     }
@@ -105,14 +100,17 @@ fn what(causes: &[&Cause]) -> String {
     match shares.as_slice() {
         [(_, one)] => one.clone(),
         [] => String::new(),
-        _ => {
-            let each = |(count, what): &(u64, String)| format!("{count} × {what}");
-            let told: Vec<_> = shares.iter().take(MOST_SHARES).map(each).collect();
-            let more: u64 = shares.iter().skip(MOST_SHARES).map(|(count, _)| count).sum();
-            let more = if more == 0 { String::new() } else { format!("; {more} others") };
-            format!("{}{more}", told.join("; "))
-        }
+        _ => listed(&shares, "; "),
     }
+}
+
+/// What is said, each with how many say it; of many only the first.
+fn listed(shares: &[(u64, String)], between: &str) -> String {
+    let mut told: Vec<_> =
+        shares.iter().take(MOST_SHARES).map(|(count, what)| format!("{count} × {what}")).collect();
+    let more: u64 = shares.iter().skip(MOST_SHARES).map(|(count, _)| count).sum();
+    told.extend((more > 0).then(|| format!("{more} others")));
+    told.join(between)
 }
 
 /// What causes say, and of how many lines, as [`lines_of`] counts them.
