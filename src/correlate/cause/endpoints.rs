@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::{Asked, called, part_of};
+use crate::correlate::age;
 use crate::correlate::locate::Located;
 use crate::logs::{Group, Reporter};
 use crate::resolve::{EndpointTls, PairTls, Status, overall};
@@ -95,10 +96,8 @@ impl Asked<'_> {
         first: Option<i64>,
     ) -> Option<&'p EndpointTls> {
         let endpoint = at(pair, host)?;
-        let created = self.locator.workload(endpoint.workload).and_then(|pod| pod.object.meta.created);
-        let is_newer =
-            created.zip(first).is_some_and(|(created, first)| created.saturating_mul(1_000_000) > first);
-        (!is_newer).then_some(endpoint)
+        let pod = self.locator.workload(endpoint.workload);
+        (!pod.is_some_and(|pod| age::is_newer(&pod.object, first))).then_some(endpoint)
     }
 }
 
