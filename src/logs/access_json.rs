@@ -110,9 +110,14 @@ impl Key {
             return Self::Own(at);
         }
         let Some(key) = in_small(key) else { return Self::None };
-        let key = OTHER_NAMES.iter().find(|(other, _)| *other == key).map_or(&*key, |(_, name)| name);
+        let key = own_name(&key);
         NAMES.iter().position(|name| *name == key).map_or(Self::None, Self::Other)
     }
+}
+
+/// The name that Istio gives to the field of a name in small letters.
+pub(super) fn own_name(key: &str) -> &str {
+    OTHER_NAMES.iter().find(|(other, _)| *other == key).map_or(key, |(_, name)| name)
 }
 
 /// `responseCode`, `Response-Code` and `:authority` as Istio writes words; `None` for what is too long to be a name.

@@ -1,6 +1,6 @@
 //! The names that formats give to Envoy's fields, as far as one can mean one thing only.
 
-use crate::logs::access_json::in_small;
+use crate::logs::access_json::{in_small, own_name};
 use crate::logs::format::Target;
 
 /// What a name says.
@@ -20,12 +20,11 @@ pub(super) enum Named {
     Unknown,
 }
 
-const OWN: [(Target, &str); 26] = [
+/// The names that Istio has; others of the same fields are known to [`own_name`].
+const OWN: [(Target, &str); 24] = [
     (Target::StartTime, "start_time"),
     (Target::Method, "method"),
     (Target::Path, "path"),
-    (Target::Path, "x_envoy_origin_path"),
-    (Target::Path, "x_envoy_original_path"),
     (Target::Protocol, "protocol"),
     (Target::ResponseCode, "response_code"),
     (Target::ResponseFlags, "response_flags"),
@@ -35,21 +34,16 @@ const OWN: [(Target, &str); 26] = [
     (Target::BytesReceived, "bytes_received"),
     (Target::BytesSent, "bytes_sent"),
     (Target::Duration, "duration"),
-    (Target::Duration, "duration_ms"),
     (Target::UpstreamServiceTime, "upstream_service_time"),
     (Target::XForwardedFor, "x_forwarded_for"),
     (Target::UserAgent, "user_agent"),
     (Target::RequestId, "request_id"),
-    (Target::RequestId, "x_request_id"),
     (Target::Authority, "authority"),
     (Target::UpstreamHost, "upstream_host"),
     (Target::UpstreamCluster, "upstream_cluster"),
     (Target::UpstreamLocalAddress, "upstream_local_address"),
     (Target::DownstreamLocalAddress, "downstream_local_address"),
     (Target::DownstreamRemoteAddress, "downstream_remote_address"),
-];
-const OWN_TOO: [(Target, &str); 3] = [
-    (Target::UpstreamServiceTime, "x_envoy_upstream_service_time"),
     (Target::RequestedServerName, "requested_server_name"),
     (Target::RouteName, "route_name"),
 ];
@@ -89,8 +83,9 @@ pub(super) fn named(key: &str) -> Named {
     let Some(small) = in_small(key) else { return Named::Unknown };
     let of =
         |names: &[(Target, &str)]| names.iter().find(|(_, name)| *name == small).map(|(target, _)| *target);
-    if let Some(target) = of(&OWN).or_else(|| of(&OWN_TOO)) {
-        Named::Own(target)
+    let own = own_name(&small);
+    if let Some((target, _)) = OWN.iter().find(|(_, name)| *name == own) {
+        Named::Own(*target)
     } else if let Some(target) = of(&SHORT) {
         Named::Short(target)
     } else if let Some(target) = of(&LOOSE) {
