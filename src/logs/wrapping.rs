@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::access_text::ESCAPE;
+
 mod envelope;
 
 /// Layers that are taken off at most.
@@ -58,7 +60,7 @@ fn layer(
 ) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let Some(left) = left.checked_sub(1) else { return each(&found, line) };
-    if memchr::memchr(0x1b, line).is_some() {
+    if memchr::memchr(ESCAPE, line).is_some() {
         return layer(&without_colours(line), found, left, is_line, each);
     }
     let text = line.trim_ascii_start();
@@ -98,7 +100,7 @@ fn layer(
 fn without_colours(line: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(line.len());
     let mut rest = line;
-    while let Some(at) = memchr::memchr(0x1b, rest) {
+    while let Some(at) = memchr::memchr(ESCAPE, rest) {
         let (before, sequence) = rest.split_at_checked(at).unwrap_or((rest, b""));
         plain.extend_from_slice(before);
         let length = match sequence.get(1) {
