@@ -161,10 +161,23 @@ pub(super) fn digits_of(bytes: &[u8; 16]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A place, how much of the line there gives way, and what comes instead.
+    pub(in crate::logs) type Change = (prop::sample::Index, usize, &'static str);
+
+    /// A line with changes, each put in place of as many bytes of what the ones before left.
+    pub(in crate::logs) fn changed(line: &str, changes: &[Change]) -> String {
+        let mut line = line.to_owned();
+        for (at, length, piece) in changes {
+            let at = if line.is_empty() { 0 } else { at.index(line.len()) };
+            line.replace_range(at..(at + length).min(line.len()), piece);
+        }
+        line
+    }
 
     proptest! {
         #[test]

@@ -227,6 +227,7 @@ mod tests {
 
     use super::*;
     use crate::logs::access_text::parse_text;
+    use crate::logs::marks::tests::changed;
 
     const LINE: &str = "[2026-11-22T09:09:56.776Z] \"GET /a?b=1 HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 0 95 4 - \"-\" \"curl/8\" \"id-1\" \"a:80\" \"10.1.2.3:80\" outbound|80||a.b.svc.cluster.local 10.1.0.9:34412 10.96.0.1:80 10.1.0.9:1 - default";
 
@@ -275,11 +276,7 @@ mod tests {
             changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, piece()), 0..4),
             behind in piece(),
         ) {
-            let mut line = LINE.to_owned();
-            for (at, length, piece) in changes {
-                let at = at.index(line.len());
-                line.replace_range(at..(at + length).min(line.len()), piece);
-            }
+            let mut line = changed(LINE, &changes);
             line.push_str(behind);
             let text = format!("{line}\n{}", "\" ".repeat(40));
             if let Some((length, found)) = read(text.as_bytes()) {

@@ -376,6 +376,7 @@ fn is_default_time(text: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::logs::marks::tests::changed;
     use crate::logs::{LogFormat, Strictness};
 
     const FORMATS: [(&str, &str); 3] = [
@@ -421,13 +422,7 @@ mod tests {
             let (format, line) = FORMATS[which];
             let format = LogFormat::compile(format, Strictness::Strict).unwrap();
             let is_changed = !changes.is_empty();
-            let mut line = line.to_owned();
-            for (at, length, piece) in changes {
-                let at = at.index(line.len());
-                let end = (at + length).min(line.len());
-                line.replace_range(at..end, piece);
-                prop_assume!(!line.is_empty());
-            }
+            let line = changed(line, &changes);
             let text = format!("{line}\n{}", "\" ".repeat(40));
             let found = format.read_ordinary(text.as_bytes());
             prop_assert!(found.is_some() || is_changed, "{line}");
