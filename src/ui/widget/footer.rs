@@ -30,16 +30,14 @@ pub fn draw(app: &App, messages: Rect, hints: Rect, pen: &mut Pen<'_>) -> Option
 
 fn draw_wrapped(tone: Tone, text: &str, area: Rect, pen: &mut Pen<'_>) {
     let cells = area.width.saturating_sub(2);
-    let mut lines = wrap(&visible(text), usize::from(cells)).into_iter().peekable();
-    let mut y = area.y;
-    while let Some(mut line) = lines.next() {
-        let last = y + 1 == area.bottom();
-        if last && lines.peek().is_some() {
-            // The rest does not fit: the pen cuts it and shows that it did.
-            line = [line].into_iter().chain(lines.by_ref()).collect::<Vec<_>>().join(" ");
-        }
-        pen.write(area.x + 1, y, cells, tone, &line);
-        y += 1;
+    let text = visible(text);
+    let mut rest = &*text;
+    for (line, y) in wrap(&text, usize::from(cells)).into_iter().zip(area.y..area.bottom()) {
+        // What does not fit on the last row is cut by the pen, which shows that it did.
+        let shown = if y + 1 == area.bottom() { rest } else { &line };
+        pen.write(area.x + 1, y, cells, tone, shown);
+        rest = rest.strip_prefix(&*line).unwrap_or(rest);
+        rest = rest.strip_prefix(' ').unwrap_or(rest);
     }
 }
 
@@ -134,5 +132,40 @@ fn hint(key: &str, word: &str) -> String {
         format!("{key}{word}")
     } else {
         format!("{key} {word}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::buffer::{Buffer, Cell};
+
+    use super::*;
+    use crate::ui::theme::{Colours, Theme};
+
+    #[test]
+    fn words_that_are_broken_are_shown_as_they_are() {
+        let said = |text: &str, height: u16| {
+            let area = Rect::new(0, 0, 22, height);
+            let mut buffer = Buffer::empty(area);
+            draw_wrapped(
+                Tone::Plain,
+                text,
+                area,
+                &mut Pen::new(&mut buffer, &Theme::new(Colours::None, true)),
+            );
+            let rows =
+                buffer.content().chunks(22).map(|row| row.iter().map(Cell::symbol).collect::<String>());
+            rows.map(|row| row.trim().to_owned()).collect::<Vec<_>>()
+        };
+        let path = "in logs/web/traffic-generator-6b88d69f-k2x9p.log at last";
+        let whole = said(path, 4);
+        assert_eq!(whole.concat().replace(' ', ""), path.replace(' ', ""), "{whole:?}");
+        let cut = said(path, 2);
+        let [first, last] = cut.as_slice() else { panic!("{cut:?}") };
+        let shown = last.trim_end_matches('…');
+        assert!(
+            last.ends_with('…') && path.strip_prefix(&**first).unwrap().trim_start().starts_with(shown),
+            "{cut:?}"
+        );
     }
 }
