@@ -339,7 +339,10 @@ pub(super) fn scan_yaml(text: &str) -> Scanned {
             in_metadata = key == "metadata";
             depth = None;
             match key {
-                "kind" => value.clone_into(&mut found.head.kind),
+                // What a slip of the hand puts around it leaves it the kind that it may be.
+                "kind" => value
+                    .trim_matches(|letter: char| !letter.is_ascii_alphanumeric())
+                    .clone_into(&mut found.head.kind),
                 "apiVersion" => value.clone_into(&mut found.head.api_version),
                 "metadata" if value.starts_with('{') => found.name_in_flow(value),
                 _ => {}

@@ -453,6 +453,8 @@ mod tests {
         ] {
             assert_eq!(said(text), [wanted], "{text}");
         }
+        let odd = said("---\napiVersion: v1\nkind: [Service\nmetadata: {name: a, namespace: x}\n");
+        assert!(odd[0].starts_with("Service x/a 2") && odd[1].contains(": Service x/a: "), "{odd:?}");
         let broken = said(&format!("{service}metadata: {{name: a, namespace: x}}\nspec: [\n"));
         assert!(
             broken[0].starts_with("Service x/a 2") && broken[1].contains(": Service x/a: "),
