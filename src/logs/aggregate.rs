@@ -38,7 +38,7 @@ pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
 use counts::{Clock, Counts, Facts};
-use evidence::{Joins, may_join};
+use evidence::{Failed, Joins, may_join};
 use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
@@ -341,8 +341,13 @@ impl Aggregate {
         if let Some(counted) = counted
             && may_join(line, key.fixed.reporter)
         {
-            self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
+            self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
+            self.settle_joins();
         }
+    }
+
+    fn settle_joins(&mut self) {
+        self.joins.settle(&mut self.counts.groups, &self.limits);
     }
 
     /// How many lines were given.
