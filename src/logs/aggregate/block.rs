@@ -267,6 +267,12 @@ impl Aggregate {
             self.end_broken(sample.source, sample.line, bytes);
         }
         let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
+        if let Some(by) = &mut self.by_groups {
+            let group = counted.map(|counted| counted.group);
+            by.count((&self.sources, sample), (&told.key, &told.facts), group, |look| {
+                with_plain(reader.custom.as_deref(), bytes, look);
+            });
+        }
         if let Some(counted) = counted.filter(|_| told.may_join) {
             self.join(reader, bytes, counted);
         }
