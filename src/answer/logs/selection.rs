@@ -207,7 +207,7 @@ impl State {
             *self.taken.entry(group).or_default() += 1;
         }
         if let Some(by) = &mut self.by {
-            let _ = by.add(seen);
+            by.add(seen);
             return;
         }
         let Some(name) = &self.source else { return };

@@ -61,11 +61,21 @@ impl ByFields {
         &self.fields
     }
 
-    /// Counts a line. The place of its group, if there is room for it.
-    pub fn add(&mut self, seen: &Seen<'_>) -> Option<u32> {
+    /// Counts a line.
+    pub fn add(&mut self, seen: &Seen<'_>) {
+        self.add_with(seen, seen.time(), seen.duration());
+    }
+
+    /// Counts a line with its time and duration. The place of its group, if there is room for it.
+    pub(super) fn add_with(
+        &mut self,
+        seen: &Seen<'_>,
+        time: Option<i64>,
+        duration: Option<u64>,
+    ) -> Option<u32> {
         let place = self.place_of(seen);
         match place {
-            Some(place) => self.add_at(place, seen.time(), seen.duration()),
+            Some(place) => self.add_at(place, time, duration),
             None => self.other_groups += 1,
         }
         place
@@ -99,7 +109,7 @@ impl ByFields {
         if let Some(place) = self.index.get(values.as_str()) {
             return Some(*place);
         }
-        let place = u32::try_from(self.groups.len()).ok().filter(|place| *place != u32::MAX)?;
+        let place = u32::try_from(self.groups.len()).ok().filter(|place| *place < super::by_groups::EACH)?;
         if self.groups.len() >= self.limits.groups {
             return None;
         }

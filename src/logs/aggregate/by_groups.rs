@@ -5,6 +5,7 @@
 //! (paths, the order of several flags, the host of what came in), and where there was no room for its group. The
 //! outcome is that of [`ByFields::add`] for each of the lines.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,17 +36,33 @@ impl fmt::Debug for ByGroups {
     }
 }
 
-/// For each group the place of its lines, where it is known.
+/// For each group, what is known of its lines.
 #[derive(Debug, Clone, Default)]
 struct Places(Vec<u32>);
 
-/// No group by fields has this place: there are not as many.
+/// Groups by fields have smaller places: there are not as many.
+pub(super) const EACH: u32 = u32::MAX - 1;
 const NOT_KNOWN: u32 = u32::MAX;
+
+/// What is known of the lines of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// All are in this group by fields.
+    At(u32),
+    /// Each must be looked at.
+    Each,
+    /// None was looked at.
+    NotKnown,
+}
 
 impl Places {
     #[inline]
-    fn get(&self, group: Option<u32>) -> Option<u32> {
-        self.0.get(group? as usize).copied().filter(|place| *place != NOT_KNOWN)
+    fn get(&self, group: Option<u32>) -> Place {
+        match group.and_then(|group| self.0.get(group as usize)) {
+            None | Some(&NOT_KNOWN) => Place::NotKnown,
+            Some(&EACH) => Place::Each,
+            Some(&place) => Place::At(place),
+        }
     }
 
     fn set(&mut self, group: u32, place: u32) {
@@ -83,22 +100,18 @@ impl ByGroups {
     ) {
         // Only a format of one's own can have the flags in long.
         let is_told = !self.asks_flags || facts.format != Format::Custom || key.fixed.flags.is_empty();
-        match self.envoy.get(group).filter(|_| is_told) {
-            Some(place) => self.by.add_at(place, facts.time, facts.duration),
-            None => line(&mut |line| self.look((sources, sample), key, group.filter(|_| is_told), line)),
+        let group = group.filter(|_| is_told);
+        let place = self.envoy.get(group);
+        if let Place::At(place) = place {
+            return self.by.add_at(place, facts.time, facts.duration);
         }
-    }
-
-    #[inline(never)]
-    fn look(&mut self, at: (&[Source], Sample), key: &Key<'_>, group: Option<u32>, line: &AccessLine<'_>) {
-        let [pod, ..] = key.parts;
-        let pod = if self.asks_pod { (self.names_pods)(&view::pod_of(key.fixed.pod, pod)) } else { None };
-        let place = self.by.add(&seen(at, AnyLine::Envoy(line), pod.as_deref()));
-        if let Some((group, place)) = group.zip(place)
-            && self.by.fields().iter().all(|field| is_told_of_envoy(*field, line))
-        {
-            self.envoy.set(group, place);
-        }
+        line(&mut |line| {
+            let [pod, ..] = key.parts;
+            let pod = if self.asks_pod { (self.names_pods)(&view::pod_of(key.fixed.pod, pod)) } else { None };
+            let seen = seen((sources, sample), AnyLine::Envoy(line), pod.as_deref());
+            let group = group.filter(|_| place == Place::NotKnown).map(|group| (&mut self.envoy, group));
+            look(&mut self.by, &seen, (facts.time, facts.duration), group);
+        });
     }
 
     /// Counts a line of ztunnel's.
@@ -110,16 +123,32 @@ impl ByGroups {
         group: Option<GroupIndex>,
     ) {
         let group = group.map(GroupIndex::place_of_ztunnel);
-        if let Some(place) = self.ztunnel.get(group) {
+        let place = self.ztunnel.get(group);
+        if let Place::At(place) = place {
             return self.by.add_at(place, time, line.duration_ms);
         }
         let pod = if self.asks_pod { (self.names_pods)(&ztunnel_groups::pod_of(line)) } else { None };
-        let place = self.by.add(&seen(at, AnyLine::Ztunnel(line), pod.as_deref()));
-        if let Some((group, place)) = group.zip(place)
-            && self.by.fields().iter().all(|field| is_told_of_ztunnel(*field, line))
-        {
-            self.ztunnel.set(group, place);
-        }
+        let seen = seen(at, AnyLine::Ztunnel(line), pod.as_deref());
+        let group = group.filter(|_| place == Place::NotKnown).map(|group| (&mut self.ztunnel, group));
+        look(&mut self.by, &seen, (time, line.duration_ms), group);
+    }
+}
+
+/// Counts a line by its values, and notes what they tell of its group where that is still to be known.
+#[inline(never)]
+fn look(
+    by: &mut ByFields,
+    seen: &Seen<'_>,
+    (time, duration): (Option<i64>, Option<u64>),
+    group: Option<(&mut Places, u32)>,
+) {
+    let place = by.add_with(seen, time, duration);
+    if let Some((places, group)) = group {
+        let is_told = by.fields().iter().all(|field| match seen.line {
+            AnyLine::Envoy(line) => is_told_of_envoy(*field, line),
+            AnyLine::Ztunnel(line) => is_told_of_ztunnel(*field, line),
+        });
+        places.set(group, place.filter(|_| is_told).unwrap_or(EACH));
     }
 }
 
@@ -132,15 +161,6 @@ fn seen<'a>((sources, sample): (&'a [Source], Sample), line: AnyLine<'a>, pod: O
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other field is in the key")]
 fn is_told_of_envoy(field: Field, line: &AccessLine<'_>) -> bool {
     match field {
-        Field::ResponseCode
-        | Field::ResponseCodeDetails
-        | Field::ConnectionTerminationDetails
-        | Field::UpstreamTransportFailureReason
-        | Field::UpstreamCluster
-        | Field::Port
-        | Field::Subset
-        | Field::Reporter
-        | Field::Pod => true,
         // The key does not tell the order of several, nor the names of those that are not known.
         Field::ResponseFlags => {
             line.flags.unknown() == 0 && !line.response_flags.is_some_and(|flags| flags.contains(&b','))
@@ -149,23 +169,26 @@ fn is_told_of_envoy(field: Field, line: &AccessLine<'_>) -> bool {
         Field::Host => {
             value(line.upstream_cluster).is_some_and(|cluster| UpstreamCluster::parse(cluster).host.is_some())
         }
-        // No line of Envoy's has them.
-        Field::Message
+        Field::ResponseCode
+        | Field::ResponseCodeDetails
+        | Field::ConnectionTerminationDetails
+        | Field::UpstreamTransportFailureReason
+        | Field::UpstreamCluster
+        | Field::Port
+        | Field::Subset
+        | Field::Reporter
+        | Field::Pod
+        // No line of Envoy's has these.
+        | Field::Message
         | Field::SrcWorkload
         | Field::SrcNamespace
         | Field::SrcIdentity
-        | Field::SrcCluster
-        | Field::SrcAddr
-        | Field::DstAddr
-        | Field::DstHboneAddr
         | Field::DstService
         | Field::DstWorkload
         | Field::DstNamespace
         | Field::DstIdentity
-        | Field::DstCluster
         | Field::Direction
         | Field::Error
-        | Field::Level
         | Field::Mtls => true,
         _ => false,
     }
@@ -175,14 +198,16 @@ fn is_told_of_envoy(field: Field, line: &AccessLine<'_>) -> bool {
 #[expect(clippy::wildcard_enum_match_arm, reason = "no other field is in the key")]
 fn is_told_of_ztunnel(field: Field, line: &ZtunnelLine<'_>) -> bool {
     // The key has both in one word, and neither where one of them is missing.
-    let workload = |namespace: &Option<_>, name: &Option<_>| {
-        let has_slash = |text: &std::borrow::Cow<'_, str>| text.contains('/');
-        namespace
-            .as_ref()
-            .zip(name.as_ref())
-            .is_some_and(|(namespace, name)| !has_slash(namespace) && !has_slash(name))
+    let is_pod = |namespace: &Option<Cow<'_, str>>, name: &Option<Cow<'_, str>>| {
+        let both = namespace.as_deref().zip(name.as_deref());
+        both.is_some_and(|(namespace, name)| !namespace.contains('/') && !name.contains('/'))
     };
     match field {
+        // Without a service it is the address.
+        Field::Host => line.dst_service.is_some(),
+        Field::Error => line.error.as_deref().is_none_or(ztunnel_groups::has_no_times),
+        Field::SrcWorkload | Field::SrcNamespace => is_pod(&line.src_namespace, &line.src_workload),
+        Field::DstWorkload | Field::DstNamespace => is_pod(&line.dst_namespace, &line.dst_workload),
         Field::Message
         | Field::SrcIdentity
         | Field::DstIdentity
@@ -191,24 +216,16 @@ fn is_told_of_ztunnel(field: Field, line: &ZtunnelLine<'_>) -> bool {
         | Field::Reporter
         | Field::Mtls
         | Field::Format
-        | Field::Pod => true,
-        // Without a service it is the address.
-        Field::Host => line.dst_service.is_some(),
-        Field::Error => line.error.as_deref().is_none_or(ztunnel_groups::has_no_times),
-        Field::SrcWorkload | Field::SrcNamespace => workload(&line.src_namespace, &line.src_workload),
-        Field::DstWorkload | Field::DstNamespace => workload(&line.dst_namespace, &line.dst_workload),
-        // No line of ztunnel's has them.
-        Field::ResponseCode
+        | Field::Pod
+        // No line of ztunnel's has these.
+        | Field::ResponseCode
         | Field::ResponseFlags
         | Field::ResponseCodeDetails
         | Field::ConnectionTerminationDetails
         | Field::UpstreamTransportFailureReason
         | Field::UpstreamCluster
         | Field::Port
-        | Field::Subset
-        | Field::Method
-        | Field::Path
-        | Field::Protocol => true,
+        | Field::Subset => true,
         _ => false,
     }
 }

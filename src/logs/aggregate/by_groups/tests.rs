@@ -36,7 +36,7 @@ impl Watch for OneByOne {
         let mut state = self.0.lock().unwrap();
         let (file, number, by) = &mut *state;
         let pod = pods()(pod);
-        let _ = by.add(&Seen { line, pod: pod.as_deref(), file, number: *number });
+        by.add(&Seen { line, pod: pod.as_deref(), file, number: *number });
     }
 
     fn other(&self) {}
@@ -320,7 +320,7 @@ fn a_line_is_looked_at_once_a_group_where_its_key_tells() {
         let (mut logs, sources) = started(Limits::default(), false, None);
         logs.count_by(fields.to_vec(), pods());
         logs.add_line(sources[0], 1, line(cluster, flags).as_bytes());
-        logs.by_groups.as_ref().unwrap().envoy.get(Some(0)).is_none()
+        logs.by_groups.as_ref().unwrap().envoy.get(Some(0)) == Place::Each
     };
     let outbound = "outbound|80||a.n.svc.cluster.local";
     let told = [Field::UpstreamCluster, Field::ResponseCode, Field::ResponseFlags, Field::Host, Field::Pod];
