@@ -114,18 +114,6 @@ impl BlockReader {
         (!is_other).then(|| (length, Told::of(&line, self.pod.as_deref(), clock)))
     }
 
-    /// Reads a plain line again, for what was not kept of it.
-    #[inline(never)]
-    fn read_again(&self, line: &[u8], each: &mut dyn FnMut(&AccessLine<'_>)) {
-        let ordinary = if self.reads_layouts_first { ordinary::read(line) } else { None };
-        match ordinary {
-            Some((_, line)) => each(&line),
-            None => {
-                with_plain(self.custom.as_deref(), line, each);
-            }
-        }
-    }
-
     /// The same of the first line, whatever it is.
     #[inline(never)]
     fn other<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
@@ -282,7 +270,7 @@ impl Aggregate {
         if let Some(by) = &mut self.by_groups {
             let group = counted.map(|counted| counted.group);
             by.count((&self.sources, sample), (&told.key, &told.facts), group, |look| {
-                reader.read_again(bytes, look);
+                with_plain(reader.custom.as_deref(), bytes, look);
             });
         }
         if let Some(counted) = counted.filter(|_| told.may_join) {
@@ -293,7 +281,7 @@ impl Aggregate {
     /// Reads a line again and joins it: few are.
     #[inline(never)]
     fn join(&mut self, reader: &BlockReader, bytes: &[u8], counted: Counted) {
-        reader.read_again(bytes, &mut |line| {
+        with_plain(reader.custom.as_deref(), bytes, |line| {
             self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
         });
     }

@@ -236,6 +236,14 @@ impl Aggregate {
         self.by_groups = Some(Box::new(ByGroups::new(ByFields::new(fields, self.limits), names_pods)));
     }
 
+    /// Whether most lines must be looked at, so that they are best read one by one: a field is asked for that no key
+    /// tells, or often does not.
+    pub fn looks_at_lines(&self) -> bool {
+        let nothing = AccessLine::empty(Format::IstioText19);
+        let fields = self.by_groups.iter().flat_map(|groups| groups.by.fields());
+        fields.into_iter().any(|field| !is_told_of_envoy(*field, &nothing))
+    }
+
     /// What was counted by fields; no further line is.
     pub fn take_counted_by(&mut self) -> Option<ByFields> {
         self.by_groups.take().map(|groups| groups.by)

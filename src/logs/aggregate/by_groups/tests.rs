@@ -320,7 +320,11 @@ fn a_line_is_looked_at_once_a_group_where_its_key_tells() {
         let (mut logs, sources) = started(Limits::default(), false, None);
         logs.count_by(fields.to_vec(), pods());
         logs.add_line(sources[0], 1, line(cluster, flags).as_bytes());
-        logs.by_groups.as_ref().unwrap().envoy.get(Some(0)) == Place::Each
+        let looked = logs.by_groups.as_ref().unwrap().envoy.get(Some(0)) == Place::Each;
+        // Where lines are read one by one at most those are not looked at whose clusters name a host.
+        let names_host = fields.contains(&Field::Host) && cluster != "inbound|80||";
+        assert!(!logs.looks_at_lines() || looked || names_host, "{fields:?}");
+        looked
     };
     let outbound = "outbound|80||a.n.svc.cluster.local";
     let told = [Field::UpstreamCluster, Field::ResponseCode, Field::ResponseFlags, Field::Host, Field::Pod];
@@ -330,4 +334,12 @@ fn a_line_is_looked_at_once_a_group_where_its_key_tells() {
     assert!(looked(&told, outbound, "XX"), "its name");
     assert!(looked(&told, "inbound|80||", "UC"), "the authority");
     assert!(looked(&[Field::Path], outbound, "-"));
+    let (mut logs, _) = started(Limits::default(), false, None);
+    assert!(!logs.looks_at_lines());
+    for (fields, looks) in
+        [("code,flags,cluster", false), ("pod,message,mtls", false), ("code,path", true), ("host", true)]
+    {
+        logs.count_by(fields.split(',').map(|name| Field::named(name).unwrap()).collect(), pods());
+        assert_eq!(logs.looks_at_lines(), looks, "{fields}");
+    }
 }
