@@ -334,6 +334,12 @@ impl Aggregate {
             self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
         }
         let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
+        if let Some(by) = &mut self.by_groups {
+            let group = counted.map(|counted| counted.group);
+            by.count((&self.sources, sample), (&told.key, &told.facts), group, |look| {
+                with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
+            });
+        }
         let Some(counted) = counted else { return };
         match &told.join {
             Join::No => {}
