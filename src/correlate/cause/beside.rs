@@ -53,7 +53,7 @@ struct Neighbours<'a> {
 }
 
 impl<'a> Beside<'a> {
-    pub(super) fn new(groups: &'a [Group]) -> Self {
+    pub(super) fn new(groups: &'a [Box<Group>]) -> Self {
         let mut beside = Self::default();
         for (place, group) in groups.iter().filter_map(|group| Some((place(group)?, group))) {
             beside.0.entry(place).or_default().groups.push(group);
@@ -297,7 +297,101 @@ mod tests {
 
     use super::*;
 
+    use crate::correlate::locate::Locator;
+    use crate::correlate::tests::{UC, client};
+    use crate::logs::{Aggregate, SourceName};
+    use crate::model::Snapshot;
+    use crate::resolve::{Mesh, Options};
+
+    const KINDS: [&str; 7] = [
+        UC,
+        "503 UF upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_111}",
+        "200 - via_upstream",
+        "404 - via_upstream",
+        "500 - via_upstream",
+        "0 - -",
+        "0 UR -",
+    ];
+
+    /// Lines of clients in one file: second, kind, client and endpoint, bytes that came back.
+    fn read(lines: &[(u32, usize, (u8, u8), u8)]) -> Aggregate {
+        let mut logs = Aggregate::new();
+        let source = logs.add_source(SourceName { file: "a".into(), pod: None });
+        for (number, (second, kind, (own, host), back)) in (1..).zip(lines) {
+            let line = client(*second, KINDS[*kind], "-")
+                .replace("10.8.1.8", &format!("10.8.1.{own}"))
+                .replace("10.8.2.0:", &format!("10.8.2.{host}:"))
+                .replacen(" 0 95 3 ", &format!(" 0 {back} 9000 "), 1);
+            logs.add_line(source, number, line.trim_end().as_bytes());
+        }
+        logs
+    }
+
+    /// Whether what is put together says the same as a look at each other group.
+    fn is_the_same(asked: &Asked<'_>, groups: &[Box<Group>], group: &Group) -> Result<(), TestCaseError> {
+        let others = || groups.iter().map(|other| &**other).filter(|other| other.index != group.index);
+        let any = |holds: &dyn Fn(&Group) -> bool| others().any(holds);
+        let is_burst = |of: &Group| {
+            let (first, last, durations) = (of.first.unwrap(), of.last.unwrap(), of.duration_ms.unwrap());
+            let longest = i64::try_from(durations.p99).unwrap() * 1000;
+            let after = |time: i64| time >= last && time - last <= pattern::AFTERMATH + longest;
+            let others = groups.iter().filter(|other| other.index != of.index);
+            let mut refused = others.filter(|other| pattern::is_refused_connection(other));
+            of.count >= 2 && last - first <= longest && refused.any(|other| after(other.first.unwrap()))
+        };
+        prop_assert_eq!(asked.is_burst_before_refusal(group), is_burst(group));
+        let kills =
+            pattern::is_refused_connection(group) && any(&|other| reset::is_reset(other) && is_burst(other));
+        prop_assert_eq!(asked.kills_before(group), kills);
+        let well = |other: &Group| !is_failure(other) && other.response_code.unwrap() < 400;
+        let among = any(&|other| well(other) && other.first < group.last)
+            && any(&|other| well(other) && group.first < other.last);
+        prop_assert_eq!(asked.is_among_successes(group), among);
+        let before = |other: &Group| other.first < group.first;
+        let failed = any(&|other| before(other) && other.response_code.unwrap() >= 500);
+        let answered = any(&|other| before(other) && !is_failure(other));
+        prop_assert_eq!(asked.before(group), (failed, answered));
+        let since = |other: &Group| {
+            let is_other = other.response_code != group.response_code || group.response_code == Some(0);
+            is_other && other.last >= group.first && !is_failure(other)
+        };
+        prop_assert_eq!(asked.went_well_since(group), any(&since));
+        let taken = |other: &Group| !is_failure(other) && ![0, 400].contains(&other.response_code.unwrap());
+        prop_assert_eq!(asked.takes_plaintext(group), any(&taken));
+        let answering = |other: &Group| is_plain_end(other) && other.answered > 0;
+        prop_assert_eq!(asked.others_answer(group).0, any(&answering));
+        let answers = |host: &SocketAddr| {
+            any(&|other| answering(other) && other.evidence.answered.iter().any(|(known, _)| known == host))
+        };
+        let silent = group.evidence.hosts.iter().filter(|(host, _)| !answers(host)).copied();
+        prop_assert_eq!(asked.answering_no_other(group), silent.collect::<Vec<_>>());
+        Ok(())
+    }
+
     proptest! {
+        /// Few groups are put together each time, many once.
+        #[test]
+        fn what_groups_tell_together_is_what_each_tells(
+            lines in prop::collection::vec((0_u32..60, 0..KINDS.len(), (0_u8..4, 0_u8..3), 0_u8..2), 1..40)
+        ) {
+            let logs = read(&lines);
+            let groups: Vec<_> = logs.groups().map(Box::new).collect();
+            let mesh = Mesh::new(&Snapshot::default(), &Options::default());
+            let locator = Locator::new(&mesh);
+            let asked = Asked {
+                locator: &locator,
+                logs: &logs,
+                by_index: FxHashMap::default(),
+                successes: FxHashMap::default(),
+                beside: Beside::new(&groups),
+                elsewhere: pattern::Elsewhere::default(),
+                allowing: denied::Known::default(),
+            };
+            for group in &groups {
+                is_the_same(&asked, &groups, group)?;
+            }
+        }
+
         /// Held against a look at all of them.
         #[test]
         fn the_best_without_one_is_known(values in prop::collection::vec((0_u8..5, 0_i64..9), 0..12), without in 0_u8..6) {
