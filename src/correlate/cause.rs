@@ -89,10 +89,13 @@ pub struct Part {
 /// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     // What can be read in several ways is no sign of anything else: neither of what went well nor of who is alike.
-    // Each stands by itself: one piece of memory for all would find no room in what reading left.
-    let (doubtful, groups): (Vec<_>, Vec<_>) = logs.groups().map(Box::new).partition(|group| group.ambiguous);
+    let mut groups = Vec::with_capacity(logs.group_count());
+    let mut doubtful = Vec::new();
+    for group in logs.groups() {
+        if group.ambiguous { &mut doubtful } else { &mut groups }.push(group);
+    }
     let by_index: FxHashMap<GroupIndex, &Group> =
-        groups.iter().chain(&doubtful).map(|group| (group.index, &**group)).collect();
+        groups.iter().chain(&doubtful).map(|group| (group.index, group)).collect();
     let asked = Asked {
         locator,
         logs,
@@ -162,7 +165,7 @@ fn called(group: &Group) -> Option<&str> {
 }
 
 /// Lines that went well, by what they are about: how many, and the last.
-fn successes(groups: &[Box<Group>]) -> FxHashMap<About, Success> {
+fn successes(groups: &[Group]) -> FxHashMap<About, Success> {
     let mut found: FxHashMap<_, Success> = FxHashMap::default();
     for group in groups.iter().filter(|group| !is_failure(group)) {
         let entry = found.entry(about(group)).or_default();

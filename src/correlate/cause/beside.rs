@@ -53,7 +53,7 @@ struct Neighbours<'a> {
 }
 
 impl<'a> Beside<'a> {
-    pub(super) fn new(groups: &'a [Box<Group>]) -> Self {
+    pub(super) fn new(groups: &'a [Group]) -> Self {
         let mut beside = Self::default();
         for (place, group) in groups.iter().filter_map(|group| Some((place(group)?, group))) {
             beside.0.entry(place).or_default().groups.push(group);
@@ -328,8 +328,8 @@ mod tests {
     }
 
     /// Whether what is put together says the same as a look at each other group.
-    fn is_the_same(asked: &Asked<'_>, groups: &[Box<Group>], group: &Group) -> Result<(), TestCaseError> {
-        let others = || groups.iter().map(|other| &**other).filter(|other| other.index != group.index);
+    fn is_the_same(asked: &Asked<'_>, groups: &[Group], group: &Group) -> Result<(), TestCaseError> {
+        let others = || groups.iter().filter(|other| other.index != group.index);
         let any = |holds: &dyn Fn(&Group) -> bool| others().any(holds);
         let is_burst = |of: &Group| {
             let (first, last, durations) = (of.first.unwrap(), of.last.unwrap(), of.duration_ms.unwrap());
@@ -375,7 +375,7 @@ mod tests {
             lines in prop::collection::vec((0_u32..60, 0..KINDS.len(), (0_u8..4, 0_u8..3), 0_u8..2), 1..40)
         ) {
             let logs = read(&lines);
-            let groups: Vec<_> = logs.groups().map(Box::new).collect();
+            let groups: Vec<_> = logs.groups().collect();
             let mesh = Mesh::new(&Snapshot::default(), &Options::default());
             let locator = Locator::new(&mesh);
             let asked = Asked {

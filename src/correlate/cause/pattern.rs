@@ -36,7 +36,7 @@ pub(super) struct Elsewhere<'a> {
 }
 
 impl<'a> Elsewhere<'a> {
-    pub(super) fn new(locator: &Locator<'_>, groups: &'a [Box<Group>]) -> Self {
+    pub(super) fn new(locator: &Locator<'_>, groups: &'a [Group]) -> Self {
         let mut elsewhere = Self::default();
         for group in groups {
             let reason = group.upstream_transport_failure_reason.as_deref();

@@ -82,7 +82,7 @@ pub(super) struct Supports<'a> {
 
 impl<'a> Supports<'a> {
     /// Counts the lines once, whatever the causes are.
-    pub(super) fn new(asked: &Asked<'_>, groups: &'a [Box<Group>], causes: &[Cause]) -> Self {
+    pub(super) fn new(asked: &Asked<'_>, groups: &'a [Group], causes: &[Cause]) -> Self {
         let told = causes.iter().filter(|cause| cause.label.family() != Family::Harmless);
         let told: FxHashSet<GroupIndex> = told.flat_map(|cause| cause.groups.iter().copied()).collect();
         let (mut by_place, mut by_client, mut by_server) =
