@@ -305,8 +305,8 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
 }
 
 /// The groups of Envoy's and of ztunnel's lines, most lines first.
+#[expect(clippy::vec_box, reason = "groups are large, and are sorted")]
 fn groups_of(locator: &Locator<'_>, logs: &logs::Aggregate) -> Vec<Box<Group>> {
-    // There may be very many, and large ones are slow to sort.
     let mut groups: Vec<_> = logs.groups().map(|group| Box::new(group_of(locator, group))).collect();
     let of_ztunnel = logs.ztunnel_groups().into_iter();
     groups.extend(of_ztunnel.map(|group| Box::new(ztunnel_group_of(locator, group))));

@@ -176,7 +176,9 @@ mod tests {
         #[test]
         fn times_that_meet_are_found(spans in prop::collection::vec((0_i64..60, 0_i64..9), 1..6), own in (0_i64..60, 0_i64..9)) {
             let mut times = Times::default();
-            groups(&spans).iter().for_each(|group| times.add(group));
+            for group in &groups(&spans) {
+                times.add(group);
+            }
             times.end();
             let meet = |(first, length): &(i64, i64)| *first <= own.0 + own.1 + 1 && own.0 <= first + length + 1;
             prop_assert_eq!(times.are_at_the_time(&groups(&[own])[0]), spans.iter().any(meet));
