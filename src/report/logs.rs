@@ -70,7 +70,7 @@ impl LogReport {
     fn write_groups(&self, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
         let (head, rows, all): (Vec<String>, Vec<_>, _) = match &self.groups {
             Groups::Alike(groups) => {
-                let rows = groups.iter().take(most).map(cells).collect();
+                let rows = groups.iter().take(most).map(|group| cells(group)).collect();
                 (HEAD.map(str::to_owned).to_vec(), rows, groups.len())
             }
             Groups::ByFields(groups) => {
