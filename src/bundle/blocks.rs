@@ -42,55 +42,56 @@ impl<R: Read> Blocks<R> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
+        // What is in it stays, and is written over: clearing costs as much as reading.
         let mut block = spent;
-        block.clear();
-        block.append(&mut self.carry);
+        let mut filled = self.carry.len();
+        if block.len() < filled {
+            block.resize(filled, 0);
+        }
+        if let Some(begin) = block.get_mut(..filled) {
+            begin.copy_from_slice(&self.carry);
+        }
+        self.carry.clear();
         // Where the last whole line ends.
         let mut whole = 0;
         while !self.ended {
-            let filled = block.len();
             let room = if filled < BLOCK { BLOCK } else { (filled * 2).min(LONGEST) };
-            let read = match self.handing {
-                // Into memory as it is: a block that is filled at once need not be cleared before.
-                Handing::Full => {
-                    let wanted = u64::try_from(room - filled).unwrap_or(u64::MAX);
-                    self.text.by_ref().take(wanted).read_to_end(&mut block)
-                }
-                Handing::Soon => {
-                    block.resize(room, 0);
-                    let read = self.text.read(block.get_mut(filled..).unwrap_or_default());
-                    block.truncate(filled + *read.as_ref().unwrap_or(&0));
-                    read
-                }
-            };
-            match read {
+            if block.len() < room {
+                block.resize(room, 0);
+            }
+            let mut begin = filled;
+            match self.text.read(block.get_mut(filled..room).unwrap_or_default()) {
                 Ok(0) => self.ended = true,
-                Ok(_) => {}
+                Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => (self.ended, self.failed) = (true, Some(error)),
             }
             if self.skipping {
-                let Some(newline) = memchr::memchr(b'\n', &block) else {
-                    block.clear();
+                let read = block.get(..filled).unwrap_or_default();
+                let Some(newline) = memchr::memchr(b'\n', read) else {
+                    filled = 0;
                     continue;
                 };
-                block.drain(..=newline);
+                block.copy_within(newline + 1..filled, 0);
+                (begin, filled) = (0, filled - newline - 1);
                 self.skipping = false;
             }
-            let new = block.get(filled.min(block.len())..).unwrap_or_default();
+            let new = block.get(begin..filled).unwrap_or_default();
             if let Some(newline) = memchr::memrchr(b'\n', new) {
-                whole = filled + newline + 1;
+                whole = begin + newline + 1;
             } else if self.ended {
                 break;
             }
-            if whole > 0 && (self.handing == Handing::Soon || block.len() >= BLOCK) {
+            if whole > 0 && (self.handing == Handing::Soon || filled >= BLOCK) {
                 break;
             }
-            if whole == 0 && block.len() >= LONGEST {
+            if whole == 0 && filled >= LONGEST {
                 self.skipping = true;
+                block.truncate(filled);
                 return Ok(Some(block));
             }
         }
+        block.truncate(filled);
         if !self.ended {
             self.carry.extend_from_slice(block.get(whole..).unwrap_or_default());
             block.truncate(whole);
