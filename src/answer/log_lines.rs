@@ -149,7 +149,7 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
             Known::OneOf(at) => (None, Some(at)),
         };
         let (serial, raw, is_cut) = (*serial, Arc::clone(raw), *is_cut);
-        rows.extend(row.map(|row| LogRow { serial, cause, among, raw, is_cut, ..row }));
+        rows.extend(row.map(|row| LogRow { cause, among, serial, raw, is_cut, ..row }));
     }
     for (at, cause) in requests.told(&told) {
         if let Some(row) = rows.get_mut(at) {

@@ -83,12 +83,11 @@ impl Prompt {
 
     /// Puts the next of these in place of what was typed from a byte on.
     pub fn complete(&mut self, begin: usize, all: &[String]) {
-        let completing = match self.completing.take() {
-            Some(shown) => Completing { at: (shown.at + 1) % all.len().max(1), ..shown },
-            None => {
-                let after = self.text().chars().skip(self.input.cursor()).collect();
-                Completing { before: self.before_cursor(), after, at: 0 }
-            }
+        let completing = if let Some(shown) = self.completing.take() {
+            Completing { at: (shown.at + 1) % all.len().max(1), ..shown }
+        } else {
+            let after = self.text().chars().skip(self.input.cursor()).collect();
+            Completing { before: self.before_cursor(), after, at: 0 }
         };
         let Some(word) = all.get(completing.at) else { return };
         let kept = completing.before.get(..begin).unwrap_or_default();

@@ -14,13 +14,13 @@ use crate::answer::logs::{Cause, FieldGroup, Group, Groups, LogReport};
 const HEAD: [(&str, Gives); 9] = [
     ("SIDE", Gives::Nothing),
     ("POD", Gives::Before('/', 14)),
-    ("UPSTREAM CLUSTER", Gives::Before('|', 18)),
+    ("UPSTREAM CLUSTER", Gives::Before('|', 16)),
     ("CODE", Gives::Nothing),
     ("FLAGS", Gives::Ends(5)),
     ("COUNT", Gives::Nothing),
     ("P50 MS", Gives::Place),
     ("LAST", Gives::Place),
-    ("DETAILS", Gives::Ends(11)),
+    ("DETAILS", Gives::EndsAndPlace(11)),
 ];
 
 /// The columns behind the fields that groups are made by.

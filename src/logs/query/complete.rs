@@ -35,7 +35,8 @@ impl Expected {
                 (false, at_end) => return (at_end || is_quoted).then_some((Self::Value(field), begin)),
                 (true, false) => {}
             }
-            if let Some(begin) = joint(&mut reader)? {
+            let begin = joint(&mut reader)?;
+            if reader.is_at_end() {
                 return Some((Self::Joint, begin));
             }
         }
@@ -132,8 +133,8 @@ fn test(reader: &mut Reader<'_>) -> Option<Step> {
     Some(Step::Operator(reader.at(), field))
 }
 
-/// Closing parentheses, then `and` or `or`; where the word begins that the text ends with. `None` behind anything else.
-fn joint(reader: &mut Reader<'_>) -> Option<Option<usize>> {
+/// Closing parentheses, then `and` or `or`, or what the text ends with; where the word begins. `None` where it is neither.
+fn joint(reader: &mut Reader<'_>) -> Option<usize> {
     reader.spaces();
     while reader.take(")") {
         reader.spaces();
@@ -143,11 +144,7 @@ fn joint(reader: &mut Reader<'_>) -> Option<Option<usize>> {
     if !is_known {
         reader.word();
     }
-    match (reader.is_at_end(), is_known) {
-        (true, _) => Some(Some(begin)),
-        (false, true) => Some(None),
-        (false, false) => None,
-    }
+    (is_known || reader.is_at_end()).then_some(begin)
 }
 
 #[cfg(test)]

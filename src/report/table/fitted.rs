@@ -34,12 +34,14 @@ pub enum Gives {
     Before(char, usize),
     /// Its place.
     Place,
+    /// The ends of its cells, down to so many cells, and after all others of those its place.
+    EndsAndPlace(usize),
 }
 
 impl Gives {
     fn least(self) -> Option<usize> {
         match self {
-            Self::Ends(least) | Self::Before(_, least) => Some(least),
+            Self::Ends(least) | Self::Before(_, least) | Self::EndsAndPlace(least) => Some(least),
             Self::Nothing | Self::Place => None,
         }
     }
@@ -128,9 +130,10 @@ impl Plan {
             kept.iter().map(wide).sum::<usize>() + GAP * kept.len().saturating_sub(1)
         };
         while needed(&self.kept, 0) > room {
-            let Some(place) = self.kept.iter().rposition(|(at, _)| matches!(gives(*at), Gives::Place)) else {
-                break;
-            };
+            let last = |is: fn(Gives) -> bool| self.kept.iter().rposition(|(at, _)| is(gives(*at)));
+            let first_to_go = last(|gives| matches!(gives, Gives::Place));
+            let place = first_to_go.or_else(|| last(|gives| matches!(gives, Gives::EndsAndPlace(_))));
+            let Some(place) = place else { break };
             self.leave_out(place, columns);
         }
         // What is left is shared: the longest cells give first.
@@ -172,12 +175,13 @@ mod tests {
             ("PATH", Gives::Ends(6)),
             ("COUNT", Gives::Nothing),
             ("LAST", Gives::Place),
+            ("DETAILS", Gives::EndsAndPlace(7)),
         ]
         .map(|(name, gives)| Column { name: name.to_owned(), gives })
         .to_vec()
     }
 
-    fn row(cells: [&str; 5]) -> Vec<Cell> {
+    fn row(cells: [&str; 6]) -> Vec<Cell> {
         cells.map(Cell::plain).to_vec()
     }
 
@@ -190,8 +194,8 @@ mod tests {
 
     fn two() -> Vec<Vec<Cell>> {
         vec![
-            row(["client", "bookinfo/traffic-generator", "/a", "12", "2026-03-02T09:00:00Z"]),
-            row(["server", "web/x", "/a/long/path/of/a/request", "3", "2026-03-02T09:00:00Z"]),
+            row(["client", "bookinfo/traffic-generator", "/a", "12", "2026-03-02T09:00:00Z", "-"]),
+            row(["server", "web/x", "/a/long/path/of/a/request", "3", "2026-03-02T09:00:00Z", "-"]),
         ]
     }
 
@@ -199,35 +203,38 @@ mod tests {
     fn what_fits_is_whole() {
         let (whole, left_out) = written(None, &two());
         assert!(whole.contains("client  bookinfo/traffic-generator  /a "), "{whole}");
-        assert_eq!((written(Some(100), &two()).0, left_out.len()), (whole, 0));
+        assert_eq!((written(Some(120), &two()).0, left_out.len()), (whole, 0));
     }
 
     #[test]
     fn the_longest_cells_give_first_and_then_columns() {
-        let (text, left_out) = written(Some(70), &two());
+        let (text, left_out) = written(Some(79), &two());
         assert_eq!(left_out, [""; 0]);
         assert_eq!(
             text,
-            "SIDE    POD              PATH             COUNT  LAST\n\
-             client  …/traffic-gene…  /a               12     2026-03-02T09:00:00Z\n\
-             server  web/x            /a/long/path/o…  3      2026-03-02T09:00:00Z\n"
+            "SIDE    POD              PATH             COUNT  LAST                  DETAILS\n\
+             client  …/traffic-gene…  /a               12     2026-03-02T09:00:00Z  -\n\
+             server  web/x            /a/long/path/o…  3      2026-03-02T09:00:00Z  -\n"
         );
+        // The details keep a part of theirs as long as other columns can go.
+        assert_eq!(written(Some(45), &two()).1, ["LAST"]);
         let (text, left_out) = written(Some(34), &two());
-        assert_eq!(left_out, ["LAST"]);
+        assert_eq!(left_out, ["LAST", "DETAILS"]);
         assert!(text.contains("client  …/traff…  /a        12\n"), "{text}");
         // Where nothing more can give, what stands last is not shown, and named.
         let (text, left_out) = written(Some(20), &two());
-        assert_eq!(left_out, ["LAST", "COUNT", "PATH"]);
+        assert_eq!(left_out, ["LAST", "DETAILS", "COUNT", "PATH"]);
         assert!(text.contains("client  …/traff…\n"), "{text}");
     }
 
     #[test]
     fn one_long_cell_does_not_pad_the_others() {
         let long = format!("/{}", "a".repeat(3000));
-        let rows = [row(["client", "a/b", &long, "12", "x"]), row(["client", "a/b", "/short", "3", "x"])];
+        let rows =
+            [row(["client", "a/b", &long, "12", "x", "-"]), row(["client", "a/b", "/short", "3", "x", "-"])];
         let (text, _) = written(None, &rows);
-        assert!(text.contains("client  a/b  /short  3      x\n"), "{text}");
-        assert!(text.contains(&format!("{long}  12     x\n")), "{text}");
+        assert!(text.contains("client  a/b  /short  3      x     -\n"), "{text}");
+        assert!(text.contains(&format!("{long}  12     x     -\n")), "{text}");
     }
 
     proptest! {
@@ -235,7 +242,7 @@ mod tests {
         #[test]
         fn rows_fit(
             room in 20_usize..200,
-            texts in proptest::collection::vec(proptest::collection::vec("[a-z/日\u{1b}é]{0,60}", 5), 0..6),
+            texts in proptest::collection::vec(proptest::collection::vec("[a-z/日\u{1b}é]{0,60}", 6), 0..6),
         ) {
             let rows: Vec<Vec<Cell>> =
                 texts.iter().map(|row| row.iter().map(Cell::plain).collect()).collect();

@@ -137,7 +137,7 @@ impl Facts<'_> {
         } else {
             "this line tells of no failure"
         };
-        vec![Line::new(vec![label("cause"), span(Tone::Plain, text)])]
+        section("cause", Tone::Plain, text, "", None, self.width)
     }
 
     /// The causes, each with how sure it is, whom it concerns, what else it could be and the finding that names it.
