@@ -22,6 +22,7 @@ use crate::app::target::{CauseKey, Subject, Target};
 use crate::app::wording::{count, short_host, thousands};
 use crate::logs::{Mistake, Query, format_time};
 use crate::model::Text;
+use crate::resolve::name::namespace_in;
 use crate::text::{visible, width, wrap};
 
 /// Rows that decide how wide columns are.
@@ -343,7 +344,7 @@ fn is_of(row: &LogRow, namespace: &str) -> bool {
     let of_path = |path: &Option<Text>| {
         path.as_ref().and_then(|path| path.split_once('/')).is_some_and(|(of, _)| of == namespace)
     };
-    let of_host = row.host.as_ref().and_then(|host| host.split('.').nth(1)) == Some(namespace);
+    let of_host = row.host.as_deref().and_then(namespace_in) == Some(namespace);
     of_path(&row.pod) || of_path(&row.caller) || of_host
 }
 
