@@ -27,7 +27,7 @@ use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use crate::counters::Counters;
-use crate::logs::{Aggregate, Formats, OwnFormat, PodName, Watch};
+use crate::logs::{Aggregate, Field, Formats, NamesPods, OwnFormat, PodName, Watch};
 use crate::model::{Kind, Origin, Snapshot};
 
 use archive::Archive;
@@ -214,6 +214,11 @@ impl Objects<'_> {
     /// What was read.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    /// Has the lines of the logs counted by these fields, too.
+    pub fn count_by(&mut self, fields: Vec<Field>, names_pods: NamesPods) {
+        self.bundle.logs.count_by(fields, names_pods);
     }
 
     /// Reads the logs, and has their lines looked at on the way.

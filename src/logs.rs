@@ -37,8 +37,8 @@ pub use access_line::{AccessLine, Format, Sni, value};
 pub use access_text::parse_text;
 pub use aggregate::{
     Aggregate, Block, BlockReader, ByFields, Durations, End, Evidence, FieldGroup, Group, GroupIndex,
-    JoinKind, Joined, Limits, LineCounts, Link, MessageGroup, MessageKind, MessageLink, PodName, PodOf,
-    Sample, SourceId, SourceName, Through, Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
+    JoinKind, Joined, Limits, LineCounts, Link, MessageGroup, MessageKind, MessageLink, NamesPods, PodName,
+    PodOf, Sample, SourceId, SourceName, Through, Watch, ZtunnelGroup, ZtunnelKey, ZtunnelLink,
 };
 pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write_record};
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Missing, OwnFormat, Strictness};

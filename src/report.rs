@@ -3,6 +3,7 @@
 mod check;
 pub mod ci;
 mod explain;
+mod json;
 mod legacy_tls_check;
 mod logs;
 mod resolve;
@@ -64,9 +65,7 @@ pub fn write(answer: &dyn ErasedReport, format: Format, style: Style, out: &mut 
     match format {
         Format::Table => answer.table(out, style, false),
         Format::Wide => answer.table(out, Style { columns: None, ..style }, true),
-        Format::Json => {
-            writeln!(out, "{}", visible_json(&serde_json::to_string_pretty(&answer.value()?)?))
-        }
+        Format::Json => answer.json(out),
         Format::Yaml => {
             let value = answer.value()?;
             let yaml = serde_saphyr::to_string(&value).map_err(io::Error::other)?;
@@ -101,6 +100,8 @@ fn documents(kind: &str, items: &[impl Serialize]) -> Vec<serde_json::Value> {
 pub trait ErasedReport {
     /// As JSON.
     fn value(&self) -> io::Result<serde_json::Value>;
+    /// Writes it as JSON.
+    fn json(&self, out: &mut dyn Write) -> io::Result<()>;
     /// [`Report::table`].
     fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()>;
     /// [`Report::items`].
@@ -112,6 +113,9 @@ pub trait ErasedReport {
 impl<T: Report> ErasedReport for T {
     fn value(&self) -> io::Result<serde_json::Value> {
         Ok(serde_json::to_value(self)?)
+    }
+    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::write_pretty(self, out)
     }
     fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
         Report::table(self, out, style, wide)

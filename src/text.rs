@@ -32,7 +32,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// reads it. Outside strings JSON has no such character.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
     let acted_on = |one: char| one == '\u{7f}' || is_hidden(one);
-    if json.is_ascii() || !json.contains(acted_on) {
+    if json.bytes().all(|byte| byte < 0x7f) || !json.contains(acted_on) {
         return Cow::Borrowed(json);
     }
     let mut shown = String::with_capacity(json.len());

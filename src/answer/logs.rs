@@ -49,7 +49,7 @@ pub struct LogReport {
 #[serde(untagged)]
 pub enum Groups {
     /// Lines alike in all that tells them apart.
-    Alike(Vec<Group>),
+    Alike(Vec<Box<Group>>),
     /// Lines alike in the fields asked for.
     ByFields(Vec<FieldGroup>),
 }
@@ -142,7 +142,7 @@ pub struct Group {
     pub duration_ms: Option<Durations>,
     /// Both ends, where ztunnel wrote the lines.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ztunnel: Option<Ztunnel>,
+    pub ztunnel: Option<Box<Ztunnel>>,
 }
 
 /// What only ztunnel's lines tell.
@@ -305,9 +305,11 @@ pub fn report(read: &Read, selection: Option<&Selection>) -> LogReport {
 }
 
 /// The groups of Envoy's and of ztunnel's lines, most lines first.
-fn groups_of(locator: &Locator<'_>, logs: &logs::Aggregate) -> Vec<Group> {
-    let mut groups: Vec<_> = logs.groups().map(|group| group_of(locator, &group)).collect();
-    groups.extend(logs.ztunnel_groups().into_iter().map(|group| ztunnel_group_of(locator, group)));
+#[expect(clippy::vec_box, reason = "groups are large, and are sorted")]
+fn groups_of(locator: &Locator<'_>, logs: &logs::Aggregate) -> Vec<Box<Group>> {
+    let mut groups: Vec<_> = logs.groups().map(|group| Box::new(group_of(locator, group))).collect();
+    let of_ztunnel = logs.ztunnel_groups().into_iter();
+    groups.extend(of_ztunnel.map(|group| Box::new(ztunnel_group_of(locator, group))));
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups
 }
@@ -343,26 +345,26 @@ fn ztunnel_group_of(locator: &Locator<'_>, group: logs::ZtunnelGroup) -> Group {
         first: group.first.map(logs::format_time),
         last: group.last.map(logs::format_time),
         duration_ms: durations_of(group.duration_ms),
-        ztunnel: Some(Ztunnel {
+        ztunnel: Some(Box::new(Ztunnel {
             source: end(key.source),
             destination: end(key.destination),
             service: key.service,
             port: key.port,
             mtls: key.mtls,
-        }),
+        })),
     }
 }
 
 /// A group as it is reported.
-pub(super) fn group_of(locator: &Locator<'_>, group: &logs::Group) -> Group {
+pub(super) fn group_of(locator: &Locator<'_>, group: logs::Group) -> Group {
     Group {
         reporter: group.reporter.name().to_owned(),
-        pod: locator.pod_path(group),
-        upstream_cluster: group.upstream_cluster.clone(),
+        pod: locator.pod_path(&group),
+        upstream_cluster: group.upstream_cluster,
         response_code: group.response_code,
         response_flags: group.flags.iter().map(|flag| flag.short.to_owned()).collect(),
-        details: group.response_code_details.clone(),
-        reason: group.upstream_transport_failure_reason.clone(),
+        details: group.response_code_details,
+        reason: group.upstream_transport_failure_reason,
         count: group.count,
         first: group.first.map(logs::format_time),
         last: group.last.map(logs::format_time),

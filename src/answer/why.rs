@@ -271,7 +271,7 @@ impl Page<'_> {
         found.sort_by_key(|group| group.index);
         found.dedup_by_key(|group| group.index);
         found.sort_by_key(|group| Reverse(group.count));
-        found.into_iter().map(|group| logs_answer::group_of(&self.locator, group)).collect()
+        found.into_iter().map(|group| logs_answer::group_of(&self.locator, group.clone())).collect()
     }
 
     fn cause(&self, client: &Workload, tls: &PairTls) -> Option<&correlate::Cause> {

@@ -61,11 +61,15 @@ pub(super) fn read_log(
     let source = logs.add_source(SourceName { file: Arc::clone(&file), pod });
     let threads = beside::threads();
     let (last, read) = match watch {
+        None if logs.looks_at_lines() => fold_one_by_one(input.text, Handing::Full, source, logs),
         None if threads > 1 => {
             beside::fold_lines(Blocks::new(input.text, Handing::Full), source, logs, threads)
         }
         None => fold_here(Blocks::new(input.text, Handing::Full), source, logs),
-        Some(watch) => fold_watched(Watched { text: input.text, watch: Arc::clone(watch) }, source, logs),
+        Some(watch) => {
+            let text = Watched { text: input.text, watch: Arc::clone(watch) };
+            fold_one_by_one(text, Handing::Soon, source, logs)
+        }
     };
     // Lines that were waiting for more are one that is whole, with the last of them.
     let parsed = logs.lines().parsed;
@@ -115,13 +119,14 @@ fn fold_here(
 }
 
 /// The same with somebody who looks at each line.
-fn fold_watched(
-    text: Watched<'_>,
+fn fold_one_by_one(
+    text: impl Read,
+    handing: Handing,
     source: SourceId,
     logs: &mut Aggregate,
 ) -> (Option<(u64, bool)>, std::io::Result<()>) {
     let mut access = false;
-    let read = lines(text, Handing::Soon, |number, line| {
+    let read = lines(text, handing, |number, line| {
         let before = logs.lines().parsed;
         logs.add_line(source, number, line);
         access = logs.lines().parsed > before;

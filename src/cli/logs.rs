@@ -63,7 +63,12 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     if as_records {
         return records(common, flags, asked);
     }
-    let mut answer = if selects || asked.other || !asked.group_by.is_empty() {
+    let mut answer = if !selects && !asked.other && !asked.group_by.is_empty() {
+        let (read, by) = source::read_grouped(common, asked.group_by.clone())?;
+        let selection = Selection::new(Arc::clone(&read.mesh), asked, None);
+        selection.takes_all(&read.logs, by);
+        logs::report(&read, Some(&selection))
+    } else if selects || asked.other {
         let (read, selection) = read(common, flags, asked, None)?;
         logs::report(&read, Some(&selection))
     } else {

@@ -9,9 +9,10 @@ use clap::Args;
 
 use super::{Common, Refusal, message};
 use crate::answer::Read;
+use crate::answer::logs::selection::pod_path;
 use crate::bundle::{self, Bundle, Error, Followed, Path, Problem, Request, Stream, Tails};
 use crate::demo;
-use crate::logs::{OwnFormat, PodName, Strictness, Watch};
+use crate::logs::{ByFields, Field, OwnFormat, PodName, Strictness, Watch};
 use crate::model::Kind;
 use crate::model::object::Body;
 use crate::resolve::Options;
@@ -114,6 +115,23 @@ pub(super) fn read_watched(
     }
     read.logs = Arc::new(bundle.logs);
     Ok(read)
+}
+
+/// Reads everything, and groups all lines by fields on the way. Pods are named by the objects.
+pub(super) fn read_grouped(common: &Common, fields: Vec<Field>) -> anyhow::Result<(Read, Option<ByFields>)> {
+    let request = request(common)?;
+    let mut objects = bundle::objects(&request, given_format(common)?).map_err(refused)?;
+    let (settings, mistakes) = settings();
+    let mut read = prepare(common, &settings, objects.bundle().clone());
+    let mesh = Arc::clone(&read.mesh);
+    objects.count_by(fields, Arc::new(move |pod| pod_path(&mesh, pod)));
+    let mut bundle = objects.logs(None).map_err(refused)?;
+    for text in mistakes.into_iter().chain(messages(&bundle)) {
+        message(&text);
+    }
+    let by = bundle.logs.take_counted_by();
+    read.logs = Arc::new(bundle.logs);
+    Ok((read, by))
 }
 
 /// Reads the objects, and begins to follow the logs.

@@ -3,27 +3,25 @@
 //! Which side's line decides is told here; what one line says stands in the tables of `sign`, and what takes the
 //! configuration, both sides or the time stands in a file each.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::FxHashMap;
 
 use super::locate::{Located, Locator, origins};
 use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{
-    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Link, PodName, Reporter, UpstreamCluster,
-    format_time,
+    Aggregate, Direction, FlagSet, Group, GroupIndex, JoinKind, Link, Reporter, UpstreamCluster, format_time,
 };
-use crate::model::Text;
 use crate::model::pod::ProxyKind;
 use crate::resolve::PairTls;
 
+mod beside;
 mod by_objects;
 mod client;
 mod denied;
 mod endpoints;
 mod handshake;
 mod label;
+mod merged;
 mod messages;
 mod origination;
 mod pattern;
@@ -36,9 +34,11 @@ mod supports;
 mod unanswered;
 mod ztunnel;
 
+use beside::Beside;
 pub use denied::Denial;
 pub use label::{Family, Label};
-use pattern::{Beside, Elsewhere};
+pub(super) use merged::merged;
+use pattern::Elsewhere;
 pub use proof::{Proof, Proved};
 use sign::Sign;
 use supports::Supports;
@@ -89,7 +89,11 @@ pub struct Part {
 /// The causes of everything that failed, most lines first, and behind them what proxies say of themselves.
 pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     // What can be read in several ways is no sign of anything else: neither of what went well nor of who is alike.
-    let (doubtful, groups): (Vec<_>, Vec<_>) = logs.groups().partition(|group| group.ambiguous);
+    let mut groups = Vec::with_capacity(logs.group_count());
+    let mut doubtful = Vec::new();
+    for group in logs.groups() {
+        if group.ambiguous { &mut doubtful } else { &mut groups }.push(group);
+    }
     let by_index: FxHashMap<GroupIndex, &Group> =
         groups.iter().chain(&doubtful).map(|group| (group.index, group)).collect();
     let asked = Asked {
@@ -115,49 +119,6 @@ pub fn causes(locator: &Locator<'_>, logs: &Aggregate) -> Vec<Cause> {
     causes
 }
 
-/// One cause for all that are alike, most events first, of as many the surer one.
-pub(super) fn merged(causes: impl Iterator<Item = Cause>) -> Vec<Cause> {
-    let mut found: BTreeMap<Key, Cause> = BTreeMap::new();
-    for cause in causes {
-        let key = key_of(&cause);
-        match found.get_mut(&key) {
-            Some(known) => known.absorb(cause),
-            None => drop(found.insert(key, cause)),
-        }
-    }
-    let mut causes: Vec<_> = found.into_values().collect();
-    causes.sort_by_key(|cause| std::cmp::Reverse((cause.count, cause.confidence)));
-    causes
-}
-
-type Key = (
-    Label,
-    Confidence,
-    Option<usize>,
-    Option<usize>,
-    Option<Text>,
-    Option<u16>,
-    Vec<&'static str>,
-    Option<Denial>,
-    [Option<PodName>; 2],
-);
-
-fn key_of(cause: &Cause) -> Key {
-    let place = &cause.place;
-    let server = place.server.filter(|_| place.client.is_none());
-    (
-        cause.label,
-        cause.confidence,
-        place.client,
-        server,
-        place.host.clone(),
-        place.port,
-        cause.alternatives.clone(),
-        cause.denial.clone(),
-        [place.client_pod.clone(), place.server_pod.clone()],
-    )
-}
-
 impl Cause {
     /// The same of lines in which a caller may have written what they say (data fact 17): no proof of anything.
     fn in_doubt(self) -> Self {
@@ -172,23 +133,6 @@ impl Cause {
             denial: None,
             proof: Proof::default(),
             ..self
-        }
-    }
-
-    fn absorb(&mut self, other: Self) {
-        self.count += other.count;
-        self.last = self.last.max(other.last);
-        self.server_proof |= other.server_proof;
-        self.groups.extend(other.groups);
-        self.parts.extend(other.parts);
-        self.proof.absorb(other.proof);
-        for lines in other.evidence {
-            match self.evidence.iter_mut().find(|known| known.text == lines.text) {
-                // A message that decides for both sides is one message.
-                Some(known) if *known == lines => {}
-                Some(known) => known.absorb(&lines),
-                None => self.evidence.push(lines),
-            }
         }
     }
 }

@@ -40,6 +40,9 @@ pub struct Located {
     pub log: Option<Text>,
 }
 
+/// The only service of a server, and its port where that has only one.
+type OnlyService<'a> = Option<(&'a Service, Option<u16>)>;
+
 /// Finds the place of groups.
 #[derive(Debug)]
 pub struct Locator<'a> {
@@ -48,6 +51,8 @@ pub struct Locator<'a> {
     behind: FxHashMap<(usize, u16), Vec<(&'a Service, u16)>>,
     /// Services by the addresses that the cluster gives them.
     by_cluster_ip: FxHashMap<&'a str, &'a Service>,
+    /// The service of each server that has one only.
+    only_services: FxHashMap<usize, OnlyService<'a>>,
     /// The mesh's configurations by revision, from when they are first asked for.
     configurations: OnceLock<FxHashMap<Text, Arc<Object>>>,
 }
@@ -65,12 +70,20 @@ impl<'a> Locator<'a> {
                 }
             }
         }
+        let mut only_services: FxHashMap<usize, OnlyService<'a>> = FxHashMap::default();
+        for ((at, _), (service, port)) in
+            behind.iter().flat_map(|(key, all)| all.iter().map(move |one| (key, one)))
+        {
+            let again = |(one, _): (&'a Service, _)| std::ptr::eq(one, *service).then_some((one, None));
+            let known = only_services.entry(*at);
+            known.and_modify(|known| *known = known.and_then(again)).or_insert(Some((service, Some(*port))));
+        }
         let mut by_cluster_ip = FxHashMap::default();
         for service in mesh.registry.services() {
             let addresses = service.object.body.service().into_iter().flat_map(|body| &body.cluster_ips);
             by_cluster_ip.extend(addresses.map(|address| (&**address, service)));
         }
-        Self { mesh, behind, by_cluster_ip, configurations: OnceLock::new() }
+        Self { mesh, behind, by_cluster_ip, only_services, configurations: OnceLock::new() }
     }
 
     /// The place of a group.
@@ -211,21 +224,8 @@ impl<'a> Locator<'a> {
     }
 
     /// The service of a server where it has only one, and its port where that has only one.
-    fn only_service(&self, server: usize) -> Option<(&'a Service, Option<u16>)> {
-        let mut found: Option<(&Service, Option<u16>)> = None;
-        for ((at, _), services) in &self.behind {
-            if *at != server {
-                continue;
-            }
-            for (service, port) in services {
-                match found {
-                    None => found = Some((service, Some(*port))),
-                    Some((known, _)) if std::ptr::eq(known, *service) => found = Some((known, None)),
-                    Some(_) => return None,
-                }
-            }
-        }
-        found
+    fn only_service(&self, server: usize) -> OnlyService<'a> {
+        *self.only_services.get(&server)?
     }
 
     fn reporter(&self, group: &Group) -> Option<usize> {

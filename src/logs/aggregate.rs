@@ -16,6 +16,7 @@ use super::upstream_cluster::{Reporter, reporter_of};
 
 mod block;
 mod by_fields;
+mod by_groups;
 mod counts;
 mod evidence;
 mod messages;
@@ -30,6 +31,7 @@ mod ztunnel_groups;
 
 pub use block::{Block, BlockReader};
 pub use by_fields::{ByFields, FieldGroup};
+pub use by_groups::NamesPods;
 pub use evidence::JoinKind;
 pub use messages::{MessageGroup, MessageKind};
 pub use quantiles::Durations;
@@ -37,8 +39,9 @@ pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
+use by_groups::ByGroups;
 use counts::{Clock, Counts, Facts};
-use evidence::{Joins, may_join};
+use evidence::{Failed, Joins, may_join};
 use messages::Messages;
 use table::{Fixed, Key, PodKind, Table};
 use ztunnel_groups::ZtunnelGroups;
@@ -196,6 +199,8 @@ pub struct Aggregate {
     /// The source that stands for a pod whose name is in front of the lines of another one.
     writers: FxHashMap<(SourceId, String), SourceId>,
     watch: Option<Arc<dyn Watch>>,
+    /// Groups by fields, where they are asked for.
+    by_groups: Option<Box<ByGroups>>,
 }
 
 impl Default for Aggregate {
@@ -231,6 +236,7 @@ impl Aggregate {
             pods: FxHashMap::default(),
             writers: FxHashMap::default(),
             watch: None,
+            by_groups: None,
         }
     }
 
@@ -320,10 +326,10 @@ impl Aggregate {
     }
 
     /// Whether a line in that layout ends one that was broken before it. One in JSON does: it is no part of it. Whoever
-    /// watches lines gets all in their order.
+    /// watches lines or groups them by fields gets all in their order.
     #[inline]
     fn ends_broken(&self, source: SourceId, format: Format) -> bool {
-        (format == Format::IstioJson || self.watch.is_some())
+        (format == Format::IstioJson || self.watch.is_some() || self.by_groups.is_some())
             && self.sources.get(source.0 as usize).is_some_and(|source| source.reader.is_some())
     }
 
@@ -333,16 +339,25 @@ impl Aggregate {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.as_deref());
         let key = key_of(line, pod);
         let sample = Sample { source, line: line_no };
-        let counted =
-            self.counts.count(sample, &key, key.hash(), Facts::of(line, &mut self.clock), &self.limits);
+        let facts = Facts::of(line, &mut self.clock);
+        let counted = self.counts.count(sample, &key, key.hash(), facts, &self.limits);
+        if let Some(by) = &mut self.by_groups {
+            let group = counted.map(|counted| counted.group);
+            by.count((&self.sources, sample), (&key, &facts), group, |look| look(line));
+        }
         if let Some(watch) = &self.watch {
             watch::show_access(&**watch, line, &key, counted.map(|counted| counted.group));
         }
         if let Some(counted) = counted
             && may_join(line, key.fixed.reporter)
         {
-            self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
+            self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
+            self.settle_joins();
         }
+    }
+
+    fn settle_joins(&mut self) {
+        self.joins.settle(&mut self.counts.groups, &self.limits);
     }
 
     /// How many lines were given.

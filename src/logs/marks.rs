@@ -5,6 +5,10 @@
 
 use wide::u8x16;
 
+pub(super) mod registers;
+
+use registers::Registers;
+
 /// Bytes that one word of marks stands for.
 const WORD: usize = 64;
 /// Lines of up to this many words are marked: 1,023 bytes. Longer ones are seldom.
@@ -15,7 +19,7 @@ const WORDS: usize = 16;
 pub(super) struct Bits([u64; WORDS + 1]);
 
 /// The marks of 64 bytes.
-struct Word {
+pub(super) struct Word {
     quotes: u64,
     spaces: u64,
     line_feeds: u64,
@@ -31,42 +35,37 @@ pub(super) struct Places<const N: usize> {
 }
 
 /// Quotes of 64 bytes whose places are noted in one go, wanted or not: asking first costs more.
-pub(super) const AT_ONCE: usize = 8;
-
-#[inline(always)]
-fn word_of(bytes: &[u8; WORD]) -> Word {
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let mut word = Word { quotes: 0, spaces: 0, line_feeds: 0 };
-    for (at, chunk) in chunks.iter().enumerate() {
-        let chunk = u8x16::new(*chunk);
-        let bits = |byte| u64::from(chunk.simd_eq(u8x16::splat(byte)).to_bitmask()) << (16 * at);
-        word.quotes |= bits(b'"');
-        word.spaces |= bits(b' ');
-        word.line_feeds |= bits(b'\n');
-    }
-    word
-}
+pub(super) const AT_ONCE: usize = 6;
 
 impl<const N: usize> Places<N> {
     pub(super) const NONE: Self = Self { length: 0, quotes: [0; N], spaces: Bits([0; WORDS + 1]) };
 
-    /// Notes the places of the first line of a text. `None` for one with another number of quotes, or that is too long
-    /// or so near the end of the text that there is no whole word.
+    /// Notes the places of the first line of a text, and says how many quotes it has. `None` for one that has more than
+    /// `most`, or that is too long or so near the end of the text that there is no whole word; and, where it has to be
+    /// `PRINTABLE`, for one that has a control character of ASCII, 0x7f among them.
     #[inline(always)]
-    pub(super) fn note(&mut self, text: &[u8], quotes: usize) -> Option<()> {
-        if quotes + AT_ONCE > N {
+    pub(super) fn note<const PRINTABLE: bool>(
+        &mut self,
+        registers: impl Registers,
+        text: &[u8],
+        most: usize,
+    ) -> Option<usize> {
+        if most + AT_ONCE > N {
             return None;
         }
         let (words, _) = text.as_chunks::<WORD>();
         let (mut count, mut base) = (0, 0);
         for (at, bytes) in words.iter().take(WORDS).enumerate() {
-            let Word { quotes: mut left, spaces, line_feeds } = word_of(bytes);
+            let Word { quotes: mut left, spaces, line_feeds } = registers.word_of(bytes);
             // All bits where there is no line feed.
             let before = (line_feeds & line_feeds.wrapping_neg()).wrapping_sub(1);
             left &= before;
+            if PRINTABLE && registers.controls_of(bytes) & before != 0 {
+                return None;
+            }
             *self.spaces.0.get_mut(at)? = spaces & before;
             let found = left.count_ones() as usize;
-            if count + found > quotes {
+            if count + found > most {
                 return None;
             }
             for place in self.quotes.get_mut(count..count + AT_ONCE)? {
@@ -84,11 +83,19 @@ impl<const N: usize> Places<N> {
                 self.length = at * WORD + line_feeds.trailing_zeros() as usize;
                 // The line before may have been longer.
                 *self.spaces.0.get_mut(at + 1)? = 0;
-                return (count == quotes).then_some(());
+                return Some(count);
             }
             base += 64;
         }
         None
+    }
+
+    /// Takes these quotes for those from a number on.
+    pub(super) fn keep<const M: usize>(&mut self, from: usize, numbers: [usize; M]) {
+        let kept = numbers.map(|number| self.quotes.get(number).copied().unwrap_or(0));
+        if let Some(places) = self.quotes.get_mut(from..from + M) {
+            places.copy_from_slice(&kept);
+        }
     }
 
     /// Where a quote stands, by its number.
@@ -113,18 +120,6 @@ impl Bits {
         let bits = self.from(at);
         if end < at + WORD { bits & ((1 << end.saturating_sub(at)) - 1) } else { bits }
     }
-}
-
-/// Whether a text has a control character of ASCII, 0x7f among them.
-pub(super) fn has_control(text: &[u8]) -> bool {
-    let is_control = |byte: &u8| *byte < b' ' || *byte == 0x7f;
-    let (chunks, rest) = text.as_chunks::<16>();
-    let last = u8x16::splat(0x1f);
-    let seen = chunks.iter().fold(u8x16::splat(0), |seen, chunk| {
-        let chunk = u8x16::new(*chunk);
-        seen | chunk.max(last).simd_eq(last) | chunk.simd_eq(u8x16::splat(0x7f))
-    });
-    seen.to_bitmask() != 0 || rest.iter().any(is_control)
 }
 
 /// A number of up to eight digits, which are read together: <https://kholdstare.github.io/technical/2020/05/26/faster-integer-parsing.html>.
@@ -164,6 +159,7 @@ pub(super) fn digits_of(bytes: &[u8; 16]) -> u32 {
 pub(super) mod tests {
     use proptest::prelude::*;
 
+    use super::registers::Narrow;
     use super::*;
 
     /// A place, how much of the line there gives way, and what comes instead.
@@ -188,10 +184,13 @@ pub(super) mod tests {
             let quotes: Vec<_> = line.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
             let text = [&*line, b"\n", &[b' '; 64]].concat();
             let mut places = Places::<{ 14 + AT_ONCE }>::NONE;
-            let is_noted = places.note(&text, quotes.len()).is_some();
+            let noted = places.note::<false>(Narrow, &text, quotes.len());
             // Of more than there is room for nothing is said.
-            prop_assert_eq!(is_noted, quotes.len() <= 14);
-            if is_noted {
+            prop_assert_eq!(noted, (quotes.len() <= 14).then_some(quotes.len()));
+            let control = line.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
+            prop_assert_eq!(places.note::<true>(Narrow, &text, quotes.len()), noted.filter(|_| !control));
+            prop_assert_eq!(places.note::<false>(Narrow, &text, quotes.len().saturating_sub(1)), quotes.is_empty().then_some(0));
+            if noted.is_some() {
                 prop_assert_eq!(places.length, line.len());
                 prop_assert_eq!((0..quotes.len()).map(|number| places.quote(number)).collect::<Vec<_>>(), quotes);
                 let spaces = (0..64).filter(|bit| line.get(at + bit) == Some(&b' ')).fold(0, |bits, bit| bits | 1_u64 << bit);
@@ -202,8 +201,6 @@ pub(super) mod tests {
 
         #[test]
         fn bytes_of_a_kind(text in prop::collection::vec(prop_oneof![20 => b' '..0x7f, 1 => any::<u8>()], 0..60)) {
-            let control = text.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
-            prop_assert_eq!(has_control(&text), control);
             if let Some(first) = text.first_chunk() {
                 let digits = (0..16).filter(|at| text[*at].is_ascii_digit()).fold(0, |bits, at| bits | 1 << at);
                 prop_assert_eq!(digits_of(first), digits);

@@ -87,7 +87,7 @@ impl LogReport {
         let column = |(name, gives): (&str, Gives)| Column { name: name.to_owned(), gives };
         let (columns, rows, all): (Vec<Column>, Vec<_>, _) = match &self.groups {
             Groups::Alike(groups) => {
-                let rows = groups.iter().take(most).map(cells).collect();
+                let rows = groups.iter().take(most).map(|group| cells(group)).collect();
                 (HEAD.map(column).to_vec(), rows, groups.len())
             }
             Groups::ByFields(groups) => {

@@ -214,6 +214,24 @@ fn groups_by_fields_and_the_first_of_them() {
     assert!(table.starts_with("RESPONSE_CODE  RESPONSE_FLAGS  COUNT"), "{table}");
 }
 
+/// A query that takes all lines has them looked at one by one; without one they are counted by the groups they are in.
+#[test]
+fn groups_by_fields_are_those_of_a_query_that_takes_all() {
+    let meshes = [CLOSES, "ztunnel/plaintext-to-strict", "mtls/mode-missing-both-logs", "causes"];
+    let fields =
+        ["cluster,code,flags", "host,pod", "path,subset", "file,format", "error,src.workload", "line"];
+    for mesh in meshes {
+        let folder = fixture(mesh);
+        for fields in fields {
+            let all = report(&folder, &["--group-by", fields]);
+            let asked = report(&folder, &["--group-by", fields, "--where", "line>0"]);
+            assert_eq!(all, asked, "{mesh} by {fields}");
+            assert_eq!(all["lines"]["selected"], all["lines"]["parsed"], "{mesh} by {fields}");
+            assert_eq!(lines_in(&all), all["lines"]["parsed"].as_u64().unwrap(), "{mesh} by {fields}");
+        }
+    }
+}
+
 #[test]
 fn other_lines_are_shown_where_they_are_asked_for() {
     let folder = copy_of(CLOSES);

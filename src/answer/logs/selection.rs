@@ -138,15 +138,16 @@ impl Selection {
         &self.asked
     }
 
+    /// All lines were taken, and counted by fields while they were read.
+    pub fn takes_all(&self, logs: &Aggregate, by: Option<ByFields>) {
+        let mut state = self.state();
+        state.by = by;
+        state.selected = logs.lines().parsed;
+        state.taken = logs.lines_of_groups().collect();
+    }
+
     fn pod_path(&self, pod: &PodOf) -> Option<String> {
-        match pod {
-            PodOf::Named(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
-            PodOf::Address(address) => {
-                let workload = self.mesh.workloads.get(self.mesh.workloads.by_address(address)?)?;
-                Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?))
-            }
-            PodOf::Unknown => None,
-        }
+        pod_path(&self.mesh, pod)
     }
 
     /// Whether a line is wanted; and whether only its time is missing.
@@ -160,6 +161,18 @@ impl Selection {
         }
         let Some(time) = seen.time() else { return (false, true) };
         (since.is_none_or(|since| time >= since) && until.is_none_or(|until| time <= until), false)
+    }
+}
+
+/// `namespace/name` of a pod, by the objects where only its address is known.
+pub fn pod_path(mesh: &Mesh, pod: &PodOf) -> Option<String> {
+    match pod {
+        PodOf::Named(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
+        PodOf::Address(address) => {
+            let workload = mesh.workloads.get(mesh.workloads.by_address(address)?)?;
+            Some(format!("{}/{}", workload.namespace, workload.pod.as_ref()?))
+        }
+        PodOf::Unknown => None,
     }
 }
 

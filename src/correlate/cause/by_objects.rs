@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::denied::{allows_others, matched_rule};
-use super::{Asked, Cause, Label, at_side, explains, is_failure};
+use super::{Asked, Cause, Label, at_side, explains};
 use crate::correlate::age;
 use crate::correlate::locate::Located;
 use crate::diagnose::Confidence;
@@ -34,15 +34,6 @@ fn must_fail(pair: &PairTls, of: impl Fn(&EndpointTls) -> bool) -> bool {
 }
 
 impl Asked<'_> {
-    /// Whether lines of the same proxy and cluster went well after the first of a group; without times any counts.
-    fn went_well_since(&self, group: &Group) -> bool {
-        self.beside(group).any(|other| {
-            let is_since = other.last.zip(group.first).is_none_or(|(last, first)| last >= first);
-            let is_other = other.response_code != group.response_code || group.response_code == Some(0);
-            is_since && is_other && !is_failure(other)
-        })
-    }
-
     /// Whether the server's own line of any of a client's lines says that its proxy took it, and refused it neither for TLS
     /// nor by a policy, which leaves its words there (data facts 8 and 10). Objects that say otherwise are not those in force.
     pub(super) fn was_taken(&self, group: &Group) -> bool {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::proof::Proved;
-use super::{Asked, Cause, Label, at_side, is_failure};
+use super::{Asked, Cause, Label, at_side};
 use crate::correlate::age;
 use crate::correlate::passthrough::is_strict;
 use crate::diagnose::Confidence;
@@ -152,11 +152,7 @@ impl Asked<'_> {
         let Some(server) = self.locator.workload(server) else { return OPEN };
         let tunnels = server.labels.get(TUNNEL).is_some();
         let strict = own_port(group).is_some_and(|port| is_strict(mesh, server, port));
-        let let_in = |other: &Group| {
-            let is_later = other.last.zip(group.first).is_none_or(|(last, first)| last >= first);
-            other.sni_none > 0 && is_later && !is_failure(other) && !is_denial(other)
-        };
-        if tunnels || strict || self.beside(group).any(let_in) {
+        if tunnels || strict || self.lets_plaintext_in(group) {
             return OPEN;
         }
         let newer = self.allowing(at).policies.iter().any(|policy| age::is_newer(policy, group.first));

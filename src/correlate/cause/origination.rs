@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::reset::is_reset;
-use super::{Asked, Cause, Label, Proved, at_side, is_failure};
+use super::{Asked, Cause, Label, Proved, at_side};
 use crate::correlate::age;
 use crate::diagnose::Confidence;
 use crate::diagnose::checks::tls_origination::plain_at_tls_port;
@@ -30,9 +30,7 @@ impl Asked<'_> {
         let service = self.locator.mesh().registry.by_host(place.host.as_deref()?)?;
         let pair = age::pair_of(self.locator, &place).filter(|_| service.is_external)?;
         let (at, target) = plain_at_tls_port(service, &pair)?;
-        let takes_it =
-            |one: &Group| !is_failure(one) && one.response_code.is_some_and(|code| code > 0 && code != 400);
-        if self.beside(group).any(takes_it) {
+        if self.takes_plaintext(group) {
             return None;
         }
         let text = format!("{}: plain HTTP was sent to port {target}, which is one for TLS", at_side(group));

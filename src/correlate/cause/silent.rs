@@ -10,7 +10,7 @@ use crate::diagnose::Confidence;
 use crate::logs::{Group, Reporter};
 
 /// Whether every line of a group names an endpoint that is kept.
-fn names_all(group: &Group) -> bool {
+pub(super) fn names_all(group: &Group) -> bool {
     let count: u64 = group.evidence.hosts.iter().map(|(_, count)| count).sum();
     count == group.count
 }
@@ -23,15 +23,15 @@ impl Asked<'_> {
         if !may_be || !is_outbound(group) || !names_all(group) {
             return None;
         }
-        let answering = || self.beside(group).filter(|other| is_plain_end(other) && other.answered > 0);
-        if group.answered == 0 && answering().next().is_none() || !answering().all(names_all) {
+        let (others_answer, all_named) = self.others_answer(group);
+        if group.answered == 0 && !others_answer || others_answer && !all_named {
             return None;
         }
         let mut part = group.clone();
-        part.evidence.hosts.retain(|(host, _)| {
-            let answered = |of: &Group| of.evidence.answered.iter().any(|(known, _)| known == host);
-            !answered(group) && !answering().any(answered)
-        });
+        part.evidence.hosts = self.answering_no_other(group);
+        part.evidence
+            .hosts
+            .retain(|(host, _)| !group.evidence.answered.iter().any(|(known, _)| known == host));
         part.count = part.evidence.hosts.iter().map(|(_, count)| count).sum();
         part.answered = 0;
         part.evidence.answered.clear();
@@ -56,12 +56,12 @@ impl Asked<'_> {
             let causes = parts.iter().map(|part| self.unanswered(part));
             causes.filter(|cause| cause.confidence > Confidence::Possible).collect()
         };
-        let beside = self.beside(group).filter(|other| is_plain_end(other));
-        let mut answered: Vec<_> =
-            beside.chain([group]).flat_map(|of| of.evidence.answered.iter().copied()).collect();
-        answered.sort_unstable();
-        answered.dedup_by_key(|(host, _)| *host);
-        if !answered.iter().all(is_known) || !told(answered).is_empty() {
+        // Of more than the pair has, some are not known.
+        let answered = self.answering_endpoints(group, pair.endpoints.len());
+        let Some(answered) = answered.filter(|answered| answered.iter().all(is_known)) else {
+            return Vec::new();
+        };
+        if !told(answered).is_empty() {
             return Vec::new();
         }
         told(part.evidence.hosts.iter().copied().filter(is_known).collect())

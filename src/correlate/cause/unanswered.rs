@@ -50,8 +50,7 @@ impl Asked<'_> {
         }
         match (group.reporter, direction(group)) {
             (Reporter::Client, Some(Direction::Outbound)) => {
-                let answering = |other: &Group| is_plain_end(other) && other.answered > 0;
-                group.answered == 0 && !self.beside(group).any(answering)
+                group.answered == 0 && !self.others_answer(group).0
             }
             (Reporter::Server, Some(Direction::Inbound)) => {
                 foreign(group) > 0 || group.answered == 0 && group.sni_istio >= group.count

@@ -1,17 +1,24 @@
-//! The line that nearly all are: Istio's layout since 1.9, with no quote but those that the layout has.
+//! The line that nearly all are: Istio's layout since 1.9, with few quotes but those that the layout has.
 //!
-//! It has fourteen, and what stands between two of them can be read without the rest of the line. Since no caller wrote
-//! a quote there is one reading, the one that is found from left to right. All other lines are read in that way.
+//! It has fourteen, and what stands between two of them can be read without the rest of the line. Where no caller wrote
+//! a quote there is one reading, the one that is found from left to right. The same holds where quotes of callers
+//! stand in the headers and none of them looks like the end of one. All other lines are read from left to right.
 
 use memchr::{memchr, memmem};
 
 use super::ESCAPE;
+use super::find::{find, split_at_byte};
 use crate::logs::access_line::{AccessLine, Format};
+use crate::logs::marks::registers::Registers;
 use crate::logs::marks::{AT_ONCE, Bits, Places, number_of};
 use crate::logs::response_flags::FlagSet;
 
 /// Quotes of the layout.
 const QUOTES: usize = 14;
+/// Quotes of a line with those of callers.
+const MOST: usize = QUOTES + 8;
+/// The quote that ends `x-forwarded-for`.
+const HEADERS: usize = 5;
 /// Where the quote before the method stands.
 const REQUEST: usize = 27;
 /// Fields behind the upstream host.
@@ -40,13 +47,16 @@ fn words<const N: usize>(spaces: &Bits, begin: usize) -> [(usize, usize); N] {
 
 /// Reads the first line of a text, and says how long it is; `None` for any other line.
 #[inline(always)]
-pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
+pub(in crate::logs) fn read(registers: impl Registers, text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     let &[b'[', ref time @ .., b']', b' ', b'"'] = text.first_chunk::<{ REQUEST + 1 }>()? else {
         return None;
     };
-    let mut places = Places::<{ QUOTES + AT_ONCE }>::NONE;
-    places.note(text, QUOTES)?;
+    let mut places = Places::<{ MOST + AT_ONCE }>::NONE;
+    let count = places.note::<false>(registers, text, MOST)?;
     let line = text.get(..places.length)?;
+    if count != QUOTES {
+        leave_callers_out(&mut places, count, line)?;
+    }
     let text = |(start, end): (usize, usize)| line.get(start..end);
     let quoted = |open: usize, close: usize| text((places.quote(open) + 1, places.quote(close)));
     if places.quote(0) != REQUEST {
@@ -59,25 +69,22 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     if method_start == method_end {
         return None;
     }
+    // A path with spaces may hold the end of another request, which quotes behind it can complete.
+    let has_spaces = || path_end > method_end + 64 || places.spaces.until(method_end + 1, path_end) != 0;
+    if count != QUOTES && has_spaces() {
+        return None;
+    }
 
     let Answer { response_code, response_flags, flags, details, termination } =
-        Answer::read(line, (request_end + 1, places.quote(2)), &places.spaces)?;
+        Answer::read(line, (request_end + 1, places.quote(2)))?;
     let reason = quoted(2, 3)?;
     // A reason holds no request: where there is one, a caller wrote it.
     if reason != b"-" && memmem::find(reason, b" HTTP/").is_some() {
         return None;
     }
 
-    let numbers = places.quote(3) + 1;
-    let [_, received, sent, duration, service_time] = words(&places.spaces, numbers);
-    if received.0 != numbers + 1 || service_time.1 + 1 != places.quote(4) {
-        return None;
-    }
-    let number = |range| number_of(line, range);
-    let service_time = match text(service_time)? {
-        b"-" => None,
-        _ => Some(number(service_time)?),
-    };
+    let (numbers, end) = (places.quote(3) + 1, places.quote(4));
+    let (numbers, service_time) = numbers_of(line, (numbers, end), &places.spaces)?;
 
     if !has_headers(line, &places) {
         return None;
@@ -102,9 +109,9 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
         connection_termination_details: Some(termination),
         mixer_status: None,
         upstream_transport_failure_reason: Some(reason),
-        bytes_received: Some(number(received)?),
-        bytes_sent: Some(number(sent)?),
-        duration: Some(number(duration)?),
+        bytes_received: Some(numbers.0),
+        bytes_sent: Some(numbers.1),
+        duration: Some(numbers.2),
         upstream_service_time: service_time,
         x_forwarded_for: Some(quoted(4, 5)?),
         user_agent: Some(quoted(6, 7)?),
@@ -121,19 +128,62 @@ pub(in crate::logs) fn read(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
     Some((places.length, line))
 }
 
+/// Bytes received and sent and the duration, and the upstream's service time, each with a space around.
+#[inline(always)]
+fn numbers_of(
+    line: &[u8],
+    (begin, end): (usize, usize),
+    spaces: &Bits,
+) -> Option<((u64, u64, u64), Option<u64>)> {
+    let [_, received, sent, duration, service_time] = words(spaces, begin);
+    if received.0 != begin + 1 || service_time.1 + 1 != end {
+        return None;
+    }
+    let number = |range| number_of(line, range);
+    let is_none = service_time.0 + 1 == service_time.1 && line.get(service_time.0) == Some(&b'-');
+    let service_time = if is_none { None } else { Some(number(service_time)?) };
+    Some(((number(received)?, number(sent)?, number(duration)?), service_time))
+}
+
+/// Leaves only the quotes of the layout, where those of callers cannot be taken for them: between two headers stands
+/// `" "`, which is there as often as it must be, and no two of them share a quote.
+#[inline(never)]
+fn leave_callers_out<const N: usize>(places: &mut Places<N>, count: usize, line: &[u8]) -> Option<()> {
+    let mut ends = [0; 4];
+    let mut found = 0;
+    for at in HEADERS..count.checked_sub(1)? {
+        if is_end(line, places, at) {
+            *ends.get_mut(found)? = at;
+            found += 1;
+        }
+    }
+    let [HEADERS, agent, id, authority] = ends else { return None };
+    let is_apart = agent > HEADERS + 1 && id > agent + 1 && authority > id + 1;
+    // The upstream host has no quotes, and nothing behind it has.
+    if found < ends.len() || !is_apart || authority + 3 != count {
+        return None;
+    }
+    places.keep(HEADERS + 2, [agent, agent + 1, id, id + 1, authority, authority + 1, authority + 2]);
+    Some(())
+}
+
+/// Whether a header ends with that quote, and another begins.
+#[inline(always)]
+fn is_end<const N: usize>(line: &[u8], places: &Places<N>, close: usize) -> bool {
+    let at = places.quote(close);
+    at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
+}
+
 /// Whether the callers' headers stand where the layout has them, and behind them an address.
 #[inline(always)]
 fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
-    let is_apart = |close: usize| {
-        let at = places.quote(close);
-        at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
-    };
+    let is_end = |close| is_end(line, places, close);
     // No proxy has an address with a space: something of a caller's moved it.
     let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
-    is_apart(5)
-        && is_apart(7)
-        && is_apart(9)
-        && is_apart(11)
+    is_end(HEADERS)
+        && is_end(HEADERS + 2)
+        && is_end(HEADERS + 4)
+        && is_end(HEADERS + 6)
         && host_start < host_end
         && places.spaces.until(host_start, host_end) == 0
 }
@@ -156,12 +206,15 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     #[inline(always)]
-    fn read(line: &'a [u8], (begin, end): (usize, usize), spaces: &Bits) -> Option<Self> {
-        let &[b' ', a, b, c, b' ', ref rest @ ..] = line.get(begin..end)? else { return None };
-        if !(a.is_ascii_digit() && b.is_ascii_digit() && c.is_ascii_digit()) {
-            return None;
-        }
-        let response_code = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+    fn read(line: &'a [u8], (begin, end): (usize, usize)) -> Option<Self> {
+        let answer = line.get(begin..end)?;
+        let (response_code, rest) = match *answer {
+            [b' ', a, b, c, b' ', ref rest @ ..] if [a, b, c].iter().all(u8::is_ascii_digit) => {
+                (u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'), rest)
+            }
+            [b' ', b'0', b' ', ref rest @ ..] => (0, rest),
+            _ => return None,
+        };
         if rest == b"- via_upstream - " {
             return Some(Self {
                 response_code,
@@ -171,12 +224,17 @@ impl<'a> Answer<'a> {
                 termination: rest.get(15..16)?,
             });
         }
-        let [flags, details, termination] = words(spaces, begin + 5);
-        if termination.1 + 1 != end {
+        Self::failed(response_code, rest.strip_suffix(b" ")?)
+    }
+
+    /// Any other answer: flags, details and the connection's.
+    #[inline(never)]
+    fn failed(response_code: u16, text: &'a [u8]) -> Option<Self> {
+        let (response_flags, text) = split_at_byte(text, b' ')?;
+        let (details, termination) = split_at_byte(text, b' ')?;
+        if details.is_empty() || termination.is_empty() || find(termination, b' ').is_some() {
             return None;
         }
-        let text = |(start, end): (usize, usize)| line.get(start..end);
-        let (response_flags, details, termination) = (text(flags)?, text(details)?, text(termination)?);
         if !matches!(response_flags.first()?, b'-' | b'A'..=b'Z') || details.first()?.is_ascii_digit() {
             return None;
         }
@@ -192,33 +250,33 @@ fn protocol_of(request: &[u8]) -> Option<&[u8]> {
     request.get(request.len() + 1 - length..)
 }
 
-/// Where the fields behind the upstream host stand, each with a space before it.
+/// Where the fields behind the upstream host stand, each with a space before it. Seldom they are longer than 192 bytes.
 #[inline(always)]
 fn tail_of(spaces: &Bits, begin: usize, end: usize) -> Option<[(usize, usize); TAIL]> {
-    // Seldom they are longer than 128 bytes.
-    let (mut near, mut far) = (spaces.from(begin), spaces.from(begin + 64));
-    if begin + 128 < end || near & 1 == 0 {
+    let words = [0, 64, 128].map(|at| (begin + at, spaces.from(begin + at)));
+    let count: u32 = words.iter().map(|(_, word)| word.count_ones()).sum();
+    if begin + 192 < end || count as usize != TAIL || spaces.from(begin) & 1 == 0 {
         return None;
     }
-    near &= near - 1;
-    let mut fields = [(0, 0); TAIL];
-    let mut start = begin + 1;
-    let mut is_empty = false;
-    for field in &mut fields {
-        let at = if near != 0 {
-            let at = begin + near.trailing_zeros() as usize;
-            near &= near - 1;
-            at
-        } else {
-            let at = begin + 64 + far.trailing_zeros() as usize;
-            far &= far.wrapping_sub(1);
-            at.min(end)
-        };
-        *field = (start, at);
-        is_empty |= at <= start;
-        start = at + 1;
+    // The last is the end; each word notes as many as there can be, wanted or not: asking first costs more.
+    let mut places = [end; 3 * TAIL];
+    let mut first = 0;
+    for (base, mut left) in words {
+        for place in places.get_mut(first..first + TAIL)? {
+            *place = base + left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+        }
+        first += spaces.from(base).count_ones() as usize;
     }
-    (!is_empty && near | far == 0 && start == end + 1).then_some(fields)
+    *places.get_mut(TAIL)? = end;
+    let mut fields = [(0, 0); TAIL];
+    let mut is_empty = false;
+    for (field, ends) in fields.iter_mut().zip(places.array_windows()) {
+        let [space, end] = *ends;
+        *field = (space + 1, end);
+        is_empty |= end <= space + 1;
+    }
+    (!is_empty).then_some(fields)
 }
 
 #[cfg(test)]
@@ -227,6 +285,7 @@ mod tests {
 
     use super::*;
     use crate::logs::access_text::parse_text;
+    use crate::logs::marks::registers::Narrow;
     use crate::logs::marks::tests::changed;
 
     const LINE: &str = "[2026-11-22T09:09:56.776Z] \"GET /a?b=1 HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 0 95 4 - \"-\" \"curl/8\" \"id-1\" \"a:80\" \"10.1.2.3:80\" outbound|80||a.b.svc.cluster.local 10.1.0.9:34412 10.96.0.1:80 10.1.0.9:1 - default";
@@ -262,10 +321,44 @@ mod tests {
             ),
             LINE.replace("GET /a?b=1 HTTP/1.1", "- - -"),
             LINE.replace("\"-\" 0", "\"TLS_error:|268435703:SSL routines\" 0"),
+            LINE.replace("GET /a?b=1 HTTP/1.1", "- - -").replace("503 UC", "0 NR"),
+            LINE.replace(
+                "connection_termination}",
+                &format!("remote_connection_failure|{}}}", "T".repeat(200)),
+            ),
+            LINE.replace(
+                " - default",
+                &format!(" outbound_.80_._.{}.svc.cluster.local default", "s".repeat(50)),
+            ),
+            LINE.replace("curl/8", "Mozilla/5.0 (\"Kiosk\" 7\" wide)"),
+            LINE.replace("curl/8", "\"").replace("id-1", "\"id\"").replace("a:80", "a\"b:80"),
         ] {
             let text = format!("{line}\n{}", "x".repeat(64));
-            assert_eq!(read(text.as_bytes()), parse_text(line.as_bytes()).map(|read| (line.len(), read)));
-            assert!(read(text.as_bytes()).is_some(), "{line}");
+            assert_eq!(
+                read(Narrow, text.as_bytes()),
+                parse_text(line.as_bytes()).map(|read| (line.len(), read))
+            );
+            assert!(read(Narrow, text.as_bytes()).is_some(), "{line}");
+        }
+    }
+
+    #[test]
+    fn quotes_that_may_be_the_layouts_are_left_to_the_careful_reading() {
+        for agent in ["a\" \"b", " ", "\" ", " \""] {
+            let line = LINE.replace("curl/8", agent);
+            let text = format!("{line}\n{}", "x".repeat(64));
+            let found = read(Narrow, text.as_bytes()).map(|(_, line)| line);
+            assert!(found.is_none() || found == parse_text(line.as_bytes()), "{line}");
+        }
+        for line in [
+            LINE.replace("curl/8", "a\" \"b"),
+            LINE.replace("GET /a?b=1", "GET /a\" b").replace("curl/8", "\""),
+            LINE.replace("GET /a?b=1", "GET /a b").replace("curl/8", "\"x"),
+            LINE.replace("\"-\" \"curl", "\"-\"-\" \"curl"),
+            LINE.replace("a:80", "a:80\" \"b"),
+            LINE.replace("- default", "- def\"ault"),
+        ] {
+            assert!(read(Narrow, format!("{line}\n{}", "x".repeat(64)).as_bytes()).is_none(), "{line}");
         }
     }
 
@@ -279,7 +372,7 @@ mod tests {
             let mut line = changed(LINE, &changes);
             line.push_str(behind);
             let text = format!("{line}\n{}", "\" ".repeat(40));
-            if let Some((length, found)) = read(text.as_bytes()) {
+            if let Some((length, found)) = read(Narrow, text.as_bytes()) {
                 prop_assert_eq!(length, line.len());
                 prop_assert_eq!(Some(found), parse_text(line.as_bytes()));
             }

@@ -8,13 +8,14 @@
 use std::sync::Arc;
 
 use super::counts::Clock;
-use super::evidence::{Counted, may_join};
+use super::evidence::{Counted, Failed, may_join};
 use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
 use crate::logs::access_text::{ESCAPE, may_begin, ordinary, parse_text};
 use crate::logs::format::{Formats, LogFormat};
+use crate::logs::marks::registers::{Narrow, Registers, Task, widest};
 
 /// Reads the plain lines of one source, on any thread.
 #[derive(Debug, Clone)]
@@ -62,37 +63,26 @@ impl BlockReader {
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
         let Block { mut lines, .. } = spent;
         lines.clear();
-        self.each_line(&text, |start, line, told| {
+        let each = |start, length, told: Option<Told<'_>>| {
             let plain = told.and_then(|told| Plain::of(&told, &text));
-            let (start, length) = (u32::try_from(start), u32::try_from(line.len()));
+            let (start, length) = (u32::try_from(start), u32::try_from(length));
             let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
             lines.push(Line { span, plain });
-        });
+        };
+        widest(EachLine { reader: self, text: &text, each });
         Block { text, lines }
-    }
-
-    /// Hands on each line of a text with the place where it begins, and what is counted of it if it is a plain one.
-    #[inline(always)]
-    fn each_line<'a>(&'a self, text: &'a [u8], mut each: impl FnMut(usize, &'a [u8], Option<Told<'a>>)) {
-        let only = self.custom.as_deref().and_then(Formats::only_text);
-        let mut clock = Clock::default();
-        let mut start = 0;
-        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
-            let by_format = only.and_then(|only| self.by_format(only, rest, &mut clock));
-            let (length, told) = match by_format {
-                Some((length, told)) => (length, Some(told)),
-                None => self.by_layout(rest, &mut clock),
-            };
-            each(start, rest.get(..length).unwrap_or_default(), told);
-            start += length + 1;
-        }
     }
 
     /// The first line, by the default layouts if they are looked at first.
     #[inline(always)]
-    fn by_layout<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
+    fn by_layout<'a>(
+        &'a self,
+        registers: impl Registers,
+        text: &'a [u8],
+        clock: &mut Clock,
+    ) -> (usize, Option<Told<'a>>) {
         if self.reads_layouts_first
-            && let Some((length, line)) = ordinary::read(text)
+            && let Some((length, line)) = ordinary::read(registers, text)
         {
             return (length, Some(Told::of(&line, self.pod.as_deref(), clock)));
         }
@@ -101,17 +91,26 @@ impl BlockReader {
 
     /// The first line, if it is an ordinary one of the only format that there is. `goes_first`: before the default
     /// layouts.
-    #[inline(never)]
+    #[inline(always)]
     fn by_format<'a>(
         &'a self,
+        registers: impl Registers,
         (format, goes_first): (&LogFormat, bool),
         text: &'a [u8],
         clock: &mut Clock,
-    ) -> Option<(usize, Told<'a>)> {
-        let (length, line) = format.read_ordinary(text)?;
-        let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
-        let is_other = !goes_first && may_begin(text) && is_layout();
-        (!is_other).then(|| (length, Told::of(&line, self.pod.as_deref(), clock)))
+    ) -> (usize, Option<Told<'a>>) {
+        if let Some((length, line)) = format.read_ordinary(registers, text) {
+            let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
+            if goes_first || !may_begin(text) || !is_layout() {
+                return (length, Some(Told::of(&line, self.pod.as_deref(), clock)));
+            }
+        }
+        self.not_by_format(text, clock)
+    }
+
+    #[inline(never)]
+    fn not_by_format<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
+        self.by_layout(Narrow, text, clock)
     }
 
     /// The same of the first line, whatever it is.
@@ -123,12 +122,69 @@ impl BlockReader {
     }
 }
 
+/// Hands on where each line of a text begins, how long it is, and what is counted of it if it is a plain one.
+struct EachLine<'a, E> {
+    reader: &'a BlockReader,
+    text: &'a [u8],
+    each: E,
+}
+
+impl<'a, E: FnMut(usize, usize, Option<Told<'a>>)> Task for EachLine<'a, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, registers: impl Registers) {
+        let Self { reader, text, each } = self;
+        match reader.custom.as_deref().and_then(Formats::only_text) {
+            Some(only) => {
+                read_each(
+                    text,
+                    #[inline(always)]
+                    |rest, clock| reader.by_format(registers, only, rest, clock),
+                    each,
+                );
+            }
+            None => {
+                read_each(
+                    text,
+                    #[inline(always)]
+                    |rest, clock| reader.by_layout(registers, rest, clock),
+                    each,
+                );
+            }
+        }
+    }
+}
+
+/// The same with one way to read the first line of a text.
+#[inline(always)]
+fn read_each<'a>(
+    text: &'a [u8],
+    read: impl Fn(&'a [u8], &mut Clock) -> (usize, Option<Told<'a>>),
+    mut each: impl FnMut(usize, usize, Option<Told<'a>>),
+) {
+    let (mut clock, mut start) = (Clock::default(), 0);
+    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+        let (length, told) = read(rest, &mut clock);
+        each(start, length, told);
+        start += length + 1;
+    }
+}
+
 /// What is counted of a plain line, and whether it is joined.
 struct Told<'a> {
     key: Key<'a>,
     hash: u32,
     facts: Facts,
-    may_join: bool,
+    join: Join<'a>,
+}
+
+/// Whether a line is joined.
+enum Join<'a> {
+    No,
+    Line(Failed<'a>),
+    /// It has to be read once more.
+    Again,
 }
 
 impl<'a> Told<'a> {
@@ -138,7 +194,7 @@ impl<'a> Told<'a> {
         Self {
             hash: key.hash(),
             facts: Facts::of(line, clock),
-            may_join: may_join(line, key.fixed.reporter),
+            join: if may_join(line, key.fixed.reporter) { Join::Line(Failed::of(line)) } else { Join::No },
             key,
         }
     }
@@ -147,7 +203,7 @@ impl<'a> Told<'a> {
 impl Plain {
     #[inline(always)]
     fn of(told: &Told<'_>, text: &[u8]) -> Option<Self> {
-        let Told { key, hash, facts, may_join } = told;
+        let Told { key, hash, facts, join } = told;
         let mut parts = [Span::default(); PARTS];
         for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
             // The pod's name is the source's.
@@ -155,7 +211,8 @@ impl Plain {
                 *span = span_of(part, text)?;
             }
         }
-        Some(Self { fixed: key.fixed, hash: *hash, parts, facts: *facts, may_join: *may_join })
+        let may_join = !matches!(join, Join::No);
+        Some(Self { fixed: key.fixed, hash: *hash, parts, facts: *facts, may_join })
     }
 }
 
@@ -250,34 +307,68 @@ impl Aggregate {
         text: &[u8],
     ) -> (u64, bool) {
         let (mut number, mut before) = (first, self.counts.lines.parsed);
-        reader.each_line(text, |_, bytes, told| {
+        let each = |start, length, told: Option<Told<'_>>| {
             before = self.counts.lines.parsed;
+            let rest = text.get(start..).unwrap_or_default();
             match told {
-                Some(told) => self.add_told(Sample { source, line: number }, reader, bytes, &told),
-                None => self.add_unlike(source, number, bytes),
+                Some(told) => self.add_told(Sample { source, line: number }, reader, (rest, length), &told),
+                None => self.add_unlike(source, number, rest.get(..length).unwrap_or_default()),
             }
             number += 1;
-        });
+        };
+        widest(EachLine { reader, text, each });
+        self.settle_joins();
         (number - first, self.counts.lines.parsed > before)
     }
 
+    /// Counts a line: the first of a text, which is so long.
     #[inline(always)]
-    fn add_told(&mut self, sample: Sample, reader: &BlockReader, bytes: &[u8], told: &Told<'_>) {
+    fn add_told(
+        &mut self,
+        sample: Sample,
+        reader: &BlockReader,
+        (text, length): (&[u8], usize),
+        told: &Told<'_>,
+    ) {
         if self.ends_broken(sample.source, told.facts.format) {
-            self.end_broken(sample.source, sample.line, bytes);
+            self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
         }
         let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
-        if let Some(counted) = counted.filter(|_| told.may_join) {
-            self.join(reader, bytes, counted);
+        if let Some(by) = &mut self.by_groups {
+            let group = counted.map(|counted| counted.group);
+            by.count((&self.sources, sample), (&told.key, &told.facts), group, |look| {
+                with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
+            });
+        }
+        let Some(counted) = counted else { return };
+        match &told.join {
+            Join::No => {}
+            Join::Line(line) => self.joins.add(line, counted, &mut self.counts.groups, &self.limits),
+            Join::Again => self.join_again(reader, (text, length), counted),
         }
     }
 
     /// Reads a line again and joins it: few are.
     #[inline(never)]
-    fn join(&mut self, reader: &BlockReader, bytes: &[u8], counted: Counted) {
-        with_plain(reader.custom.as_deref(), bytes, |line| {
-            self.joins.add(line, counted, &mut self.counts.groups, &self.limits);
-        });
+    fn join_again(&mut self, reader: &BlockReader, (text, length): (&[u8], usize), counted: Counted) {
+        let mut add = |line: &AccessLine<'_>| {
+            self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
+        };
+        match reader.custom.as_deref().and_then(Formats::only_text) {
+            None if reader.reads_layouts_first => {
+                if let Some((_, line)) = ordinary::read(Narrow, text) {
+                    return add(&line);
+                }
+            }
+            // Nothing else could be read there.
+            Some((format, true)) => {
+                if let Some((_, line)) = format.read_ordinary(Narrow, text) {
+                    return add(&line);
+                }
+            }
+            None | Some((_, false)) => {}
+        }
+        with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), add);
     }
 
     /// Counts the lines of a block that was read by [`Aggregate::block_reader`] of that source; the first of them has
@@ -288,19 +379,22 @@ impl Aggregate {
         let mut before = self.counts.lines.parsed;
         for (number, line) in (first..).zip(&block.lines) {
             before = self.counts.lines.parsed;
-            let bytes = block.part(line.span);
             let Some(plain) = &line.plain else {
-                self.add_unlike(source, number, bytes);
+                self.add_unlike(source, number, block.part(line.span));
                 continue;
             };
+            let rest = block.text.get(line.span.start as usize..).unwrap_or_default();
             let mut parts = plain.parts.map(|span| block.part(span));
             if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
                 parts[0] = pod.as_bytes();
             }
             let Plain { fixed, hash, facts, may_join, .. } = *plain;
-            let told = Told { key: Key { fixed, parts }, hash, facts, may_join };
-            self.add_told(Sample { source, line: number }, reader, bytes, &told);
+            let join = if may_join { Join::Again } else { Join::No };
+            let told = Told { key: Key { fixed, parts }, hash, facts, join };
+            let line = (rest, line.span.length as usize);
+            self.add_told(Sample { source, line: number }, reader, line, &told);
         }
+        self.settle_joins();
         self.counts.lines.parsed > before
     }
 }

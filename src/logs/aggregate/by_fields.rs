@@ -11,10 +11,12 @@ use crate::logs::fields::{Field, FieldValue, Seen};
 pub struct ByFields {
     fields: Vec<Field>,
     limits: Limits,
-    index: FxHashMap<String, usize>,
+    index: FxHashMap<String, u32>,
     groups: Vec<Stored>,
     other_groups: u64,
     duration_budget: usize,
+    /// The values of the line in hand.
+    text: String,
 }
 
 #[derive(Debug, Clone)]
@@ -51,40 +53,70 @@ impl ByFields {
             groups: Vec::new(),
             other_groups: 0,
             duration_budget: limits.duration_bytes,
+            text: String::new(),
         }
+    }
+
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields
     }
 
     /// Counts a line.
     pub fn add(&mut self, seen: &Seen<'_>) {
-        let mut values = String::from("[");
+        self.add_with(seen, seen.time(), seen.duration());
+    }
+
+    /// Counts a line with its time and duration. The place of its group, if there is room for it.
+    pub(super) fn add_with(
+        &mut self,
+        seen: &Seen<'_>,
+        time: Option<i64>,
+        duration: Option<u64>,
+    ) -> Option<u32> {
+        let place = self.place_of(seen);
+        match place {
+            Some(place) => self.add_at(place, time, duration),
+            None => self.other_groups += 1,
+        }
+        place
+    }
+
+    /// Counts a line of the group at that place.
+    #[inline]
+    pub(super) fn add_at(&mut self, place: u32, time: Option<i64>, duration: Option<u64>) {
+        let Some(group) = self.groups.get_mut(place as usize) else { return };
+        group.count += 1;
+        group.times.add(time);
+        if let Some(millis) = duration {
+            group.durations.add(millis, &mut self.duration_budget);
+        }
+    }
+
+    /// The place of a line's group, which is made if there is room for it.
+    fn place_of(&mut self, seen: &Seen<'_>) -> Option<u32> {
+        let values = &mut self.text;
+        values.clear();
+        values.push('[');
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
                 values.push(',');
             }
-            if !seen.value(*field).write_json(&mut values) {
-                FieldValue::Empty.write_json(&mut values);
+            if !seen.value(*field).write_json(values) {
+                FieldValue::Empty.write_json(values);
             }
         }
         values.push(']');
-        let at = match self.index.get(&values) {
-            Some(at) => *at,
-            None if self.groups.len() >= self.limits.groups => {
-                self.other_groups += 1;
-                return;
-            }
-            None => {
-                self.index.insert(values.clone(), self.groups.len());
-                let (times, durations) = (TimeRange::default(), Quantiles::default());
-                self.groups.push(Stored { values, count: 0, times, durations });
-                self.groups.len() - 1
-            }
-        };
-        let Some(group) = self.groups.get_mut(at) else { return };
-        group.count += 1;
-        group.times.add(seen.time());
-        if let Some(millis) = seen.duration() {
-            group.durations.add(millis, &mut self.duration_budget);
+        if let Some(place) = self.index.get(values.as_str()) {
+            return Some(*place);
         }
+        let place = u32::try_from(self.groups.len()).ok().filter(|place| *place < super::by_groups::EACH)?;
+        if self.groups.len() >= self.limits.groups {
+            return None;
+        }
+        self.index.insert(values.clone(), place);
+        let (times, durations) = (TimeRange::default(), Quantiles::default());
+        self.groups.push(Stored { values: values.clone(), count: 0, times, durations });
+        Some(place)
     }
 
     /// The groups, most lines first.

@@ -18,6 +18,7 @@ use super::counts::is_answered;
 use super::table::Table;
 use super::{FirstSamples, Limits, Sample, TimeRange};
 use crate::logs::access_line::{AccessLine, Sni, value};
+use crate::logs::response_flags::FlagSet;
 use crate::logs::upstream_cluster::Reporter;
 
 pub(super) mod key;
@@ -77,6 +78,9 @@ const HOSTS: usize = 16;
 /// Endpoints kept for all groups.
 const ALL_HOSTS: usize = 32_768;
 
+/// Lines that are joined together.
+const AT_ONCE: usize = 64;
+
 /// From so many waiting lines on the table is made as large as it may become.
 const LEAST_GROWN: usize = 3_584;
 
@@ -91,6 +95,8 @@ pub(super) struct Joins {
     pub(super) dropped: u64,
     /// Endpoints kept.
     hosts: usize,
+    /// Lines that are to be joined.
+    pending: Vec<Pending>,
 }
 
 /// Both sides of one connection or request, as far as they have been seen.
@@ -110,6 +116,13 @@ struct Side {
     time: Option<i64>,
 }
 
+/// The two ends of a client's connection, as far as its line tells them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) own: Option<Endpoint>,
+    pub(super) server: Option<Endpoint>,
+}
+
 /// A line that has been counted in its group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Counted {
@@ -119,52 +132,126 @@ pub(super) struct Counted {
     pub(super) reporter: Reporter,
 }
 
+/// What the joins look at in a line that [`may_join`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed<'a> {
+    pub(super) flags: FlagSet,
+    pub(super) response_code: Option<u16>,
+    pub(super) duration: Option<u64>,
+    pub(super) reason: Option<&'a [u8]>,
+    request_id: Option<&'a [u8]>,
+    upstream_host: Option<&'a [u8]>,
+    upstream_local_address: Option<&'a [u8]>,
+    downstream_local_address: Option<&'a [u8]>,
+    downstream_remote_address: Option<&'a [u8]>,
+    bytes_received: Option<u64>,
+    bytes_sent: Option<u64>,
+    answered: bool,
+    kind: JoinKind,
+}
+
+impl<'a> Failed<'a> {
+    #[inline(always)]
+    pub(super) fn of(line: &AccessLine<'a>) -> Self {
+        Self {
+            flags: line.flags,
+            response_code: line.response_code,
+            duration: line.duration,
+            reason: line.upstream_transport_failure_reason,
+            request_id: line.request_id,
+            upstream_host: line.upstream_host,
+            upstream_local_address: line.upstream_local_address,
+            downstream_local_address: line.downstream_local_address,
+            downstream_remote_address: line.downstream_remote_address,
+            bytes_received: line.bytes_received,
+            bytes_sent: line.bytes_sent,
+            answered: is_answered(line),
+            kind: kind_of_server_line(line),
+        }
+    }
+
+    /// A client's line whose connection the server's proxy may have refused: Envoy set a flag, or (TCP, which older
+    /// versions leave without) nothing came back.
+    fn may_have_been_refused(&self) -> bool {
+        !self.flags.is_empty() || (self.response_code == Some(0) && self.bytes_sent == Some(0))
+    }
+}
+
+/// A line that is to be joined, by its keys. `kind` is given for lines of the server.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    connection: Option<ConnectionKey>,
+    request: Option<RequestKey>,
+    kind: Option<JoinKind>,
+    line: Counted,
+}
+
 impl Joins {
-    /// Joins a line that [`may_join`] with those of the other side, or keeps it for them.
-    #[cold]
-    pub(super) fn add(
-        &mut self,
-        line: &AccessLine<'_>,
-        counted: Counted,
-        groups: &mut Table,
-        limits: &Limits,
-    ) {
+    /// Joins a line that [`may_join`] with those of the other side, or keeps it for them. It may wait until
+    /// [`Joins::settle`].
+    #[inline(never)]
+    pub(super) fn add(&mut self, line: &Failed<'_>, counted: Counted, groups: &mut Table, limits: &Limits) {
         let by_request = value(line.request_id);
         if counted.reporter == Reporter::Client {
-            self.note_host(line, counted.group, groups);
-            self.messages.add_line(line, counted, groups, limits);
-            if let Some(key) = ConnectionKey::new(line.upstream_local_address, line.upstream_host)
-                .filter(|_| may_have_been_refused(line))
-            {
-                let dropped = add_side(&mut self.connections, key, None, counted, groups, limits);
-                self.dropped += u64::from(dropped);
-            }
-            if let Some(key) = by_request.and_then(|id| RequestKey::new(id, line.upstream_host)) {
-                let dropped = add_side(&mut self.requests, key, None, counted, groups, limits);
-                self.dropped += u64::from(dropped);
-            }
-            return;
+            let ends = Ends {
+                own: Endpoint::parse(line.upstream_local_address),
+                server: Endpoint::parse(line.upstream_host),
+            };
+            self.note_host(line, ends.server, counted.group, groups);
+            self.messages.add_line(line, ends, counted, groups, limits);
+            self.pending.push(Pending {
+                connection: ConnectionKey::new(ends.own, ends.server)
+                    .filter(|_| line.may_have_been_refused()),
+                request: by_request.and_then(|id| RequestKey::new(id, ends.server)),
+                kind: None,
+                line: counted,
+            });
+        } else {
+            let own = Endpoint::parse(line.downstream_local_address);
+            // Connections have no request id: those that no filter chain wanted, and all of TCP.
+            let connection = || ConnectionKey::new(Endpoint::parse(line.downstream_remote_address), own);
+            self.pending.push(Pending {
+                connection: if by_request.is_none() { connection() } else { None },
+                request: by_request.and_then(|id| RequestKey::new(id, own)),
+                kind: Some(line.kind),
+                line: counted,
+            });
         }
-        let kind = Some(kind_of_server_line(line));
-        // Connections have no request id: those that no filter chain wanted, and all of TCP.
-        let dropped = match by_request {
-            None => ConnectionKey::new(line.downstream_remote_address, line.downstream_local_address)
-                .is_some_and(|key| add_side(&mut self.connections, key, kind, counted, groups, limits)),
-            Some(id) => RequestKey::new(id, line.downstream_local_address)
-                .is_some_and(|key| add_side(&mut self.requests, key, kind, counted, groups, limits)),
-        };
-        self.dropped += u64::from(dropped);
+        if self.pending.len() >= AT_ONCE {
+            self.settle(groups, limits);
+        }
+    }
+
+    /// Joins the lines that wait for it. Many together wait less for memory: what is looked for lies anywhere in it,
+    /// and none of the first searches waits for another.
+    pub(super) fn settle(&mut self, groups: &mut Table, limits: &Limits) {
+        let found = self.pending.iter().map(|pending| {
+            let connection = pending.connection.and_then(|key| self.connections.get_index_of(&key));
+            let request = pending.request.and_then(|key| self.requests.get_index_of(&key));
+            connection.unwrap_or(0) ^ request.unwrap_or(0)
+        });
+        std::hint::black_box(found.fold(0, |all, one| all ^ one));
+        for Pending { connection, request, kind, line } in self.pending.drain(..) {
+            if let Some(key) = connection {
+                let dropped = add_side(&mut self.connections, key, kind, line, groups, limits);
+                self.dropped += u64::from(dropped);
+            }
+            if let Some(key) = request {
+                let dropped = add_side(&mut self.requests, key, kind, line, groups, limits);
+                self.dropped += u64::from(dropped);
+            }
+        }
     }
 
     /// Notes the endpoint that a line names, as long as there is room: whoever asks compares the numbers of lines. And whether
     /// anything was sent to it on TCP.
-    fn note_host(&mut self, line: &AccessLine<'_>, group: u32, groups: &mut Table) {
-        let Some(host) = Endpoint::parse(line.upstream_host) else { return };
+    fn note_host(&mut self, line: &Failed<'_>, host: Option<Endpoint>, group: u32, groups: &mut Table) {
+        let Some(host) = host else { return };
         let Some(stored) = groups.get_mut(group) else { return };
         let evidence = stored.evidence.get_or_insert_default();
         evidence.silent += u64::from(line.response_code == Some(0) && line.bytes_received == Some(0));
         let hosts = &mut evidence.hosts;
-        let answered = u32::from(is_answered(line));
+        let answered = u32::from(line.answered);
         if let Some(known) = hosts.iter_mut().find(|known| known.host == host) {
             known.count = known.count.saturating_add(1);
             known.answered = known.answered.saturating_add(answered);
@@ -204,12 +291,7 @@ fn may_have_failed(line: &AccessLine<'_>) -> bool {
         || (line.bytes_sent == Some(0) && line.method == Some(b"POST") && line.protocol == Some(b"HTTP/2"))
 }
 
-/// A client's line whose connection the server's proxy may have refused: Envoy set a flag, or (TCP, which older
-/// versions leave without) nothing came back.
-fn may_have_been_refused(line: &AccessLine<'_>) -> bool {
-    !line.flags.is_empty() || (line.response_code == Some(0) && line.bytes_sent == Some(0))
-}
-
+#[inline(always)]
 fn kind_of_server_line(line: &AccessLine<'_>) -> JoinKind {
     if !line.is_filter_chain_not_found() {
         return JoinKind::ServerFailure;

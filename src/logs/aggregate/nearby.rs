@@ -61,6 +61,10 @@ impl<K: Hash + Eq, V: Clone> Nearby<K, V> {
             Side::Client => (clients, servers),
             Side::Server => (servers, clients),
         };
+        // Most logs have no lines of the other side.
+        if others.is_empty() && own.len() >= limit {
+            return Met::Dropped;
+        }
         let known = self.keys.get(&key).copied();
         if let Some(key) = known {
             let from = (key, time.saturating_sub(window), 0);

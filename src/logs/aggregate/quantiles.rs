@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 /// Durations that are kept as they are.
 pub(super) const KEPT: usize = 16;
 /// Durations up to here, in milliseconds, are counted each.
-const EXACT: usize = 255;
+const EXACT: usize = u8::MAX as usize;
 /// More bytes than a histogram of two digits takes for the longest duration, `u32::MAX` milliseconds.
 const LARGEST: usize = 16 << 10;
 
@@ -36,17 +36,49 @@ pub(super) enum Quantiles {
 /// How often there was each duration.
 #[derive(Debug, Clone)]
 pub(super) struct Counted {
-    exact: [u32; EXACT + 1],
+    /// What is left of each count by 65,536: few groups have as many lines alike.
+    exact: [u16; EXACT + 1],
+    /// How often each was so many.
+    carried: Option<Box<[u16; EXACT + 1]>>,
     longer: Option<Histogram<u32>>,
 }
+
+/// Bytes of the budget for each [`Counted`], which takes less: how many there may be decides which groups keep a sample.
+const CHARGED: usize = size_of::<([u32; EXACT + 1], Option<Histogram<u32>>)>();
 
 impl Counted {
     #[inline]
     fn add(&mut self, millis: u32, budget: &mut usize) {
         match self.exact.get_mut(millis as usize) {
-            Some(count) => *count = count.saturating_add(1),
+            Some(count) => {
+                *count = count.wrapping_add(1);
+                if *count == 0 {
+                    self.carry(millis);
+                }
+            }
             None => self.add_longer(millis, budget),
         }
+    }
+
+    /// A count stays as large as it can be.
+    #[cold]
+    fn carry(&mut self, millis: u32) {
+        let at = millis as usize;
+        let carried = self.carried.get_or_insert_with(|| Box::new([0; EXACT + 1]));
+        match carried.get_mut(at) {
+            Some(count) if *count < u16::MAX => *count += 1,
+            Some(_) | None => {
+                if let Some(count) = self.exact.get_mut(at) {
+                    *count = u16::MAX;
+                }
+            }
+        }
+    }
+
+    /// How often there was each duration that is counted by itself.
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        let carried = self.carried.as_deref().unwrap_or(&[0; EXACT + 1]);
+        self.exact.iter().zip(carried).map(|(count, carried)| u64::from(*carried) << 16 | u64::from(*count))
     }
 
     /// Longer ones that there is no memory for count as the longest that is counted.
@@ -58,21 +90,19 @@ impl Counted {
         match &mut self.longer {
             Some(longer) => record(longer, millis, budget),
             None => {
-                if let Some(longest) = self.exact.last_mut() {
-                    *longest = longest.saturating_add(1);
-                }
+                self.add(u32::from(u8::MAX), budget);
             }
         }
     }
 
     /// The smallest duration that so many of a hundred are not above.
     fn percentile(&self, percent: u64) -> Option<u64> {
-        let exact: u64 = self.exact.iter().map(|count| u64::from(*count)).sum();
+        let exact: u64 = self.counts().sum();
         let longer = self.longer.as_ref().map_or(0, Histogram::len);
         let rank = ((exact + longer) * percent).div_ceil(100).max(1);
         let mut seen = 0;
-        for (millis, count) in (0..).zip(&self.exact) {
-            seen += u64::from(*count);
+        for (millis, count) in (0..).zip(self.counts()) {
+            seen += count;
             if seen >= rank {
                 return Some(millis);
             }
@@ -131,8 +161,8 @@ impl Quantiles {
         if *budget < LARGEST {
             return Self::Sampled { seen: kept.len() as u64, kept, stride: 1 };
         }
-        let mut counted = Box::new(Counted { exact: [0; EXACT + 1], longer: None });
-        *budget = budget.saturating_sub(size_of::<Counted>());
+        let mut counted = Box::new(Counted { exact: [0; EXACT + 1], carried: None, longer: None });
+        *budget = budget.saturating_sub(CHARGED);
         for millis in kept {
             counted.add(millis, budget);
         }
@@ -211,6 +241,29 @@ mod tests {
         assert_eq!(budget, 0);
         assert!((30_000..=70_000).contains(&found.p50), "{found:?}");
         assert!(found.p99 > 80_000, "{found:?}");
+    }
+
+    /// One duration above another one as long as there are fewer of the other one.
+    #[test]
+    fn large_counts_are_counted() {
+        for (few, many) in [(65_535, 65_537), (65_536, 65_538), (131_073, 131_072), (200_000, 199_999)] {
+            let millis = std::iter::repeat_n(3, few).chain(std::iter::repeat_n(9, many));
+            let p50 = if few >= many { 3 } else { 9 };
+            assert_eq!(quantiles_of(millis, 1 << 20).0, Some(Durations { p50, p99: 9 }), "{few} {many}");
+        }
+        let mut full = Counted {
+            exact: [u16::MAX; EXACT + 1],
+            carried: Some(Box::new([u16::MAX; EXACT + 1])),
+            longer: None,
+        };
+        full.add(7, &mut 0);
+        assert_eq!(full.counts().nth(7), Some(u64::from(u32::MAX)));
+    }
+
+    /// A group with a few lines more than are kept takes little more.
+    #[test]
+    fn a_count_is_small() {
+        assert!(size_of::<Counted>() * 3 < CHARGED * 2, "{} of {CHARGED}", size_of::<Counted>());
     }
 
     #[test]

@@ -7,11 +7,11 @@
 use rustc_hash::FxHashMap;
 
 use super::evidence::key::Endpoint;
-use super::evidence::{Counted, LINKS};
+use super::evidence::{Counted, Ends, Failed, LINKS};
 use super::nearby::{Met, Nearby, Side};
 use super::table::Table;
 use super::{FirstSamples, Limits, Sample, TimeRange};
-use crate::logs::access_line::{AccessLine, value};
+use crate::logs::access_line::value;
 use crate::logs::proxy_message::TlsFault;
 use crate::logs::response_flags::FlagSet;
 
@@ -63,9 +63,9 @@ pub(super) struct TlsMessages {
 
 /// Whether a line of a client may have failed over a handshake: it was closed without a reason, or the reason is the
 /// client's own judgement, which its messages repeat.
-fn may_be_of_handshake(line: &AccessLine<'_>) -> bool {
+fn may_be_of_handshake(line: &Failed<'_>) -> bool {
     let closed = line.flags.contains(FlagSet::UC) || line.flags.contains(FlagSet::UF);
-    let reason = value(line.upstream_transport_failure_reason);
+    let reason = value(line.reason);
     (closed || line.response_code == Some(0))
         && reason.is_none_or(|reason| memchr::memmem::find(reason, b"VERIFY_FAILED").is_some())
 }
@@ -74,7 +74,8 @@ impl TlsMessages {
     /// Takes up a line of a client that may have failed. Where no connection was made, there was no handshake either.
     pub(super) fn add_line(
         &mut self,
-        line: &AccessLine<'_>,
+        line: &Failed<'_>,
+        ends: Ends,
         counted: Counted,
         groups: &mut Table,
         limits: &Limits,
@@ -85,11 +86,11 @@ impl TlsMessages {
         let time = start.saturating_add(millis.saturating_mul(1000));
         let own = Waiting::Line(counted.group);
         let most = limits.joins / PART;
-        if let Some(client) = Endpoint::parse(line.upstream_local_address) {
+        if let Some(client) = ends.own {
             let met = self.by_ends.meet((Side::Client, client, time), own, (BY_ENDS, most), |_| true);
             self.met(met, counted.group, true, groups);
         }
-        if let Some(server) = Endpoint::parse(line.upstream_host) {
+        if let Some(server) = ends.server {
             let key = (counted.sample.source.0, server);
             let met = self.by_server.meet((Side::Client, key, time), own, (BY_SERVER, most), |_| true);
             self.met(met, counted.group, false, groups);

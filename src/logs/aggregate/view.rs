@@ -20,6 +20,11 @@ impl GroupIndex {
     pub(super) fn of_ztunnel(place: usize) -> Self {
         Self(u32::try_from(place).unwrap_or(u32::MAX) | 1 << 31)
     }
+
+    /// That place.
+    pub(super) fn place_of_ztunnel(self) -> u32 {
+        self.0 & !(1 << 31)
+    }
 }
 
 /// Whose line it is.

@@ -264,6 +264,11 @@ impl ZtunnelGroups {
         self.joins.forget_before(micros);
     }
 
+    /// How many lines each group has.
+    pub(super) fn lines_of_groups(&self) -> impl Iterator<Item = (GroupIndex, u64)> {
+        self.groups.values().map(|stored| (GroupIndex::of_ztunnel(stored.order), stored.count))
+    }
+
     fn links_of(&self, order: usize) -> Vec<ZtunnelLink> {
         let link = |stored: &StoredLink| ZtunnelLink {
             other: stored.other,
@@ -377,7 +382,7 @@ fn through(line: &ZtunnelLine<'_>) -> Option<Through> {
 /// own.
 fn without_times(error: &str) -> Cow<'_, str> {
     const SHORTEST: usize = 4;
-    if !["ertificate", "UnixTime("].iter().any(|word| error.contains(word)) {
+    if has_no_times(error) {
         return error.into();
     }
     let mut text = String::with_capacity(error.len());
@@ -394,6 +399,11 @@ fn without_times(error: &str) -> Cow<'_, str> {
     text.into()
 }
 
+/// Whether an error is one that groups have as it is.
+pub(super) fn has_no_times(error: &str) -> bool {
+    !["ertificate", "UnixTime("].iter().any(|word| error.contains(word))
+}
+
 impl Aggregate {
     /// Counts a line of ztunnel.
     pub fn add_ztunnel(&mut self, source: SourceId, line_no: u64, line: &ZtunnelLine<'_>) {
@@ -403,6 +413,9 @@ impl Aggregate {
         let sample = Sample { source, line: line_no };
         let group = self.ztunnel.add(line, sample, time, &self.limits, &mut self.counts.duration_budget);
         self.counts.other_groups += u64::from(group.is_none());
+        if let Some(by) = &mut self.by_groups {
+            by.count_ztunnel((&self.sources, sample), line, time, group);
+        }
         if let Some(watch) = &self.watch {
             watch.access(AnyLine::Ztunnel(line), &pod_of(line), group);
         }

@@ -10,7 +10,8 @@ use super::field::{Field, Shape, Target};
 use super::forced::{Cut, is_value};
 use super::quick::{Check, strip};
 use crate::logs::access_line::{AccessLine, Format};
-use crate::logs::marks::{AT_ONCE, Bits, Places, digits_of, has_control, number_of};
+use crate::logs::marks::registers::Registers;
+use crate::logs::marks::{AT_ONCE, Bits, Places, digits_of, number_of};
 use crate::logs::response_flags::FlagSet;
 
 /// Formats have no more quotes than this.
@@ -59,7 +60,7 @@ enum Part {
 }
 
 /// Where values begin and end.
-type Ranges = [(u32, u32); PIECES];
+type Ranges = [(usize, usize); PIECES];
 
 impl Marked {
     /// `None` where the format is cut at other bytes, or has values that are looked at in another way.
@@ -139,13 +140,17 @@ impl Marked {
 
     /// Reads the first line of a text, and says how long it is.
     #[inline(always)]
-    pub(super) fn read<'a>(&self, text: &'a [u8]) -> Option<(usize, AccessLine<'a>)> {
+    pub(super) fn read<'a>(
+        &self,
+        registers: impl Registers,
+        text: &'a [u8],
+    ) -> Option<(usize, AccessLine<'a>)> {
         let mut places = Places::<{ QUOTES + AT_ONCE }>::NONE;
-        places.note(text, self.parts.len().checked_sub(1)?)?;
-        let line = text.get(..places.length)?;
-        if has_control(line) {
+        let quotes = self.parts.len().checked_sub(1)?;
+        if places.note::<true>(registers, text, quotes)? != quotes {
             return None;
         }
+        let line = text.get(..places.length)?;
         let mut ranges: Ranges = [(0, 0); PIECES];
         let mut free = ranges.as_mut_slice();
         let mut start = 0;
@@ -159,14 +164,14 @@ impl Marked {
         }
         for Around { piece, before, behind, alone } in &self.texts {
             let (start, end) = ranges.get_mut(usize::from(*piece))?;
-            let rest = strip(line.get(*start as usize..*end as usize)?, before)?;
+            let rest = strip(line.get(*start..*end)?, before)?;
             let value = rest.len().checked_sub(behind.len())?;
             strip(rest.get(value..)?, behind)?;
             if *alone && value > 0 {
                 return None;
             }
-            *start += u32::try_from(before.len()).ok()?;
-            *end -= u32::try_from(behind.len()).ok()?;
+            *start += before.len();
+            *end -= behind.len();
         }
         for piece in &self.unspaced {
             let (start, end) = range(&ranges, *piece)?;
@@ -231,12 +236,7 @@ impl Marked {
 
 #[inline(always)]
 fn range(ranges: &Ranges, piece: u8) -> Option<(usize, usize)> {
-    ranges.get(usize::from(piece)).map(|(start, end)| (*start as usize, *end as usize))
-}
-
-#[inline(always)]
-fn short(start: usize, end: usize) -> Option<(u32, u32)> {
-    Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
+    ranges.get(usize::from(piece)).copied()
 }
 
 impl Part {
@@ -287,7 +287,7 @@ impl Part {
         line: &[u8],
         (start, mut end): (usize, usize),
         spaces: &Bits,
-        values: &mut [(u32, u32)],
+        values: &mut [(usize, usize)],
     ) -> Option<()> {
         let (first, last) = match self {
             Self::Text(text) => {
@@ -295,7 +295,7 @@ impl Part {
                 return is_it.then_some(());
             }
             Self::Whole => {
-                *values.first_mut()? = short(start, end)?;
+                *values.first_mut()? = (start, end);
                 return Some(());
             }
             Self::Words { first, last, .. } => (*first, *last),
@@ -328,14 +328,14 @@ impl Part {
             }
             let at = base + left.trailing_zeros() as usize;
             left &= left.wrapping_sub(1);
-            *value = short(begin, at)?;
+            *value = (begin, at);
             begin = at + 1;
         }
         // There are as many spaces as wanted, and none is left.
         if left | far != 0 || begin > end {
             return None;
         }
-        *behind = short(begin, end)?;
+        *behind = (begin, end);
         Some(())
     }
 }
@@ -376,6 +376,7 @@ fn is_default_time(text: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use crate::logs::marks::registers::Narrow;
     use crate::logs::marks::tests::changed;
     use crate::logs::{LogFormat, Strictness};
 
@@ -424,7 +425,7 @@ mod tests {
             let is_changed = !changes.is_empty();
             let line = changed(line, &changes);
             let text = format!("{line}\n{}", "\" ".repeat(40));
-            let found = format.read_ordinary(text.as_bytes());
+            let found = format.read_ordinary(Narrow, text.as_bytes());
             prop_assert!(found.is_some() || is_changed, "{line}");
             if let Some((length, found)) = found {
                 prop_assert_eq!(length, line.len());

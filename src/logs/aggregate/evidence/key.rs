@@ -73,8 +73,8 @@ pub(super) struct ConnectionKey {
 }
 
 impl ConnectionKey {
-    pub(super) fn new(client: Option<&[u8]>, server: Option<&[u8]>) -> Option<Self> {
-        Some(Self { client: Endpoint::parse(client)?, server: Endpoint::parse(server)? })
+    pub(super) fn new(client: Option<Endpoint>, server: Option<Endpoint>) -> Option<Self> {
+        Some(Self { client: client?, server: server? })
     }
 }
 
@@ -87,10 +87,15 @@ pub(super) struct RequestKey {
 }
 
 impl RequestKey {
-    pub(super) fn new(request_id: &[u8], server: Option<&[u8]>) -> Option<Self> {
-        let mut id = [0; REQUEST_ID];
-        id.get_mut(..request_id.len())?.copy_from_slice(request_id);
-        Some(Self { id, server: Endpoint::parse(server)? })
+    pub(super) fn new(request_id: &[u8], server: Option<Endpoint>) -> Option<Self> {
+        let id = if let Ok(whole) = request_id.try_into() {
+            whole
+        } else {
+            let mut id = [0; REQUEST_ID];
+            id.get_mut(..request_id.len())?.copy_from_slice(request_id);
+            id
+        };
+        Some(Self { id, server: server? })
     }
 }
 
