@@ -23,6 +23,7 @@ pub mod listing;
 pub mod msg;
 pub mod page;
 pub mod prompt;
+pub mod query_words;
 pub mod question;
 pub mod screen;
 pub mod source;
@@ -38,11 +39,13 @@ pub use msg::{LogLine, Msg};
 pub use question::{Answer, Question};
 pub use source::{Reading, Source};
 
+use command::{Command, Typing};
 use derive::Derive;
 use extent::Extent;
 use page::Tone;
 use prompt::{History, Prompt};
 use screen::{Context, Screen, Stack};
+use target::Target;
 
 /// A line for the user that the next key takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +189,41 @@ impl App {
             namespaces: &self.namespaces,
             wide: self.wide,
             extent: self.extent,
+        }
+    }
+
+    /// What could complete the line that is being typed, and at which byte of it that begins.
+    pub fn completions(&self) -> Option<(usize, Vec<String>)> {
+        let prompt = self.prompt.as_ref()?;
+        match prompt.kind() {
+            prompt::Kind::Command => prompt.commands(),
+            prompt::Kind::Filter { .. } => self.screen().behaviour().completions(&prompt.to_complete()),
+        }
+    }
+
+    /// Whether a command would do something now: what would not is not offered. On a page it counts what the page has,
+    /// whichever line is selected.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others do something in every view that has them")]
+    pub fn offers(&self, command: Command) -> bool {
+        let (screen, context) = (self.screen(), self.context());
+        let behaviour = screen.behaviour();
+        let page_has = |is: fn(&Target) -> bool| screen.page().is_some_and(|page| page.targets().any(is));
+        match command {
+            Command::Open => page_has(|_| true) || behaviour.open(&context).is_some(),
+            Command::Yaml => {
+                page_has(|target| matches!(target, Target::Object { .. }))
+                    || behaviour.object(&context).is_some()
+            }
+            Command::Explain => {
+                page_has(|target| matches!(target, Target::Explain(_))) || behaviour.code(&context).is_some()
+            }
+            Command::Fix => behaviour.finding(&context).is_some(),
+            Command::Describe => behaviour.describe().is_some(),
+            Command::NextPair | Command::PreviousPair => {
+                matches!(screen, Screen::Why(page) if page.place().1 > 1)
+            }
+            Command::Typing(Typing::Complete) => self.completions().is_some(),
+            _ => true,
         }
     }
 

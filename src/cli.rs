@@ -211,7 +211,7 @@ impl Common {
     /// Writes an answer to standard output.
     fn write(&self, answer: &dyn ErasedReport) -> anyhow::Result<()> {
         let format = self.format()?;
-        let style = Style { colours: settings::colours(self.color) };
+        let style = Style { colours: settings::colours(self.color), columns: settings::columns() };
         Self::write_with(|out| report::write(answer, format, style, out))
     }
 

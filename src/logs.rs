@@ -44,7 +44,7 @@ pub use fields::{AnyLine, Field, FieldKind, FieldValue, Seen, write_other, write
 pub use format::{FormatError, Formats, JsonFormat, LogFormat, Missing, OwnFormat, Strictness};
 pub use other_layouts::{behind_prefix, is_of_other_layout};
 pub use proxy_message::{TlsFault, parse_message};
-pub use query::{Mistake, Query, parse_millis};
+pub use query::{Expected, Mistake, Query, parse_millis, written};
 pub use reading::is_access_line;
 pub use recent::{Recent, RecentLine};
 pub use response_flags::{FlagSet, RESPONSE_FLAGS, ResponseFlag, response_flag};

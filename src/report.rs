@@ -64,7 +64,7 @@ pub trait Report: Serialize {
 pub fn write(answer: &dyn ErasedReport, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Table => answer.table(out, style, false),
-        Format::Wide => answer.table(out, style, true),
+        Format::Wide => answer.table(out, Style { columns: None, ..style }, true),
         Format::Json => answer.json(out),
         Format::Yaml => {
             let value = answer.value()?;

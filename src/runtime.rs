@@ -115,6 +115,8 @@ struct Loop {
     batches: (Sender<Msg>, Receiver<Msg>),
     drawn: Option<Instant>,
     to_draw: bool,
+    /// The terminal may have lost what was drawn.
+    was_resized: bool,
     copied: Option<String>,
     outcome: oneshot::Receiver<anyhow::Result<Vec<String>>>,
 }
@@ -142,6 +144,7 @@ impl Loop {
             batches: channel(MOST_BATCHES),
             drawn: None,
             to_draw: true,
+            was_resized: false,
             copied: None,
             outcome,
         })
@@ -202,7 +205,10 @@ impl Loop {
     fn event(&mut self, event: &Event) -> Step {
         match event {
             Event::Key(event) => keys::key(*event).map_or(Step::Go, |key| self.take(Msg::Key(key))),
-            Event::Resize(width, height) => self.take(Msg::Resize(*width, *height)),
+            Event::Resize(width, height) => {
+                self.was_resized = true;
+                self.take(Msg::Resize(*width, *height))
+            }
             Event::FocusGained | Event::FocusLost | Event::Mouse(_) | Event::Paste(_) => Step::Go,
         }
     }
@@ -244,6 +250,9 @@ impl Loop {
     }
 
     fn draw(&mut self, terminal: &mut Terminal) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.was_resized) {
+            terminal.forget().context("cannot draw")?;
+        }
         terminal.draw(|frame| ui::draw(&self.app, &self.theme, frame)).context("cannot draw")?;
         self.drawn = Some(Instant::now());
         self.to_draw = false;

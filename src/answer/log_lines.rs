@@ -1,8 +1,9 @@
 //! The log view: the last lines that a query takes, each with the cause that it belongs to, and all causes.
 
 mod told;
+mod values;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashSet;
@@ -18,6 +19,7 @@ use crate::logs::{
 use crate::model::Text;
 use crate::resolve::Mesh;
 use told::{Known, Line, RequestKey, Requests, Told, request_of};
+use values::Values;
 
 /// The lines taken, the newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +37,9 @@ pub struct LogView {
     pub causes: Vec<Cause>,
     /// The causes that lines alike have where they have several, by their places among those of the view.
     pub several: Vec<Vec<usize>>,
+    /// The values that fields have in any of the lines, of fields that have few.
+    #[serde(skip)]
+    pub values: BTreeMap<Field, Vec<Text>>,
 }
 
 /// A line. Its texts are shared with those of other lines, since there may be many that say the same.
@@ -72,6 +77,9 @@ pub struct LogRow {
     pub file: Text,
     /// Its number there.
     pub line: u64,
+    /// Its number among all access lines that were read: lines of a file that was rotated can have the same place, time
+    /// and text.
+    pub serial: u64,
     /// The line.
     pub raw: Arc<[u8]>,
     /// Whether the end of the line is missing, because it is too long to be kept.
@@ -118,7 +126,7 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     let mut sources: HashMap<SourceName, _> = HashMap::new();
     let mut rows: Vec<LogRow> = Vec::new();
     let mut requests = Requests::default();
-    for RecentLine { source, number, raw, is_cut, group } in &recent {
+    for RecentLine { source, number, serial, raw, is_cut, group } in &recent {
         let id = *sources.entry(source.clone()).or_insert_with(|| logs.add_source(source.clone()));
         let known = group.map_or(Known::Not, |group| told.of(group));
         taken.hand().is_told = known != Known::Not;
@@ -140,7 +148,8 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
             Known::One(at) => (Some(at), None),
             Known::OneOf(at) => (None, Some(at)),
         };
-        rows.extend(row.map(|row| LogRow { cause, among, raw: Arc::clone(raw), is_cut: *is_cut, ..row }));
+        let (serial, raw, is_cut) = (*serial, Arc::clone(raw), *is_cut);
+        rows.extend(row.map(|row| LogRow { cause, among, serial, raw, is_cut, ..row }));
     }
     for (at, cause) in requests.told(&told) {
         if let Some(row) = rows.get_mut(at) {
@@ -149,13 +158,15 @@ pub fn lines(read: &Read, query: Option<Query>) -> LogView {
     }
     rows.sort_by_key(|row| row.time);
     rows.reverse();
+    let mut hand = taken.hand();
     LogView {
         rows,
         held: recent.len() as u64,
         read: all,
-        newest: taken.hand().newest,
+        newest: hand.newest,
         causes: causes.iter().map(|cause| cause_of(&locator, cause)).collect(),
         several: told.several(),
+        values: hand.values.take(),
     }
 }
 
@@ -177,6 +188,7 @@ impl LogRow {
             among: None,
             file: Arc::clone(file),
             line,
+            serial: 0,
             raw: Arc::default(),
             is_cut: false,
         }
@@ -204,6 +216,7 @@ struct Hand {
     /// What tells its request, where it may have failed, and whether the client wrote it.
     request: Vec<(RequestKey, bool)>,
     known: FxHashSet<Text>,
+    values: Values,
 }
 
 impl Hand {
@@ -280,6 +293,7 @@ impl Watch for Taken {
         let time = written.and_then(|time| parse_time(time.as_bytes())).or_else(|| seen.time());
         hand.time = time;
         hand.newest = hand.newest.max(time);
+        hand.values.add(&seen);
         let code = number(&seen, Field::ResponseCode);
         let flags = text(&seen, Field::ResponseFlags);
         let side = text(&seen, Field::Reporter).unwrap_or_else(|| "unknown".to_owned());
@@ -307,6 +321,7 @@ impl Watch for Taken {
             cause: None,
             among: None,
             line: hand.number,
+            serial: 0,
             file: Arc::clone(&file),
             raw: Arc::default(),
             is_cut: false,

@@ -58,6 +58,7 @@ use Place::{Everywhere, In, OutsideLog};
 const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::Causes];
 const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls, View::Log, View::Causes, View::Cause];
 const WITH_FIXES: &[View] = &[View::Findings, View::Why, View::Cause];
+const WITH_WIDE: &[View] = &[View::Why, View::Tls, View::Rules];
 const OPENING: &[View] = &[
     View::Findings,
     View::Why,
@@ -127,7 +128,7 @@ pub const BINDINGS: &[Binding] = &[
     namespace(&[K::Char('8')], 8),
     namespace(&[K::Char('9')], 9),
     row(Everywhere, &[K::Char('r')], C::Freeze, "", "freeze, or go on"),
-    row(Everywhere, &[K::Ctrl('w')], C::ToggleWide, "", "wide: nothing shortened"),
+    row(In(WITH_WIDE), &[K::Ctrl('w')], C::ToggleWide, "", "wide: nothing shortened"),
     row(Everywhere, &[K::Ctrl('e')], C::ToggleHeader, "", "header on or off"),
     row(Everywhere, &[K::Char('[')], C::Again(Again::Older), "", "command given before"),
     row(Everywhere, &[K::Char(']')], C::Again(Again::Newer), "", "command given after"),
@@ -173,14 +174,16 @@ pub fn typing(key: Key) -> Option<Typing> {
     if let Command::Typing(typing) = row.command { Some(typing) } else { None }
 }
 
-/// The bindings with a hint that hold in a view.
-pub fn hints(view: View) -> impl Iterator<Item = (String, &'static str)> {
-    BINDINGS.iter().filter(move |row| row.holds_in(view)).filter_map(Binding::hint_text)
+/// The bindings with a hint that hold in a view and whose command would do something.
+pub fn hints(view: View, offers: impl Fn(Command) -> bool) -> impl Iterator<Item = (String, &'static str)> {
+    let rows = BINDINGS.iter().filter(move |row| row.holds_in(view) && !row.hint.is_empty());
+    rows.filter(move |row| offers(row.command)).filter_map(Binding::hint_text)
 }
 
-/// The hints while a line is typed.
-pub fn typing_hints() -> impl Iterator<Item = (String, &'static str)> {
-    BINDINGS.iter().filter(|row| row.place == Place::Typing).filter_map(Binding::hint_text)
+/// The hints while a line is typed, of commands that would do something.
+pub fn typing_hints(offers: impl Fn(Command) -> bool) -> impl Iterator<Item = (String, &'static str)> {
+    let rows = BINDINGS.iter().filter(|row| row.place == Place::Typing && !row.hint.is_empty());
+    rows.filter(move |row| offers(row.command)).filter_map(Binding::hint_text)
 }
 
 /// The table as Markdown, for the README.

@@ -99,6 +99,11 @@ impl Page {
         self.top = self.top.min(self.highest());
     }
 
+    /// Where its lines lead.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.lines.iter().filter_map(|line| line.target.as_ref())
+    }
+
     /// Begins again at the top, with nothing selected.
     pub fn begin(&mut self) {
         self.chosen = None;

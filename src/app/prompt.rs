@@ -20,13 +20,24 @@ pub enum Kind {
 /// Lines longer than this take no more characters: nobody types them, and a paste by mistake must not grow for ever.
 const LONGEST: usize = 1000;
 
+/// A line as it was when its completion began.
+#[derive(Debug)]
+struct Completing {
+    /// What stood before the cursor.
+    before: String,
+    /// What stood behind it, and stays.
+    after: String,
+    /// Which completion is shown.
+    at: usize,
+}
+
 /// The line.
 #[derive(Debug)]
 pub struct Prompt {
     kind: Kind,
     input: Input,
-    /// What was typed before completion began, and which completion is shown.
-    completing: Option<(String, usize)>,
+    /// What is being completed.
+    completing: Option<Completing>,
     /// Which earlier line is shown, counted from the latest.
     recalled: Option<usize>,
 }
@@ -58,27 +69,37 @@ impl Prompt {
         self.input.value().chars().take(self.input.cursor()).collect()
     }
 
-    /// What could complete a command.
-    pub fn completions(&self) -> Vec<&'static str> {
-        let typed = self.completing.as_ref().map_or(self.text(), |(typed, _)| typed);
-        if self.kind == Kind::Command && !typed.contains(' ') {
-            command_line::completions(typed)
-        } else {
-            Vec::new()
-        }
+    /// What is to be completed: what stood before the cursor when completion began.
+    pub fn to_complete(&self) -> String {
+        self.completing.as_ref().map_or_else(|| self.before_cursor(), |completing| completing.before.clone())
     }
 
-    /// Puts the next completion in place of what was typed.
-    pub fn complete(&mut self) {
-        let all = self.completions();
-        let (typed, at) = match self.completing.take() {
-            Some((typed, at)) => (typed, (at + 1) % all.len().max(1)),
-            None => (self.text().to_owned(), 0),
+    /// What could complete a command.
+    pub fn commands(&self) -> Option<(usize, Vec<String>)> {
+        let typed = self.to_complete();
+        let is_name = self.kind == Kind::Command && !typed.contains(' ');
+        is_name.then(|| (0, command_line::completions(&typed).into_iter().map(str::to_owned).collect()))
+    }
+
+    /// Puts the next of these in place of what was typed from a byte on.
+    pub fn complete(&mut self, begin: usize, all: &[String]) {
+        let completing = if let Some(shown) = self.completing.take() {
+            Completing { at: (shown.at + 1) % all.len().max(1), ..shown }
+        } else {
+            let after = self.text().chars().skip(self.input.cursor()).collect();
+            Completing { before: self.before_cursor(), after, at: 0 }
         };
-        if let Some(name) = all.get(at) {
-            self.input = Input::new((*name).to_owned());
-            self.completing = Some((typed, at));
-        }
+        let Some(word) = all.get(completing.at) else { return };
+        let kept = completing.before.get(..begin).unwrap_or_default();
+        let before = format!("{kept}{word}");
+        let cursor = before.chars().count();
+        self.input = Input::new(before + &completing.after).with_cursor(cursor);
+        self.completing = Some(completing);
+    }
+
+    /// The word that stands before the cursor from a byte on.
+    pub fn word_from(&self, begin: usize) -> String {
+        self.before_cursor().get(begin..).unwrap_or_default().to_owned()
     }
 
     /// Shows an older or newer line of the history. False where there is none.
@@ -210,13 +231,36 @@ mod tests {
     fn tab_goes_through_the_completions() {
         let mut prompt = Prompt::command();
         typed(&mut prompt, "f");
-        prompt.complete();
+        let complete = |prompt: &mut Prompt| {
+            let (begin, all) = prompt.commands().unwrap();
+            prompt.complete(begin, &all);
+        };
+        complete(&mut prompt);
         assert_eq!(prompt.text(), "findings");
-        prompt.complete();
-        prompt.complete();
+        complete(&mut prompt);
+        complete(&mut prompt);
         assert_eq!(prompt.text(), "findings", "round and round");
         typed(&mut prompt, "x");
-        assert_eq!(prompt.completions(), [""; 0]);
+        assert_eq!(prompt.commands(), Some((0, Vec::new())));
+        typed(&mut prompt, " ");
+        assert_eq!(prompt.commands(), None);
+    }
+
+    #[test]
+    fn what_stands_behind_the_cursor_stays() {
+        let mut prompt = Prompt::filter("größe fl >= 1");
+        for _ in 0..5 {
+            prompt.type_key(Key::Left);
+        }
+        let words = ["flags".to_owned(), "flagge".to_owned()];
+        let begin = "größe ".len();
+        prompt.complete(begin, &words);
+        assert_eq!((prompt.text(), prompt.word_from(begin).as_str()), ("größe flags >= 1", "flags"));
+        prompt.complete(begin, &words);
+        assert_eq!((prompt.text(), prompt.to_complete().as_str()), ("größe flagge >= 1", "größe fl"));
+        // Nothing to complete with changes nothing.
+        prompt.complete(begin, &[]);
+        assert_eq!(prompt.text(), "größe flagge >= 1");
     }
 
     #[test]

@@ -86,6 +86,20 @@ impl View {
         }
     }
 
+    /// Whether it shows less where one namespace is chosen.
+    pub fn is_narrowed(self) -> bool {
+        match self {
+            Self::Findings | Self::Tls | Self::Rules | Self::Log | Self::Causes => true,
+            Self::Why
+            | Self::Object
+            | Self::Cause
+            | Self::Explain
+            | Self::Fix
+            | Self::Help
+            | Self::Aliases => false,
+        }
+    }
+
     /// How many lines below the body are for messages: tables say there what is to be said of the selected row.
     pub fn message_lines(self) -> u16 {
         match self {
@@ -210,6 +224,11 @@ pub trait Behaviour {
     }
     /// Sets the filter; the rows are made anew after it.
     fn set_filter(&mut self, _filter: Filter) {}
+    /// What can stand in place of the last word of a filter up to the cursor, and at which byte that begins; `None` where
+    /// nothing completes a filter.
+    fn completions(&self, _before: &str) -> Option<(usize, Vec<String>)> {
+        None
+    }
     /// What is wrong with the filter, and the number of its first wrong letter, from 1.
     fn mistake(&self) -> Option<(usize, &str)> {
         None

@@ -16,13 +16,14 @@ pub struct Source {
     pub name: String,
     /// How it is named on a command line.
     pub given: Given,
-    /// The other flags that decide what is read and shown, each as a word.
+    /// The other flags that decide what is read, each as a word.
     pub flags: Vec<String>,
 }
 
 impl Source {
-    /// The command line that answers the same as a view: `meshscope why -f mesh/ productpage.bookinfo:9080`.
-    pub fn command_line(&self, command: &[String]) -> String {
+    /// The command line that answers the same as a view: `meshscope why -f mesh/ productpage.bookinfo:9080`. What is
+    /// shown may be limited to a namespace.
+    pub fn command_line(&self, command: &[String], namespace: Option<&str>) -> String {
         let mut words = vec!["meshscope".to_owned()];
         if self.given == Given::Demo {
             words.push("demo".to_owned());
@@ -36,7 +37,9 @@ impl Source {
                 words.push(quoted(path));
             }
         }
-        words.extend(self.flags.iter().chain(arguments).map(|word| quoted(word)));
+        words.extend(self.flags.iter().map(|word| quoted(word)));
+        words.extend(namespace.into_iter().flat_map(|name| ["-n".to_owned(), quoted(name)]));
+        words.extend(arguments.iter().map(|word| quoted(word)));
         words.join(" ")
     }
 }
@@ -71,14 +74,16 @@ mod tests {
         let files = Source {
             name: "mesh/".into(),
             given: Given::Paths(vec!["mesh/".into(), "it's here".into()]),
-            flags: vec!["-n".into(), "web".into()],
+            flags: vec!["-i".into(), "root".into()],
         };
         let why = ["why".to_owned(), "productpage.bookinfo:9080".to_owned()];
         assert_eq!(
-            files.command_line(&why),
-            r"meshscope why -f mesh/ -f 'it'\''s here' -n web productpage.bookinfo:9080"
+            files.command_line(&why, None),
+            r"meshscope why -f mesh/ -f 'it'\''s here' -i root productpage.bookinfo:9080"
         );
         let demo = Source { name: "demo".into(), given: Given::Demo, flags: Vec::new() };
-        assert_eq!(demo.command_line(&why), "meshscope demo why productpage.bookinfo:9080");
+        assert_eq!(demo.command_line(&why, None), "meshscope demo why productpage.bookinfo:9080");
+        let logs = ["logs".to_owned(), "--where".to_owned(), "code>=500".to_owned()];
+        assert_eq!(demo.command_line(&logs, Some("web")), "meshscope demo logs -n web --where 'code>=500'");
     }
 }

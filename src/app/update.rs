@@ -144,9 +144,17 @@ fn set_filter(app: &mut App, filter: Filter) {
 }
 
 fn type_command(app: &mut App, typing: Typing, effects: &mut Vec<Effect>) {
+    let completions = if typing == Typing::Complete { app.completions() } else { None };
     let Some(prompt) = &mut app.prompt else { return };
     match typing {
-        Typing::Complete => prompt.complete(),
+        Typing::Complete => {
+            let Some((begin, all)) = completions else { return };
+            prompt.complete(begin, &all);
+            if is_filter(prompt) {
+                let filter = Filter::new(prompt.text());
+                set_filter(app, filter);
+            }
+        }
         Typing::Older | Typing::Newer => {
             let history = if is_filter(prompt) { &app.queries } else { &app.history };
             if prompt.recall(history, typing == Typing::Older) && is_filter(prompt) {
@@ -338,7 +346,8 @@ fn copy(app: &mut App, what: Copied, effects: &mut Vec<Effect>) {
     let text = match what {
         Copied::CommandLine => {
             let words = screen.command();
-            let ours = || (!words.is_empty()).then(|| app.source.command_line(&words));
+            let namespace = app.namespace.as_deref().filter(|_| app.screen().view().is_narrowed());
+            let ours = || (!words.is_empty()).then(|| app.source.command_line(&words, namespace));
             screen.foreign_command(&app.context()).or_else(ours)
         }
         Copied::Namespace => name().and_then(|(_, namespace)| namespace),

@@ -13,6 +13,7 @@ use crate::answer::logs;
 use crate::answer::logs::selection::{Asked, Records, Selection, Takes};
 use crate::logs::{Field, Query, Watch, parse_millis, parse_time};
 use crate::report::Format;
+use crate::resolve::name::namespace_in;
 use crate::settings;
 use target::LogTarget;
 
@@ -175,7 +176,7 @@ fn takes(
 /// Whether the namespace of the pod or of the host is to be shown.
 fn shows(common: &Common, pod: Option<&str>, host: Option<&str>) -> bool {
     let of_pod = pod.and_then(|path| path.split('/').next());
-    common.shows(of_pod) || common.shows(host.and_then(|host| host.split('.').nth(1)))
+    common.shows(of_pod) || common.shows(host.and_then(namespace_in))
 }
 
 /// `-o ndjson`: each line as it is read.

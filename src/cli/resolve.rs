@@ -12,6 +12,7 @@ use crate::answer::common::API_VERSION;
 use crate::answer::resolve::{self, ResolutionList};
 use crate::report::Format;
 use crate::resolve::candidates::Which;
+use crate::resolve::name::namespace_in;
 use crate::text::visible_json;
 
 /// Flags of `resolve`.
@@ -90,7 +91,7 @@ impl List<'_> {
         let (host, port) = self.service.map_or((None, None), |(host, port)| (Some(host), port));
         resolve::list(&self.read.mesh, self.clients, host, port, self.which, |mut one| {
             let shown = self.common.shows(one.client.namespace.as_deref())
-                || self.common.shows(one.host.split('.').nth(1));
+                || self.common.shows(namespace_in(&one.host));
             if !shown || self.subset.is_some_and(|subset| !one.subsets.contains(subset)) {
                 return ControlFlow::Continue(());
             }

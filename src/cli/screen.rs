@@ -34,13 +34,13 @@ pub(super) fn demo(common: &Common) -> anyhow::Result<Outcome> {
     start(common, source, Some(Box::new(traffic)))
 }
 
-/// The flags besides `-f` that a command line needs to give the same answer.
+/// The flags besides `-f` that a command line needs to give the same answer. The namespace is what the screen shows.
 fn flags(common: &Common) -> Vec<String> {
     let logs = common.log.iter().map(|log| ("--log", log));
-    let namespaces = common.namespace.iter().map(|namespace| ("-n", namespace));
     let root = common.istio_namespace.iter().map(|namespace| ("-i", namespace));
     let version = common.istio_version.iter().map(|version| ("--istio-version", version));
-    let all = logs.chain(namespaces).chain(root).chain(version);
+    let format = common.log_format.iter().map(|format| ("--log-format", format));
+    let all = logs.chain(format).chain(root).chain(version);
     all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()
 }
 

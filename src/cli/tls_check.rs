@@ -7,6 +7,7 @@ use super::{Common, Outcome, Refusal, message, source};
 use crate::answer::legacy_tls_check::{self, LegacyTlsCheck, Release};
 use crate::answer::tls_check::{self, Query};
 use crate::model::pod::ProxyKind;
+use crate::resolve::name::namespace_in;
 
 /// Flags of `tls-check`.
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub(super) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
         let client = row.client.iter().any(|one| common.shows(one.namespace.as_deref()));
         client
             || row.clients.namespaces.iter().any(|one| common.shows(Some(one)))
-            || common.shows(row.host.split('.').nth(1))
+            || common.shows(namespace_in(&row.host))
     });
     common.write(&answer)?;
     let conflict = answer.rows.iter().any(|row| row.status == "CONFLICT");
@@ -79,7 +80,7 @@ fn legacy(common: &Common, flags: &Flags, release: Release) -> anyhow::Result<Ou
             return Err(refused(text));
         }
         let mut own = legacy_tls_check::check(&read.mesh, pod, release, host.as_deref());
-        own.rows.retain(|row| common.shows(Some(&pod.namespace)) || common.shows(row.host.split('.').nth(1)));
+        own.rows.retain(|row| common.shows(Some(&pod.namespace)) || common.shows(namespace_in(&row.host)));
         if answer.as_ref().is_some_and(|answer| answer.rows != own.rows) {
             return Err(refused(format!("the pods of {client} have different rows; name one of them")));
         }

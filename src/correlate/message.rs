@@ -51,8 +51,9 @@ pub(super) fn message(
         };
         format!(
             "{name}: the server's proxy refused {refused} connections over TLS, which the configuration that was read \
-             does not explain: the proxies have something else, or other clients call it{}{more}",
-            against(locator, &of_mode)
+             does not explain: the proxies have something else, or other clients call it{}{}{more}",
+            against(locator, &of_mode),
+            not_all_read(locator, &of_mode)
         )
     } else if code == Code::UpstreamUnreachable {
         format!("{name}: {count} requests reached nothing: {}", what(causes))
@@ -253,8 +254,60 @@ fn against(locator: &Locator<'_>, causes: &[&Cause]) -> String {
     }
 }
 
+/// What is missing of the configuration of the pairs: what was read explains nothing where that decides.
+fn not_all_read(locator: &Locator<'_>, causes: &[&Cause]) -> String {
+    let pairs = causes.iter().filter_map(|cause| age::pair_of(locator, &cause.place));
+    let mut needs: Vec<_> = pairs
+        .flat_map(|pair| pair.missing)
+        .map(|missing| format!("{}: {}", missing.kind, missing.need))
+        .collect();
+    needs.sort();
+    needs.dedup();
+    let more = needs.len().saturating_sub(MOST_SHARES);
+    needs.truncate(MOST_SHARES);
+    needs.extend((more > 0).then(|| format!("{more} others")));
+    if needs.is_empty() { String::new() } else { format!("; missing to judge that: {}", needs.join("; ")) }
+}
+
 fn age_of(locator: &Locator<'_>, causes: &[&Cause]) -> Age {
     let Some(cause) = causes.iter().find(|cause| cause.place.client.is_some()) else { return Age::Unknown };
     let pair = age::pair_of(locator, &cause.place);
     pair.map_or(Age::Unknown, |pair| age::of(&age::deciding(locator, cause.place.client, &pair), cause.last))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::correlate::tests::{HOST, UC, client, mesh, read, refusal};
+    use crate::correlate::{Locator, causes, merge};
+    use crate::diagnose::{Code, diagnose};
+    use crate::resolve::{Mesh, Options};
+
+    /// What MS0301 says of requests that a sound mesh with these objects refused.
+    fn said(more: &str) -> String {
+        let objects = mesh("ISTIO_MUTUAL", "STRICT", &[true]) + more;
+        let bundle = read(&objects, &client(10, UC, "-"), &refusal(10, "-", "10.8.1.8"));
+        let mesh = Mesh::new(&bundle.snapshot, &Options::default());
+        let locator = Locator::new(&mesh);
+        let causes = causes(&locator, &bundle.logs);
+        let (found, _) = merge::findings(&locator, diagnose(&mesh, &[]).findings, &causes);
+        let finding = found.iter().find(|one| one.code == Code::MtlsFailureInTraffic).unwrap();
+        finding.message.clone()
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_said_where_nothing_explains_a_refusal() {
+        let rule = |namespace: &str, spec: &str| {
+            format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n\
+                 metadata: {{name: bad, namespace: {namespace}}}\nspec: {spec}\n"
+            )
+        };
+        let unread = said(&rule("web", "[]"));
+        assert!(unread.contains("; missing to judge that: DestinationRule: web/bad ("), "{unread}");
+        // One that is sound, and one that can be no rule of that client's, are not to blame.
+        for silent in [String::new(), rule("web", "{host: other}"), rule("elsewhere", "[]")] {
+            assert!(!said(&silent).contains("missing"), "{}", said(&silent));
+        }
+        assert!(said("").starts_with(&format!("Service shop/{}: ", HOST.split('.').next().unwrap())));
+    }
 }

@@ -39,6 +39,11 @@ macro_rules! fields {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// All its names, that of records first.
+            pub fn names(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$text $(, $alias)*],)* }
+            }
+
             /// What its values are.
             pub fn kind(self) -> FieldKind {
                 match self { $(Self::$name => FieldKind::$kind,)* }

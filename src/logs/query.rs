@@ -9,9 +9,11 @@ use std::fmt;
 use super::fields::{Field, FieldValue, Seen};
 use super::time::{Rfc3339, format_time, parse_time};
 
+mod complete;
 mod parse;
 mod value;
 
+pub use complete::{Expected, written};
 pub use parse::Mistake;
 pub use value::millis as parse_millis;
 

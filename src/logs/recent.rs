@@ -18,6 +18,8 @@ pub struct RecentLine {
     pub source: SourceName,
     /// Its number there.
     pub number: u64,
+    /// Its number among all access lines that were read. Numbers in a file begin again where it is rotated or emptied.
+    pub serial: u64,
     /// The line. It is shared with whoever looks at it.
     pub raw: Arc<[u8]>,
     /// Whether its end is missing, because it is longer than what is kept of a line.
@@ -80,10 +82,10 @@ impl Watch for Recent {
         kept.seen += 1;
         let Some(source) = kept.source.clone() else { return };
         let raw: Arc<[u8]> = Arc::from(kept.raw.as_slice());
-        let (number, is_cut) = (kept.number, kept.is_cut);
+        let (number, serial, is_cut) = (kept.number, kept.seen, kept.is_cut);
         kept.make_room(raw.len());
         kept.bytes += raw.len();
-        kept.lines.push_back(RecentLine { source, number, raw, is_cut, group });
+        kept.lines.push_back(RecentLine { source, number, serial, raw, is_cut, group });
     }
 
     fn other(&self) {}

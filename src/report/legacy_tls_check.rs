@@ -11,7 +11,7 @@ impl Report for LegacyTlsCheck {
     fn table(&self, out: &mut dyn Write, _: Style, _: bool) -> io::Result<()> {
         let head = ["HOST:PORT", "STATUS", "SERVER", "CLIENT", "AUTHN POLICY", "DESTINATION RULE"];
         let rows: Vec<_> = self.rows.iter().map(cells).collect();
-        table::write(out, Style { colours: false }, 5, &head, &rows)
+        table::write(out, Style { colours: false, columns: None }, 5, &head, &rows)
     }
 
     fn items(&self) -> Vec<serde_json::Value> {

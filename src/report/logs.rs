@@ -4,12 +4,28 @@ use std::io::{self, Write};
 
 use super::Report;
 use super::check::log_line;
-use super::table::{self, Cell, Style, Tone};
+use super::table::fitted::{self, Column, Gives};
+use super::table::{Cell, Style, Tone};
 use crate::answer::common::WorkloadRef;
 use crate::answer::logs::{Cause, FieldGroup, Group, Groups, LogReport};
 
-const HEAD: [&str; 9] =
-    ["SIDE", "POD", "UPSTREAM CLUSTER", "CODE", "FLAGS", "COUNT", "P50 MS", "LAST", "DETAILS"];
+/// The columns. On a terminal without room for all, the namespace goes first, which clusters mostly have too, and of
+/// clusters the direction, which is the side.
+const HEAD: [(&str, Gives); 9] = [
+    ("SIDE", Gives::Nothing),
+    ("POD", Gives::Before('/', 14)),
+    ("UPSTREAM CLUSTER", Gives::Before('|', 16)),
+    ("CODE", Gives::Nothing),
+    ("FLAGS", Gives::Ends(5)),
+    ("COUNT", Gives::Nothing),
+    ("P50 MS", Gives::Place),
+    ("LAST", Gives::Place),
+    ("DETAILS", Gives::EndsAndPlace(11)),
+];
+
+/// The columns behind the fields that groups are made by.
+const BEHIND: [(&str, Gives); 4] =
+    [("COUNT", Gives::Nothing), ("P50 MS", Gives::Place), ("P99 MS", Gives::Place), ("LAST", Gives::Place)];
 
 /// At most so many groups are written out in a table.
 const GROUPS: usize = 50;
@@ -68,20 +84,25 @@ impl Report for LogReport {
 
 impl LogReport {
     fn write_groups(&self, out: &mut dyn Write, style: Style, most: usize) -> io::Result<()> {
-        let (head, rows, all): (Vec<String>, Vec<_>, _) = match &self.groups {
+        let column = |(name, gives): (&str, Gives)| Column { name: name.to_owned(), gives };
+        let (columns, rows, all): (Vec<Column>, Vec<_>, _) = match &self.groups {
             Groups::Alike(groups) => {
                 let rows = groups.iter().take(most).map(|group| cells(group)).collect();
-                (HEAD.map(str::to_owned).to_vec(), rows, groups.len())
+                (HEAD.map(column).to_vec(), rows, groups.len())
             }
             Groups::ByFields(groups) => {
                 let names = self.group_by.iter().flatten().map(|name| name.to_uppercase());
-                let head = names.chain(["COUNT", "P50 MS", "P99 MS", "LAST"].map(str::to_owned)).collect();
-                (head, groups.iter().take(most).map(field_cells).collect(), groups.len())
+                let fields = names.map(|name| Column { name, gives: Gives::Ends(10) });
+                let columns = fields.chain(BEHIND.map(column)).collect();
+                (columns, groups.iter().take(most).map(field_cells).collect(), groups.len())
             }
         };
-        let head: Vec<_> = head.iter().map(String::as_str).collect();
         if !rows.is_empty() {
-            table::write(out, style, 2, &head, &rows)?;
+            let left_out = fitted::write(out, style, &columns, &rows)?;
+            if !left_out.is_empty() {
+                let text = format!("no room for {} (-o wide shows all)", left_out.join(", "));
+                writeln!(out, "{}", style.paint(&text, Tone::Dim))?;
+            }
         }
         let left = all.saturating_sub(rows.len());
         if left > 0 {

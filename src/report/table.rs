@@ -1,5 +1,7 @@
 //! Columns that line up, and colours where there are any.
 
+pub mod fitted;
+
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style as Ansi};
@@ -39,11 +41,13 @@ impl Tone {
     }
 }
 
-/// Whether there are colours.
+/// What the output can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// Whether escape sequences may be written.
     pub colours: bool,
+    /// How many cells a line has; any number where it is no terminal, or nothing is to be cut.
+    pub columns: Option<usize>,
 }
 
 impl Style {

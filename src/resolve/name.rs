@@ -177,6 +177,14 @@ pub fn namespace_of(host: &str) -> Option<&str> {
     host.strip_suffix(".svc.cluster.local")?.rsplit_once('.').map(|(_, namespace)| namespace)
 }
 
+/// The namespace in the name of a service, whatever the domain of its cluster is: `cart.shop.svc.my.domain`, and
+/// `cart.shop.global` of another cluster, as Istio had it before 1.8. The name of a host outside has none.
+pub fn namespace_in(host: &str) -> Option<&str> {
+    let mut labels = host.split('.').skip(1);
+    let namespace = labels.next()?;
+    matches!(labels.next(), Some("svc" | "global")).then_some(namespace)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +195,10 @@ mod tests {
         assert_eq!((distance("", "abc"), distance("same", "same")), (3, 0));
         assert_eq!(namespace_of("a.b.svc.cluster.local"), Some("b"));
         assert_eq!(namespace_of("api.example.com"), None);
+        assert_eq!((namespace_in("a.b.svc.my.domain"), namespace_in("a.b.global")), (Some("b"), Some("b")));
+        assert_eq!(
+            (namespace_in("api.example.com"), namespace_in("a.svc"), namespace_in("")),
+            (None, None, None)
+        );
     }
 }

@@ -11,6 +11,7 @@ use crossterm::terminal::{
 };
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
 
 /// Whether the terminal is ours. A panic asks it from wherever it happens.
 static OPEN: AtomicBool = AtomicBool::new(false);
@@ -44,6 +45,13 @@ impl Terminal {
     /// Draws a picture; what did not change is not sent.
     pub(super) fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.inner.draw(picture).map(|_| ())
+    }
+
+    /// Has the next picture sent whole. A terminal that was made smaller and larger again before a picture was drawn has
+    /// the same size and has lost what stood in it.
+    pub(super) fn forget(&mut self) -> io::Result<()> {
+        let size = self.inner.size()?;
+        self.inner.resize(Rect::from((Position::ORIGIN, size)))
     }
 
     /// Sends something that is no picture.

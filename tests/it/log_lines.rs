@@ -167,6 +167,11 @@ fn names_that_only_lines_have_are_known() {
         assert_eq!(ran.code, 0, "{names:?}: {}", ran.err);
         assert_eq!(ran.json()["lines"]["selected"], wanted, "{names:?}");
     }
+    // The name of a host outside has no namespace in it.
+    for (namespace, wanted) in [("shop", 2), ("test", 1), ("web", 4), ("example", 0)] {
+        let ran = run(&[], &["-n", namespace, "-o", "json"]);
+        assert_eq!(ran.json()["lines"]["selected"], wanted, "{namespace}");
+    }
     // It is known though a query leaves its lines out.
     let none = run(&["cart.shop"], &["--where", "code = 200", "-o", "json"]);
     assert_eq!((none.code, none.json()["lines"]["selected"].as_u64()), (0, Some(0)));

@@ -19,6 +19,7 @@ use meshscope::ui::{self, Colours, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+mod keys;
 mod log;
 
 /// A screen whose effects are performed at once.

@@ -42,6 +42,20 @@ fn a_resize_is_drawn() {
     assert!(session.end().success());
 }
 
+/// Made smaller and larger again before the program looks: it finds the size that it knows, and an empty terminal.
+#[test]
+fn what_a_terminal_lost_between_two_sizes_is_drawn_again() {
+    let mut session = Session::start(&["demo"]);
+    session.wait_for("MS0101");
+    session.resize(10, 40);
+    session.wait_for("needs 60×15, has 40×10");
+    session.resize(3, 10);
+    session.resize(10, 40);
+    session.wait_for("needs 60×15, has 40×10");
+    session.press("\x03");
+    assert!(session.end().success());
+}
+
 #[test]
 fn signals_give_the_terminal_back() {
     for signal in ["-TERM", "-HUP", "-INT"] {

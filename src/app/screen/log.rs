@@ -1,7 +1,7 @@
 //! The log view: the last lines as columns or whole, those that a query and a range of time take, how many there were
 //! over time, and the causes of what failed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::cause::pair_read;
@@ -16,11 +16,13 @@ use crate::app::filter::Filter;
 use crate::app::histogram::Histogram;
 use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
+use crate::app::query_words;
 use crate::app::question::Question;
 use crate::app::target::{CauseKey, Subject, Target};
 use crate::app::wording::{count, short_host, thousands};
 use crate::logs::{Mistake, Query, format_time};
 use crate::model::Text;
+use crate::resolve::name::namespace_in;
 use crate::text::{visible, width, wrap};
 
 /// Rows that decide how wide columns are.
@@ -39,20 +41,13 @@ const RANGES: [(u8, i64, &str); 5] = [
     (6, 60, "last 1 h"),
 ];
 
-/// A line by its place.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct LineId {
-    /// Its number.
-    line: u64,
-    /// Its file.
-    file: Text,
-    /// When it began: numbers begin again where a file is rotated or emptied.
-    time: Option<i64>,
-}
+/// A line by its number among all that were read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct LineId(u64);
 
 impl LineId {
     fn of(row: &LogRow) -> Self {
-        Self { line: row.line, file: Arc::clone(&row.file), time: row.time }
+        Self(row.serial)
     }
 }
 
@@ -295,11 +290,11 @@ impl LogLines {
     }
 
     fn mark(&mut self) {
-        let Some(id) = self.listing.selected().map(|row| row.id.clone()) else { return };
+        let Some(id) = self.listing.selected().map(|row| row.id) else { return };
         if self.marks.remove(&id) {
             self.marked_last = None;
         } else {
-            self.marks.insert(id.clone());
+            self.marks.insert(id);
             self.marked_last = Some(id);
         }
         self.move_by(Motion::Down);
@@ -309,11 +304,11 @@ impl LogLines {
     fn mark_range(&mut self) {
         let rows = self.listing.rows();
         let (_, at) = self.listing.place();
-        let from = self.marked_last.as_ref().and_then(|id| rows.iter().position(|row| row.id == *id));
+        let from = self.marked_last.and_then(|id| rows.iter().position(|row| row.id == id));
         let from = from.unwrap_or(at);
         let range = rows.get(from.min(at)..=from.max(at)).unwrap_or_default();
-        self.marks.extend(range.iter().map(|row| row.id.clone()));
-        self.marked_last = self.listing.selected().map(|row| row.id.clone());
+        self.marks.extend(range.iter().map(|row| row.id));
+        self.marked_last = self.listing.selected().map(|row| row.id);
     }
 
     /// The marked lines, in the order in which they are shown.
@@ -349,7 +344,7 @@ fn is_of(row: &LogRow, namespace: &str) -> bool {
     let of_path = |path: &Option<Text>| {
         path.as_ref().and_then(|path| path.split_once('/')).is_some_and(|(of, _)| of == namespace)
     };
-    let of_host = row.host.as_ref().and_then(|host| host.split('.').nth(1)) == Some(namespace);
+    let of_host = row.host.as_deref().and_then(namespace_in) == Some(namespace);
     of_path(&row.pod) || of_path(&row.caller) || of_host
 }
 
@@ -487,6 +482,12 @@ impl Behaviour for LogLines {
             Err(mistake) => self.mistake = Some(mistake),
         }
         self.listing.set_filter(filter);
+    }
+
+    fn completions(&self, before: &str) -> Option<(usize, Vec<String>)> {
+        let none = BTreeMap::new();
+        let values = self.view.as_ref().map_or(&none, |view| &view.values);
+        Some(query_words::completions(before, values))
     }
 
     fn mistake(&self) -> Option<(usize, &str)> {

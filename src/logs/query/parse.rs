@@ -54,7 +54,7 @@ impl fmt::Display for Mistake {
 }
 
 pub(super) fn query(text: &str) -> Result<Query, Mistake> {
-    let mut reader = Reader { text, at: 0, depth: 0 };
+    let mut reader = Reader::new(text);
     let query = reader.any()?;
     reader.spaces();
     if reader.rest().is_empty() {
@@ -81,13 +81,29 @@ fn is_keyword(word: &str) -> bool {
     ["and", "or", "not", "has"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
-struct Reader<'a> {
+/// Reads a query from its beginning on.
+pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// At the beginning of a text.
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// How many bytes were read.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether all was read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest().is_empty()
+    }
+
     fn any(&mut self) -> Result<Query, Mistake> {
         let mut parts = vec![self.all()?];
         while self.keyword("or") {
@@ -161,7 +177,7 @@ impl<'a> Reader<'a> {
         Ok(Test { field, operator, wanted: wanted.map_err(|what| self.mistake(begin, self.at, what))? })
     }
 
-    fn operator(&mut self) -> Option<Operator> {
+    pub(super) fn operator(&mut self) -> Option<Operator> {
         let signs = Operator::ALL.iter().filter(|(text, _)| *text != "has");
         for (text, operator) in signs {
             if self.take(text) {
@@ -171,7 +187,7 @@ impl<'a> Reader<'a> {
         self.keyword("has").then_some(Operator::Has)
     }
 
-    fn value(&mut self) -> Result<(usize, String, bool), Mistake> {
+    pub(super) fn value(&mut self) -> Result<(usize, String, bool), Mistake> {
         self.spaces();
         let begin = self.at;
         if !self.take("\"") {
@@ -203,15 +219,15 @@ impl<'a> Reader<'a> {
         Err(self.mistake(begin, self.text.len(), "this quote is not closed".to_owned()))
     }
 
-    fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn spaces(&mut self) {
+    pub(super) fn spaces(&mut self) {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
-    fn take(&mut self, sign: &str) -> bool {
+    pub(super) fn take(&mut self, sign: &str) -> bool {
         let is = self.rest().starts_with(sign);
         if is {
             self.at += sign.len();
@@ -226,7 +242,7 @@ impl<'a> Reader<'a> {
         self.at + if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) }
     }
 
-    fn word(&mut self) -> (usize, &'a str) {
+    pub(super) fn word(&mut self) -> (usize, &'a str) {
         self.spaces();
         let begin = self.at;
         let rest = self.rest();
@@ -237,7 +253,7 @@ impl<'a> Reader<'a> {
         (begin, word)
     }
 
-    fn keyword(&mut self, wanted: &str) -> bool {
+    pub(super) fn keyword(&mut self, wanted: &str) -> bool {
         self.spaces();
         let rest = self.rest();
         let (word, _) = rest.split_at(rest.find(|letter| !is_of_word(letter)).unwrap_or(rest.len()));

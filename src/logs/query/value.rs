@@ -5,16 +5,26 @@ use crate::logs::fields::{Field, FieldKind};
 use crate::logs::response_flags::response_flag;
 use crate::logs::time::parse_time;
 
-/// Why an operator cannot stand with a field.
-pub(super) fn unfit(field: Field, operator: Operator) -> Option<String> {
-    let (kind, has) = match field.kind() {
+/// The signs that go with values of a kind.
+pub(super) fn signs(kind: FieldKind) -> impl Iterator<Item = &'static str> {
+    said_of(kind).1.split(", ")
+}
+
+/// What a kind is called, and the signs that go with it.
+fn said_of(kind: FieldKind) -> (&'static str, &'static str) {
+    match kind {
         FieldKind::Text => ("text", "=, !=, ~, !~"),
         FieldKind::Flags => ("a list", "has, =, !=, ~, !~"),
         FieldKind::Number => ("a number", "=, !=, <, <=, >, >="),
         FieldKind::Millis => ("a time span", "=, !=, <, <=, >, >="),
         FieldKind::Time => ("a time", "=, !=, <, <=, >, >="),
-    };
-    let fits = has.split(", ").any(|sign| sign == operator.text());
+    }
+}
+
+/// Why an operator cannot stand with a field.
+pub(super) fn unfit(field: Field, operator: Operator) -> Option<String> {
+    let (kind, has) = said_of(field.kind());
+    let fits = signs(field.kind()).any(|sign| sign == operator.text());
     (!fits).then(|| {
         format!("{} is {kind} and cannot be asked with {}, only with {has}", field.name(), operator.text())
     })

@@ -192,7 +192,7 @@ fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
 /// The finding as the table has it, line by line made fit to be shown.
 fn text(finding: &Finding) -> io::Result<String> {
     let mut text = Vec::new();
-    write_finding(finding, &mut text, Style { colours: false }, false)?;
+    write_finding(finding, &mut text, Style { colours: false, columns: None }, false)?;
     Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 

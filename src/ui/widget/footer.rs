@@ -18,7 +18,8 @@ pub fn draw(app: &App, messages: Rect, hints: Rect, pen: &mut Pen<'_>) -> Option
             Kind::Filter { .. } => app.screen().behaviour().mistake(),
             Kind::Command => None,
         };
-        return Some(draw_prompt(prompt, mistake, messages, pen));
+        let others = others(app, prompt);
+        return Some(draw_prompt(prompt, &others, mistake, messages, pen));
     }
     let detail = || app.screen().behaviour().detail(&app.context()).map(|text| (Tone::Dim, text));
     let message = app.message().map(|message| (message.tone, message.text.clone()));
@@ -26,6 +27,14 @@ pub fn draw(app: &App, messages: Rect, hints: Rect, pen: &mut Pen<'_>) -> Option
         draw_wrapped(tone, &text, messages, pen);
     }
     None
+}
+
+/// What could stand in place of the word before the cursor, but for what stands there.
+fn others(app: &App, prompt: &Prompt) -> String {
+    let (begin, mut all) = app.completions().unwrap_or_default();
+    let shown = prompt.word_from(begin);
+    all.retain(|word| *word != shown);
+    all.join(" ")
 }
 
 fn draw_wrapped(tone: Tone, text: &str, area: Rect, pen: &mut Pen<'_>) {
@@ -53,7 +62,13 @@ fn mistake_lines(column: usize, what: &str, cells: usize) -> Vec<String> {
 }
 
 /// Draws what is typed, and below it what is wrong with it. Where there is no room for that it takes some of the body's.
-fn draw_prompt(prompt: &Prompt, mistake: Option<(usize, &str)>, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
+fn draw_prompt(
+    prompt: &Prompt,
+    others: &str,
+    mistake: Option<(usize, &str)>,
+    area: Rect,
+    pen: &mut Pen<'_>,
+) -> (u16, u16) {
     let cells = area.width.saturating_sub(2);
     let told =
         mistake.map(|(column, what)| mistake_lines(column, what, usize::from(cells))).unwrap_or_default();
@@ -67,10 +82,10 @@ fn draw_prompt(prompt: &Prompt, mistake: Option<(usize, &str)>, area: Rect, pen:
     for (y, line) in (area.y + 1..area.bottom()).zip(&told) {
         pen.write(area.x + 1, y, cells, Tone::Error, line);
     }
-    draw_typed(prompt, area, pen)
+    draw_typed(prompt, others, area, pen)
 }
 
-fn draw_typed(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
+fn draw_typed(prompt: &Prompt, others: &str, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
     let sign = match prompt.kind() {
         Kind::Command => ":",
         Kind::Filter { .. } => "/",
@@ -91,9 +106,8 @@ fn draw_typed(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
         })
         .collect();
     let end = pen.write(area.x + 2, area.y, cells, Tone::Plain, &text);
-    let others: Vec<_> = prompt.completions().into_iter().filter(|name| *name != prompt.text()).collect();
     let x = area.x + 2 + end + 2;
-    pen.write(x, area.y, area.right().saturating_sub(x), Tone::Dim, &others.join(" "));
+    pen.write(x, area.y, area.right().saturating_sub(x), Tone::Dim, others);
     let column = u16::try_from(before.saturating_sub(over)).unwrap_or(0);
     (area.x + 2 + column, area.y)
 }
@@ -101,10 +115,11 @@ fn draw_typed(prompt: &Prompt, area: Rect, pen: &mut Pen<'_>) -> (u16, u16) {
 fn draw_hints(app: &App, area: Rect, pen: &mut Pen<'_>) {
     let crumbs: Vec<_> = app.stack().iter().map(|screen| screen.view().name()).collect();
     let crumbs = crumbs.join(" › ");
+    let offers = |command| app.offers(command);
     let hints: Vec<_> = if app.prompt().is_some() {
-        keymap::typing_hints().collect()
+        keymap::typing_hints(offers).collect()
     } else {
-        keymap::hints(app.screen().view()).collect()
+        keymap::hints(app.screen().view(), offers).collect()
     };
     let texts: Vec<String> = hints.iter().map(|(key, word)| hint(key, word)).collect();
     let room = usize::from(area.width).saturating_sub(2);

@@ -225,6 +225,16 @@ fn both_lines_of_a_request_have_its_cause() {
 }
 
 #[test]
+fn what_is_said_of_a_line_without_a_cause_is_whole() {
+    let fixture = "fixtures/causes/08-ut-per-try-timeout-retries";
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture);
+    let mut session = with_lines_of(vec![Path::File(fixture)], 60, 24);
+    let text = session.press("l/line=9 and side=server<enter>d").text();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("alone: the line of the other side may tell it"), "{text}");
+}
+
+#[test]
 fn an_id_that_a_caller_uses_twice_joins_nothing() {
     let server = |id: &str| {
         format!(

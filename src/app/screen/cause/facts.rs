@@ -37,11 +37,6 @@ pub(super) struct Facts<'a> {
     pub(super) width: usize,
 }
 
-/// Whether two rows are of one line. Numbers begin again where a file is rotated or emptied, so the text counts.
-fn is_same(one: &LogRow, other: &LogRow) -> bool {
-    (one.line, &one.file, one.time) == (other.line, &other.file, other.time) && one.raw == other.raw
-}
-
 /// A line's place: its file and number.
 type Place = (String, u64);
 
@@ -131,7 +126,7 @@ impl Facts<'_> {
     fn no_cause(&self, row: &LogRow) -> Vec<Line> {
         let view = self.context.answers.lines(&Question::Lines(String::new()));
         // The row may be of a view before this one.
-        let row_now = view.and_then(|view| view.rows.iter().find(|one| is_same(one, row)));
+        let row_now = view.and_then(|view| view.rows.iter().find(|one| one.serial == row.serial));
         let several = view.zip(row_now).map(|(view, row)| view.several_of(row)).unwrap_or_default();
         if !several.is_empty() {
             let text = format!("{}: nothing tells which one is this line's", one_of(&several));
@@ -142,7 +137,7 @@ impl Facts<'_> {
         } else {
             "this line tells of no failure"
         };
-        vec![Line::new(vec![label("cause"), span(Tone::Plain, text)])]
+        section("cause", Tone::Plain, text, "", None, self.width)
     }
 
     /// The causes, each with how sure it is, whom it concerns, what else it could be and the finding that names it.
