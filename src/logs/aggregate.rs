@@ -417,16 +417,9 @@ impl Aggregate {
 fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
     let cluster = value(line.upstream_cluster);
     let reporter = reporter_of(line);
-    let own_address = || match reporter {
-        Reporter::Client => {
-            value(line.upstream_local_address).or_else(|| value(line.downstream_remote_address))
-        }
-        Reporter::Server => value(line.downstream_local_address),
-        Reporter::Unknown => None,
-    };
     let (kind, pod) = match pod {
         Some(pod) => (PodKind::Named, pod.as_bytes()),
-        None => match own_address() {
+        None => match own_address(line, reporter) {
             Some(address) => (PodKind::Address, without_port(address)),
             None => (PodKind::Unknown, &b""[..]),
         },
@@ -466,15 +459,47 @@ fn port_of(address: &[u8]) -> Option<u16> {
     std::str::from_utf8(port).ok()?.parse().ok().filter(|port| *port != 0)
 }
 
-/// `IP:PORT` or `[IP]:PORT` to the IP; anything else stays as it is.
-#[inline]
-fn without_port(address: &[u8]) -> &[u8] {
-    let Some(at) = memchr::memrchr(b':', address) else { return address };
-    let Some((host, port)) = address.split_at_checked(at) else { return address };
-    if !port.iter().skip(1).all(u8::is_ascii_digit) {
-        return address;
+/// The address that must be the reporter's own.
+#[inline(always)]
+fn own_address<'a>(line: &AccessLine<'a>, reporter: Reporter) -> Option<&'a [u8]> {
+    match reporter {
+        Reporter::Client => match value(line.upstream_local_address) {
+            None => value(line.downstream_remote_address),
+            own => own,
+        },
+        Reporter::Server => value(line.downstream_local_address),
+        Reporter::Unknown => None,
     }
-    host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host)
+}
+
+/// `IP:PORT` or `[IP]:PORT` to the IP; anything else stays as it is.
+#[inline(always)]
+fn without_port(address: &[u8]) -> &[u8] {
+    let are_digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+    // Nearly all ports have four digits or five.
+    if let Some((host, [b':', port @ ..])) = address.split_last_chunk::<6>()
+        && are_digits(port)
+    {
+        return bare(host);
+    }
+    if let Some((host, [b':', port @ ..])) = address.split_last_chunk::<5>()
+        && are_digits(port)
+    {
+        return bare(host);
+    }
+    let port = address.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    match address.split_at_checked(address.len() - port) {
+        Some(([host @ .., b':'], _)) => bare(host),
+        Some(_) | None => address,
+    }
+}
+
+#[inline(always)]
+fn bare(host: &[u8]) -> &[u8] {
+    match host {
+        [b'[', host @ .., b']'] => host,
+        _ => host,
+    }
 }
 
 #[cfg(test)]

@@ -111,6 +111,9 @@ pub fn direction_of(name: &[u8]) -> Direction {
 #[inline(always)]
 pub fn reporter_of(line: &AccessLine<'_>) -> Reporter {
     match super::value(line.upstream_cluster) {
+        // What nearly all are.
+        Some(cluster) if cluster.starts_with(b"outbound|") => Reporter::Client,
+        Some(cluster) if cluster.starts_with(b"inbound|") => Reporter::Server,
         Some(cluster) => reporter_of_direction(direction_of(cluster)),
         None if line.is_filter_chain_not_found() => Reporter::Server,
         None => Reporter::Unknown,

@@ -246,27 +246,36 @@ impl<'a> Answer<'a> {
 /// The protocol at the end of a request.
 #[inline(always)]
 fn protocol_of(request: &[u8]) -> Option<&[u8]> {
-    let length = [&b" HTTP/1.1"[..], b" HTTP/2", b" -"].into_iter().find(|end| request.ends_with(end))?.len();
-    request.get(request.len() + 1 - length..)
+    let length = if request.last_chunk() == Some(b" HTTP/1.1") {
+        8
+    } else if request.last_chunk() == Some(b" HTTP/2") {
+        6
+    } else if request.last_chunk() == Some(b" -") {
+        1
+    } else {
+        return None;
+    };
+    request.get(request.len() - length..)
 }
 
 /// Where the fields behind the upstream host stand, each with a space before it. Seldom they are longer than 192 bytes.
 #[inline(always)]
 fn tail_of(spaces: &Bits, begin: usize, end: usize) -> Option<[(usize, usize); TAIL]> {
-    let words = [0, 64, 128].map(|at| (begin + at, spaces.from(begin + at)));
-    let count: u32 = words.iter().map(|(_, word)| word.count_ones()).sum();
-    if begin + 192 < end || count as usize != TAIL || spaces.from(begin) & 1 == 0 {
+    let (near, middle, far) = (spaces.from(begin), spaces.from(begin + 64), spaces.from(begin + 128));
+    let count = near.count_ones() + middle.count_ones() + far.count_ones();
+    if begin + 192 < end || count as usize != TAIL || near & 1 == 0 {
         return None;
     }
     // The last is the end; each word notes as many as there can be, wanted or not: asking first costs more.
     let mut places = [end; 3 * TAIL];
     let mut first = 0;
-    for (base, mut left) in words {
+    for (base, marks) in [(begin, near), (begin + 64, middle), (begin + 128, far)] {
+        let mut left = marks;
         for place in places.get_mut(first..first + TAIL)? {
             *place = base + left.trailing_zeros() as usize;
             left &= left.wrapping_sub(1);
         }
-        first += spaces.from(base).count_ones() as usize;
+        first += marks.count_ones() as usize;
     }
     *places.get_mut(TAIL)? = end;
     let mut fields = [(0, 0); TAIL];

@@ -63,13 +63,17 @@ impl BlockReader {
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
         let Block { mut lines, .. } = spent;
         lines.clear();
-        let each = |start, length, told: Option<Told<'_>>| {
-            let plain = told.and_then(|told| Plain::of(&told, &text));
-            let (start, length) = (u32::try_from(start), u32::try_from(length));
-            let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
-            lines.push(Line { span, plain });
-        };
-        widest(EachLine { reader: self, text: &text, each });
+        each_line(
+            self,
+            &text,
+            #[inline(always)]
+            |start, length, told| {
+                let plain = told.and_then(|told| Plain::of(&told, &text));
+                let (start, length) = (u32::try_from(start), u32::try_from(length));
+                let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
+                lines.push(Line { span, plain });
+            },
+        );
         Block { text, lines }
     }
 
@@ -123,6 +127,10 @@ impl BlockReader {
 }
 
 /// Hands on where each line of a text begins, how long it is, and what is counted of it if it is a plain one.
+fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<Told<'a>>)) {
+    widest(EachLine { reader, text, each });
+}
+
 struct EachLine<'a, E> {
     reader: &'a BlockReader,
     text: &'a [u8],
@@ -307,16 +315,22 @@ impl Aggregate {
         text: &[u8],
     ) -> (u64, bool) {
         let (mut number, mut before) = (first, self.counts.lines.parsed);
-        let each = |start, length, told: Option<Told<'_>>| {
-            before = self.counts.lines.parsed;
-            let rest = text.get(start..).unwrap_or_default();
-            match told {
-                Some(told) => self.add_told(Sample { source, line: number }, reader, (rest, length), &told),
-                None => self.add_unlike(source, number, rest.get(..length).unwrap_or_default()),
-            }
-            number += 1;
-        };
-        widest(EachLine { reader, text, each });
+        each_line(
+            reader,
+            text,
+            #[inline(always)]
+            |start, length, told| {
+                before = self.counts.lines.parsed;
+                let rest = text.get(start..).unwrap_or_default();
+                match told {
+                    Some(told) => {
+                        self.add_told(Sample { source, line: number }, reader, (rest, length), &told);
+                    }
+                    None => self.add_unlike(source, number, rest.get(..length).unwrap_or_default()),
+                }
+                number += 1;
+            },
+        );
         self.settle_joins();
         (number - first, self.counts.lines.parsed > before)
     }
