@@ -10,7 +10,7 @@ pub(super) mod registers;
 use registers::Registers;
 
 /// Bytes that one word of marks stands for.
-const WORD: usize = 64;
+pub(super) const WORD: usize = 64;
 /// Lines of up to this many words are marked: 1,023 bytes. Longer ones are seldom.
 const WORDS: usize = 16;
 

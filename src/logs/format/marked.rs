@@ -11,7 +11,7 @@ use super::forced::{Cut, is_value};
 use super::quick::{Check, strip};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::registers::Registers;
-use crate::logs::marks::{AT_ONCE, Bits, Places, digits_of, number_of};
+use crate::logs::marks::{AT_ONCE, Bits, Places, WORD, digits_of, number_of};
 use crate::logs::response_flags::FlagSet;
 
 /// Formats have no more quotes than this.
@@ -306,9 +306,17 @@ impl Part {
                 return None;
             }
         }
-        // Seldom they are longer than that.
-        if start > end || end - start > 128 {
+        if start > end {
             return None;
+        }
+        // Seldom they are longer than that.
+        if end - start > 2 * WORD {
+            let begin = start + usize::from(first);
+            return if first && line.get(start) != Some(&b' ') {
+                None
+            } else {
+                cut_far((begin, end), spaces, values)
+            };
         }
         let mut base = start;
         let mut left = spaces.until(start, end);
@@ -338,6 +346,36 @@ impl Part {
         *behind = (begin, end);
         Some(())
     }
+}
+
+/// Cuts what is of any length into values with a space between each.
+#[inline(never)]
+fn cut_far((mut begin, end): (usize, usize), spaces: &Bits, values: &mut [(usize, usize)]) -> Option<()> {
+    let (behind, values) = values.split_last_mut()?;
+    let mut base = begin;
+    let mut left = spaces.until(base, end);
+    for value in values {
+        while left == 0 {
+            base += WORD;
+            if base >= end {
+                return None;
+            }
+            left = spaces.until(base, end);
+        }
+        let at = base + left.trailing_zeros() as usize;
+        left &= left - 1;
+        *value = (begin, at);
+        begin = at + 1;
+    }
+    while base < end {
+        if left != 0 {
+            return None;
+        }
+        base += WORD;
+        left = spaces.until(base, end);
+    }
+    *behind = (begin, end);
+    Some(())
 }
 
 /// A value that is looked at in another way.
@@ -380,7 +418,11 @@ mod tests {
     use crate::logs::marks::tests::changed;
     use crate::logs::{LogFormat, Strictness};
 
-    const FORMATS: [(&str, &str); 3] = [
+    const FORMATS: [(&str, &str); 4] = [
+        (
+            r#""%REQ(A)%" %RESPONSE_CODE% %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%"#,
+            r#""a" 200 outbound|80||a-service-of-a-long-name.a-namespace-too.svc.cluster.local 10.1.0.9:34412 10.96.0.1:80 10.1.0.9:1 outbound_.80_._.a-service-of-a-long-name.a-namespace-too.svc.cluster.local default"#,
+        ),
         (
             r#"%RESPONSE_CODE% %RESPONSE_FLAGS% %UPSTREAM_CLUSTER% [%START_TIME%] "%REQ(:METHOD)% %REQ(:PATH)% %PROTOCOL%" %DURATION% %BYTES_SENT% "%REQ(USER-AGENT)%" "%UPSTREAM_HOST%" x%ROUTE_NAME%"#,
             r#"503 UC outbound|80||a.b.svc.cluster.local [2026-11-22T09:09:56.776Z] "GET /a HTTP/1.1" 4 95 "curl/8" "10.1.2.3:80" xdefault"#,
