@@ -41,8 +41,8 @@ impl<const N: usize> Places<N> {
     pub(super) const NONE: Self = Self { length: 0, quotes: [0; N], spaces: Bits([0; WORDS + 1]) };
 
     /// Notes the places of the first line of a text, and says how many quotes it has. `None` for one that has more than
-    /// `most`, or that is too long or so near the end of the text that there is no whole word; and, where it has to be
-    /// `PRINTABLE`, for one that has a control character of ASCII, 0x7f among them.
+    /// `most`, or that is too long or so near the end of the text that there is no whole word, or that has a colour;
+    /// and, where it has to be `PRINTABLE`, for one that has any control character of ASCII, 0x7f among them.
     #[inline(always)]
     pub(super) fn note<const PRINTABLE: bool>(
         &mut self,
@@ -60,7 +60,8 @@ impl<const N: usize> Places<N> {
             // All bits where there is no line feed.
             let before = (line_feeds & line_feeds.wrapping_neg()).wrapping_sub(1);
             left &= before;
-            if PRINTABLE && registers.controls_of(bytes) & before != 0 {
+            let unwanted = if PRINTABLE { registers.controls_of(bytes) } else { registers.escapes_of(bytes) };
+            if unwanted & before != 0 {
                 return None;
             }
             *self.spaces.0.get_mut(at)? = spaces & before;

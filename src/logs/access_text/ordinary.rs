@@ -4,9 +4,8 @@
 //! a quote there is one reading, the one that is found from left to right. The same holds where quotes of callers
 //! stand in the headers and none of them looks like the end of one. All other lines are read from left to right.
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
-use super::ESCAPE;
 use super::find::{find, split_at_byte};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::registers::Registers;
@@ -91,7 +90,7 @@ pub(in crate::logs) fn read(registers: impl Registers, text: &[u8]) -> Option<(u
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
     let [cluster, upstream_local, downstream_local, downstream_remote, sni, route] = tail;
-    if line.last()?.is_ascii_whitespace() || is_coloured(line, details, text(cluster)?) {
+    if line.last()?.is_ascii_whitespace() {
         return None;
     }
     let line = AccessLine {
@@ -186,13 +185,6 @@ fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
         && is_end(HEADERS + 6)
         && host_start < host_end
         && places.spaces.until(host_start, host_end) == 0
-}
-
-/// Whether somebody had words of a line coloured, which is to be taken off first: of ordinary answers only the beginning
-/// of the cluster is looked at.
-#[inline(always)]
-fn is_coloured(line: &[u8], details: &[u8], cluster: &[u8]) -> bool {
-    cluster.first() == Some(&ESCAPE) || details != b"via_upstream" && memchr(ESCAPE, line).is_some()
 }
 
 /// What stands between the request and the reason.
@@ -368,6 +360,19 @@ mod tests {
             LINE.replace("- default", "- def\"ault"),
         ] {
             assert!(read(Narrow, format!("{line}\n{}", "x".repeat(64)).as_bytes()).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_colour_is_to_be_taken_off_first_wherever_it_is() {
+        for word in ["2026", "GET", "a?b", "via_up", "curl", "id-1", "a.b.svc", "34412", "default"] {
+            let line = LINE.replace(
+                "503 UC upstream_reset_before_response_started{connection_termination}",
+                "200 - via_upstream",
+            );
+            let line =
+                format!("{}\n{}", line.replacen(word, &format!("{word}\u{1b}[31m"), 1), "x".repeat(64));
+            assert!(read(Narrow, line.as_bytes()).is_none(), "{line}");
         }
     }
 

@@ -7,6 +7,7 @@
 use wide::u8x16;
 
 use super::{WORD, Word};
+use crate::logs::access_text::ESCAPE;
 
 /// Registers that bytes are compared in.
 pub(in crate::logs) trait Registers: Copy {
@@ -15,6 +16,9 @@ pub(in crate::logs) trait Registers: Copy {
 
     /// A bit for each of 64 bytes that is a control character of ASCII, 0x7f among them.
     fn controls_of(self, bytes: &[u8; WORD]) -> u64;
+
+    /// A bit for each of 64 bytes that begins a colour.
+    fn escapes_of(self, bytes: &[u8; WORD]) -> u64;
 }
 
 /// The last control character but 0x7f.
@@ -61,6 +65,13 @@ impl Registers for Narrow {
         }
         controls
     }
+
+    #[inline(always)]
+    fn escapes_of(self, bytes: &[u8; WORD]) -> u64 {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        let bits = |chunk: &[u8; 16]| u8x16::new(*chunk).simd_eq(u8x16::splat(ESCAPE)).to_bitmask();
+        chunks.iter().rev().fold(0, |escapes, chunk| escapes << 16 | u64::from(bits(chunk)))
+    }
 }
 
 /// Does a task with the widest registers that there are.
@@ -77,7 +88,7 @@ mod intel {
     use pulp::NullaryFnOnce;
     use pulp::x86::{V3, V4};
 
-    use super::{DELETE, LAST_CONTROL, Narrow, Registers, Task, WORD, Word};
+    use super::{DELETE, ESCAPE, LAST_CONTROL, Narrow, Registers, Task, WORD, Word};
 
     /// Does a task with the widest registers that there are.
     pub(in crate::logs) fn widest<T: Task>(task: T) -> T::Output {
@@ -118,6 +129,11 @@ mod intel {
             self.avx512bw._mm512_cmple_epu8_mask(bytes, pulp::cast([LAST_CONTROL; WORD]))
                 | self.avx512bw._mm512_cmpeq_epi8_mask(bytes, pulp::cast([DELETE; WORD]))
         }
+
+        #[inline(always)]
+        fn escapes_of(self, bytes: &[u8; WORD]) -> u64 {
+            self.avx512bw._mm512_cmpeq_epi8_mask(pulp::cast(*bytes), pulp::cast([ESCAPE; WORD]))
+        }
     }
 
     impl Registers for V3 {
@@ -145,6 +161,16 @@ mod intel {
             });
             low | high << 32
         }
+
+        #[inline(always)]
+        fn escapes_of(self, bytes: &[u8; WORD]) -> u64 {
+            let halves: [[u8; 32]; 2] = pulp::cast(*bytes);
+            let [low, high] = halves.map(|half| {
+                let equal = self.avx2._mm256_cmpeq_epi8(pulp::cast(half), pulp::cast([ESCAPE; 32]));
+                u64::from(self.avx2._mm256_movemask_epi8(equal).cast_unsigned())
+            });
+            low | high << 32
+        }
     }
 }
 
@@ -157,24 +183,25 @@ mod tests {
     struct Marks([u8; WORD]);
 
     impl Task for Marks {
-        type Output = [u64; 4];
+        type Output = [u64; 5];
 
-        fn run(self, registers: impl Registers) -> [u64; 4] {
+        fn run(self, registers: impl Registers) -> [u64; 5] {
             let Word { quotes, spaces, line_feeds } = registers.word_of(&self.0);
-            [quotes, spaces, line_feeds, registers.controls_of(&self.0)]
+            [quotes, spaces, line_feeds, registers.controls_of(&self.0), registers.escapes_of(&self.0)]
         }
     }
 
     proptest! {
         /// Of the registers of this machine none sees anything else.
         #[test]
-        fn all_registers_see_the_same(bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b' '), Just(b'\n'), Just(0x7f), any::<u8>()], WORD)) {
+        fn all_registers_see_the_same(bytes in prop::collection::vec(prop_oneof![Just(b'"'), Just(b' '), Just(b'\n'), Just(0x7f), Just(ESCAPE), any::<u8>()], WORD)) {
             let bits = |is: fn(u8) -> bool| bytes.iter().rev().fold(0_u64, |bits, byte| bits << 1 | u64::from(is(*byte)));
             let wanted = [
                 bits(|byte| byte == b'"'),
                 bits(|byte| byte == b' '),
                 bits(|byte| byte == b'\n'),
                 bits(|byte| byte < b' ' || byte == 0x7f),
+                bits(|byte| byte == ESCAPE),
             ];
             let bytes: [u8; WORD] = bytes.try_into().unwrap();
             prop_assert_eq!(Marks(bytes).run(Narrow), wanted);
