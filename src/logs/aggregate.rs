@@ -14,6 +14,7 @@ use super::format::Formats;
 use super::reading::Reader;
 use super::upstream_cluster::{Reporter, reporter_of};
 
+mod address;
 mod block;
 mod by_fields;
 mod by_groups;
@@ -39,6 +40,7 @@ pub use view::{Evidence, Group, GroupIndex, Joined, Link, MessageLink, PodOf};
 pub use watch::Watch;
 pub use ztunnel_groups::{End, Through, ZtunnelGroup, ZtunnelKey, ZtunnelLink};
 
+use address::{port_of, without_port};
 use by_groups::ByGroups;
 use counts::{Clock, Counts, Facts};
 use evidence::{Failed, Joins, may_join};
@@ -453,12 +455,6 @@ fn key_of<'a>(line: &AccessLine<'a>, pod: Option<&'a str>) -> Key<'a> {
     }
 }
 
-/// The port of `IP:PORT`.
-fn port_of(address: &[u8]) -> Option<u16> {
-    let (_, port) = address.split_at_checked(memchr::memrchr(b':', address)? + 1)?;
-    std::str::from_utf8(port).ok()?.parse().ok().filter(|port| *port != 0)
-}
-
 /// The address that must be the reporter's own.
 #[inline(always)]
 fn own_address<'a>(line: &AccessLine<'a>, reporter: Reporter) -> Option<&'a [u8]> {
@@ -469,36 +465,6 @@ fn own_address<'a>(line: &AccessLine<'a>, reporter: Reporter) -> Option<&'a [u8]
         },
         Reporter::Server => value(line.downstream_local_address),
         Reporter::Unknown => None,
-    }
-}
-
-/// `IP:PORT` or `[IP]:PORT` to the IP; anything else stays as it is.
-#[inline(always)]
-fn without_port(address: &[u8]) -> &[u8] {
-    let are_digits = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
-    // Nearly all ports have four digits or five.
-    if let Some((host, [b':', port @ ..])) = address.split_last_chunk::<6>()
-        && are_digits(port)
-    {
-        return bare(host);
-    }
-    if let Some((host, [b':', port @ ..])) = address.split_last_chunk::<5>()
-        && are_digits(port)
-    {
-        return bare(host);
-    }
-    let port = address.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    match address.split_at_checked(address.len() - port) {
-        Some(([host @ .., b':'], _)) => bare(host),
-        Some(_) | None => address,
-    }
-}
-
-#[inline(always)]
-fn bare(host: &[u8]) -> &[u8] {
-    match host {
-        [b'[', host @ .., b']'] => host,
-        _ => host,
     }
 }
 

@@ -137,6 +137,11 @@ impl ByFields {
         }
     }
 
+    /// Counts a line that is in no group.
+    pub(super) fn leave_out(&mut self) {
+        self.other_groups += 1;
+    }
+
     /// Lines whose group did not fit into the limit.
     pub fn other_groups(&self) -> u64 {
         self.other_groups

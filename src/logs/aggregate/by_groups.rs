@@ -3,7 +3,8 @@
 //! All lines of a group have the same values in the fields that its key is made of, so these are looked at once a
 //! group, and from then on a line is counted where its group is. Each line is looked at where the key does not tell
 //! (paths, the order of several flags, the host of what came in), and where there was no room for its group. The
-//! outcome is that of [`ByFields::add`] for each of the lines.
+//! outcome is that of [`ByFields::add`] for each of the lines, but for a flag that somebody wrote twice in one line:
+//! Envoy does not, and it counts as written once.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -105,13 +106,19 @@ impl ByGroups {
         if let Place::At(place) = place {
             return self.by.add_at(place, facts.time, facts.duration);
         }
+        let mut is_looked_at = false;
         line(&mut |line| {
+            is_looked_at = true;
             let [pod, ..] = key.parts;
             let pod = if self.asks_pod { (self.names_pods)(&view::pod_of(key.fixed.pod, pod)) } else { None };
             let seen = seen((sources, sample), AnyLine::Envoy(line), pod.as_deref());
             let group = group.filter(|_| place == Place::NotKnown).map(|group| (&mut self.envoy, group));
             look(&mut self.by, &seen, (facts.time, facts.duration), group);
         });
+        // Both readings take the same lines; were they not to, the line is not lost.
+        if !is_looked_at {
+            self.by.leave_out();
+        }
     }
 
     /// Counts a line of ztunnel's.

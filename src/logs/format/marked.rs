@@ -105,7 +105,7 @@ impl Marked {
 
     /// Notes which piece a field is. `None` for values that are looked at in another way than the most common.
     fn add(&mut self, field: &Field, piece: u8, has_spaces: bool) -> Option<()> {
-        if has_spaces && field.shape == Shape::Word {
+        if has_spaces && matches!(field.shape, Shape::Word | Shape::Cluster) {
             self.unspaced.push(piece);
         }
         let Some(target) = field.target else {
@@ -418,7 +418,11 @@ mod tests {
     use crate::logs::marks::tests::changed;
     use crate::logs::{LogFormat, Strictness};
 
-    const FORMATS: [(&str, &str); 4] = [
+    const FORMATS: [(&str, &str); 5] = [
+        (
+            r#"%START_TIME% "%UPSTREAM_CLUSTER%" "%UPSTREAM_HOST%" %RESPONSE_CODE%"#,
+            r#"2026-11-22T09:09:56.776Z "outbound|80||a.b.svc.cluster.local" "10.1.2.3:80" 200"#,
+        ),
         (
             r#""%REQ(A)%" %RESPONSE_CODE% %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%"#,
             r#""a" 200 outbound|80||a-service-of-a-long-name.a-namespace-too.svc.cluster.local 10.1.0.9:34412 10.96.0.1:80 10.1.0.9:1 outbound_.80_._.a-service-of-a-long-name.a-namespace-too.svc.cluster.local default"#,
