@@ -192,31 +192,27 @@ impl Joins {
     #[inline(never)]
     pub(super) fn add(&mut self, line: &Failed<'_>, counted: Counted, groups: &mut Table, limits: &Limits) {
         let by_request = value(line.request_id);
-        if counted.reporter == Reporter::Client {
+        let (connection, server, kind) = if counted.reporter == Reporter::Client {
             let ends = Ends {
                 own: Endpoint::parse(line.upstream_local_address),
                 server: Endpoint::parse(line.upstream_host),
             };
             self.note_host(line, ends.server, counted.group, groups);
             self.messages.add_line(line, ends, counted, groups, limits);
-            self.pending.push(Pending {
-                connection: ConnectionKey::new(ends.own, ends.server)
-                    .filter(|_| line.may_have_been_refused()),
-                request: by_request.and_then(|id| RequestKey::new(id, ends.server)),
-                kind: None,
-                line: counted,
-            });
+            let connection =
+                ConnectionKey::new(ends.own, ends.server).filter(|_| line.may_have_been_refused());
+            (connection, ends.server, None)
         } else {
             let own = Endpoint::parse(line.downstream_local_address);
             // Connections have no request id: those that no filter chain wanted, and all of TCP.
-            let connection = || ConnectionKey::new(Endpoint::parse(line.downstream_remote_address), own);
-            self.pending.push(Pending {
-                connection: if by_request.is_none() { connection() } else { None },
-                request: by_request.and_then(|id| RequestKey::new(id, own)),
-                kind: Some(line.kind),
-                line: counted,
-            });
-        }
+            let connection = match by_request {
+                None => ConnectionKey::new(Endpoint::parse(line.downstream_remote_address), own),
+                Some(_) => None,
+            };
+            (connection, own, Some(line.kind))
+        };
+        let request = by_request.and_then(|id| RequestKey::new(id, server));
+        self.pending.push(Pending { connection, request, kind, line: counted });
         if self.pending.len() >= AT_ONCE {
             self.settle(groups, limits);
         }
