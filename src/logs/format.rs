@@ -25,6 +25,7 @@ pub use choice::{Formats, OwnFormat, Tried};
 pub use compile::{LogFormat, Missing, Strictness};
 pub use field::{Field, Target};
 pub use json::{JsonFormat, JsonKey};
+pub(super) use marked::Ranges;
 pub use parse::FormatError;
 pub use read::Reading;
 pub(super) use read::{set_number, set_text};

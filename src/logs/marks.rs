@@ -14,9 +14,12 @@ pub(super) const WORD: usize = 64;
 /// Lines of up to this many words are marked: 1,023 bytes. Longer ones are seldom.
 const WORDS: usize = 16;
 
-/// A bit for each byte of a line, and a word more than any line has: a look across the end of a word needs no question.
+/// Words behind the last one of a line that can be looked at: none of its marks are there.
+const BEHIND: usize = 3;
+
+/// A bit for each byte of a line, and some words more than any line has: a look across its end needs no question.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bits([u64; WORDS + 1]);
+pub(super) struct Bits([u64; WORDS + BEHIND]);
 
 /// The marks of 64 bytes.
 pub(super) struct Word {
@@ -25,20 +28,24 @@ pub(super) struct Word {
     line_feeds: u64,
 }
 
-/// Where the quotes and spaces of a line stand. `N` is the number of quotes that it may
-/// have, and [`AT_ONCE`] more.
-pub(super) struct Places<const N: usize> {
+/// Where the quotes and spaces of a line stand. It is made once for many lines.
+pub(super) struct Places {
     /// How long the line is.
     pub(super) length: usize,
-    quotes: [u32; N],
+    quotes: [u32; QUOTES + AT_ONCE],
     pub(super) spaces: Bits,
 }
 
-/// Quotes of 64 bytes whose places are noted in one go, wanted or not: asking first costs more.
-pub(super) const AT_ONCE: usize = 6;
+/// Quotes that a line may have.
+pub(super) const QUOTES: usize = 22;
 
-impl<const N: usize> Places<N> {
-    pub(super) const NONE: Self = Self { length: 0, quotes: [0; N], spaces: Bits([0; WORDS + 1]) };
+/// Quotes of 64 bytes whose places are noted in one go, wanted or not: asking first costs more.
+const AT_ONCE: usize = 6;
+
+impl Places {
+    pub(super) const fn new() -> Self {
+        Self { length: 0, quotes: [0; QUOTES + AT_ONCE], spaces: Bits([0; WORDS + BEHIND]) }
+    }
 
     /// Notes the places of the first line of a text, and says how many quotes it has. `None` for one that has more than
     /// `most`, or that is too long or so near the end of the text that there is no whole word, or that has a colour;
@@ -50,7 +57,7 @@ impl<const N: usize> Places<N> {
         text: &[u8],
         most: usize,
     ) -> Option<usize> {
-        if most + AT_ONCE > N {
+        if most > QUOTES {
             return None;
         }
         let (words, _) = text.as_chunks::<WORD>();
@@ -83,7 +90,7 @@ impl<const N: usize> Places<N> {
             if line_feeds != 0 {
                 self.length = at * WORD + line_feeds.trailing_zeros() as usize;
                 // The line before may have been longer.
-                *self.spaces.0.get_mut(at + 1)? = 0;
+                *self.spaces.0.get_mut(at + 1..)?.first_chunk_mut()? = [0; BEHIND];
                 return Some(count);
             }
             base += 64;
@@ -184,10 +191,12 @@ pub(super) mod tests {
         ) {
             let quotes: Vec<_> = line.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(at, _)| at).collect();
             let text = [&*line, b"\n", &[b' '; 64]].concat();
-            let mut places = Places::<{ 14 + AT_ONCE }>::NONE;
+            let mut places = Places::new();
+            // What a line before left there is gone.
+            places.note::<false>(Narrow, &[b' '; 64 * (WORDS + 1)], QUOTES);
             let noted = places.note::<false>(Narrow, &text, quotes.len());
             // Of more than there is room for nothing is said.
-            prop_assert_eq!(noted, (quotes.len() <= 14).then_some(quotes.len()));
+            prop_assert_eq!(noted, (quotes.len() <= QUOTES).then_some(quotes.len()));
             let control = line.iter().any(|byte| *byte < b' ' || *byte == 0x7f);
             prop_assert_eq!(places.note::<true>(Narrow, &text, quotes.len()), noted.filter(|_| !control));
             prop_assert_eq!(places.note::<false>(Narrow, &text, quotes.len().saturating_sub(1)), quotes.is_empty().then_some(0));

@@ -9,13 +9,11 @@ use memchr::memmem;
 use super::find::{find, split_at_byte};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::registers::Registers;
-use crate::logs::marks::{AT_ONCE, Bits, Places, number_of};
+use crate::logs::marks::{self, Bits, Places, number_of};
 use crate::logs::response_flags::FlagSet;
 
 /// Quotes of the layout.
 const QUOTES: usize = 14;
-/// Quotes of a line with those of callers.
-const MOST: usize = QUOTES + 8;
 /// The quote that ends `x-forwarded-for`.
 const HEADERS: usize = 5;
 /// Where the quote before the method stands.
@@ -44,17 +42,23 @@ fn words<const N: usize>(spaces: &Bits, begin: usize) -> [(usize, usize); N] {
     words
 }
 
-/// Reads the first line of a text, and says how long it is; `None` for any other line.
+/// Reads the first line of a text, and hands on how long it is and what it says; `None` for any other line.
+///
+/// The line is looked at where it was put together: moving so many fields waits for each of them to be written.
 #[inline(always)]
-pub(in crate::logs) fn read(registers: impl Registers, text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
+pub(in crate::logs) fn read<'a, R>(
+    registers: impl Registers,
+    places: &mut Places,
+    text: &'a [u8],
+    each: impl FnOnce(usize, &AccessLine<'a>) -> R,
+) -> Option<R> {
     let &[b'[', ref time @ .., b']', b' ', b'"'] = text.first_chunk::<{ REQUEST + 1 }>()? else {
         return None;
     };
-    let mut places = Places::<{ MOST + AT_ONCE }>::NONE;
-    let count = places.note::<false>(registers, text, MOST)?;
+    let count = places.note::<false>(registers, text, marks::QUOTES)?;
     let line = text.get(..places.length)?;
     if count != QUOTES {
-        leave_callers_out(&mut places, count, line)?;
+        leave_callers_out(places, count, line)?;
     }
     let text = |(start, end): (usize, usize)| line.get(start..end);
     let quoted = |open: usize, close: usize| text((places.quote(open) + 1, places.quote(close)));
@@ -85,7 +89,7 @@ pub(in crate::logs) fn read(registers: impl Registers, text: &[u8]) -> Option<(u
     let (numbers, end) = (places.quote(3) + 1, places.quote(4));
     let (numbers, service_time) = numbers_of(line, (numbers, end), &places.spaces)?;
 
-    if !has_headers(line, &places) {
+    if !has_headers(line, places) {
         return None;
     }
     let tail = tail_of(&places.spaces, places.quote(13) + 1, line.len())?;
@@ -124,7 +128,7 @@ pub(in crate::logs) fn read(registers: impl Registers, text: &[u8]) -> Option<(u
         requested_server_name: Some(text(sni)?),
         route_name: Some(text(route)?),
     };
-    Some((places.length, line))
+    Some(each(places.length, &line))
 }
 
 /// Bytes received and sent and the duration, and the upstream's service time, each with a space around.
@@ -147,7 +151,7 @@ fn numbers_of(
 /// Leaves only the quotes of the layout, where those of callers cannot be taken for them: between two headers stands
 /// `" "`, which is there as often as it must be, and no two of them share a quote.
 #[inline(never)]
-fn leave_callers_out<const N: usize>(places: &mut Places<N>, count: usize, line: &[u8]) -> Option<()> {
+fn leave_callers_out(places: &mut Places, count: usize, line: &[u8]) -> Option<()> {
     let mut ends = [0; 4];
     let mut found = 0;
     for at in HEADERS..count.checked_sub(1)? {
@@ -168,14 +172,14 @@ fn leave_callers_out<const N: usize>(places: &mut Places<N>, count: usize, line:
 
 /// Whether a header ends with that quote, and another begins.
 #[inline(always)]
-fn is_end<const N: usize>(line: &[u8], places: &Places<N>, close: usize) -> bool {
+fn is_end(line: &[u8], places: &Places, close: usize) -> bool {
     let at = places.quote(close);
     at + 2 == places.quote(close + 1) && line.get(at + 1) == Some(&b' ')
 }
 
 /// Whether the callers' headers stand where the layout has them, and behind them an address.
 #[inline(always)]
-fn has_headers<const N: usize>(line: &[u8], places: &Places<N>) -> bool {
+fn has_headers(line: &[u8], places: &Places) -> bool {
     let is_end = |close| is_end(line, places, close);
     // No proxy has an address with a space: something of a caller's moved it.
     let (host_start, host_end) = (places.quote(12) + 1, places.quote(13));
@@ -291,6 +295,11 @@ mod tests {
 
     const LINE: &str = "[2026-11-22T09:09:56.776Z] \"GET /a?b=1 HTTP/1.1\" 503 UC upstream_reset_before_response_started{connection_termination} - \"-\" 0 95 4 - \"-\" \"curl/8\" \"id-1\" \"a:80\" \"10.1.2.3:80\" outbound|80||a.b.svc.cluster.local 10.1.0.9:34412 10.96.0.1:80 10.1.0.9:1 - default";
 
+    /// The first line of a text and its length.
+    fn first(text: &[u8]) -> Option<(usize, AccessLine<'_>)> {
+        read(Narrow, &mut Places::new(), text, |length, line| (length, *line))
+    }
+
     /// A piece that callers or other layouts may write.
     fn piece() -> impl Strategy<Value = &'static str> {
         prop::sample::select(vec![
@@ -336,10 +345,10 @@ mod tests {
         ] {
             let text = format!("{line}\n{}", "x".repeat(64));
             assert_eq!(
-                read(Narrow, text.as_bytes()),
+                first(text.as_bytes()),
                 parse_text(line.as_bytes()).map(|read| (line.len(), read))
             );
-            assert!(read(Narrow, text.as_bytes()).is_some(), "{line}");
+            assert!(first(text.as_bytes()).is_some(), "{line}");
         }
     }
 
@@ -348,7 +357,7 @@ mod tests {
         for agent in ["a\" \"b", " ", "\" ", " \""] {
             let line = LINE.replace("curl/8", agent);
             let text = format!("{line}\n{}", "x".repeat(64));
-            let found = read(Narrow, text.as_bytes()).map(|(_, line)| line);
+            let found = first(text.as_bytes()).map(|(_, line)| line);
             assert!(found.is_none() || found == parse_text(line.as_bytes()), "{line}");
         }
         for line in [
@@ -359,7 +368,7 @@ mod tests {
             LINE.replace("a:80", "a:80\" \"b"),
             LINE.replace("- default", "- def\"ault"),
         ] {
-            assert!(read(Narrow, format!("{line}\n{}", "x".repeat(64)).as_bytes()).is_none(), "{line}");
+            assert!(first(format!("{line}\n{}", "x".repeat(64)).as_bytes()).is_none(), "{line}");
         }
     }
 
@@ -372,7 +381,7 @@ mod tests {
             );
             let line =
                 format!("{}\n{}", line.replacen(word, &format!("{word}\u{1b}[31m"), 1), "x".repeat(64));
-            assert!(read(Narrow, line.as_bytes()).is_none(), "{line}");
+            assert!(first(line.as_bytes()).is_none(), "{line}");
         }
     }
 
@@ -386,7 +395,7 @@ mod tests {
             let mut line = changed(LINE, &changes);
             line.push_str(behind);
             let text = format!("{line}\n{}", "\" ".repeat(40));
-            if let Some((length, found)) = read(Narrow, text.as_bytes()) {
+            if let Some((length, found)) = first(text.as_bytes()) {
                 prop_assert_eq!(length, line.len());
                 prop_assert_eq!(Some(found), parse_text(line.as_bytes()));
             }

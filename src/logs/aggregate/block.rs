@@ -14,7 +14,8 @@ use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
 use crate::logs::access_text::{ESCAPE, may_begin, ordinary, parse_text};
-use crate::logs::format::{Formats, LogFormat};
+use crate::logs::format::{Formats, LogFormat, Ranges};
+use crate::logs::marks::Places;
 use crate::logs::marks::registers::{Narrow, Registers, Task, widest};
 
 /// Reads the plain lines of one source, on any thread.
@@ -68,7 +69,7 @@ impl BlockReader {
             &text,
             #[inline(always)]
             |start, length, told| {
-                let plain = told.and_then(|told| Plain::of(&told, &text));
+                let plain = told.and_then(|told| Plain::of(told, &text));
                 let (start, length) = (u32::try_from(start), u32::try_from(length));
                 let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
                 lines.push(Line { span, plain });
@@ -77,20 +78,32 @@ impl BlockReader {
         Block { text, lines }
     }
 
-    /// The first line, by the default layouts if they are looked at first.
+    /// The first line of a text, by the default layouts if they are looked at first. It says how long the line is.
     #[inline(always)]
     fn by_layout<'a>(
         &'a self,
         registers: impl Registers,
+        memory: &mut Memory,
         text: &'a [u8],
-        clock: &mut Clock,
-    ) -> (usize, Option<Told<'a>>) {
-        if self.reads_layouts_first
-            && let Some((length, line)) = ordinary::read(registers, text)
-        {
-            return (length, Some(Told::of(&line, self.pod.as_deref(), clock)));
+        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+    ) -> usize {
+        let Memory { places, clock, .. } = memory;
+        if self.reads_layouts_first {
+            let read = ordinary::read(
+                registers,
+                places,
+                text,
+                #[inline(always)]
+                |length, line| {
+                    each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                    length
+                },
+            );
+            if let Some(length) = read {
+                return length;
+            }
         }
-        self.other(text, clock)
+        self.other(text, clock, each)
     }
 
     /// The first line, if it is an ordinary one of the only format that there is. `goes_first`: before the default
@@ -99,35 +112,72 @@ impl BlockReader {
     fn by_format<'a>(
         &'a self,
         registers: impl Registers,
+        memory: &mut Memory,
         (format, goes_first): (&LogFormat, bool),
         text: &'a [u8],
-        clock: &mut Clock,
-    ) -> (usize, Option<Told<'a>>) {
-        if let Some((length, line)) = format.read_ordinary(registers, text) {
-            let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
-            if goes_first || !may_begin(text) || !is_layout() {
-                return (length, Some(Told::of(&line, self.pod.as_deref(), clock)));
-            }
+        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+    ) -> usize {
+        let Memory { places, ranges, clock } = memory;
+        let read = format.read_ordinary(
+            registers,
+            (places, ranges),
+            text,
+            #[inline(always)]
+            |length, line| {
+                let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
+                let is_it =
+                    goes_first || format.begins_otherwise() || !may_begin(text) || !is_layout();
+                is_it.then(|| {
+                    each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                    length
+                })
+            },
+        );
+        match read.flatten() {
+            Some(length) => length,
+            None => self.not_by_format(memory, text, each),
         }
-        self.not_by_format(text, clock)
     }
 
     #[inline(never)]
-    fn not_by_format<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
-        self.by_layout(Narrow, text, clock)
+    fn not_by_format<'a>(
+        &'a self,
+        memory: &mut Memory,
+        text: &'a [u8],
+        each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+    ) -> usize {
+        self.by_layout(Narrow, memory, text, each)
     }
 
     /// The same of the first line, whatever it is.
     #[inline(never)]
-    fn other<'a>(&'a self, text: &'a [u8], clock: &mut Clock) -> (usize, Option<Told<'a>>) {
+    fn other<'a>(
+        &'a self,
+        text: &'a [u8],
+        clock: &mut Clock,
+        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+    ) -> usize {
         let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
         let line = text.get(..length).unwrap_or_default();
-        (length, with_plain(self.custom.as_deref(), line, |line| Told::of(line, self.pod.as_deref(), clock)))
+        let read = with_plain(self.custom.as_deref(), line, |line| {
+            each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+        });
+        if read.is_none() {
+            each(length, None);
+        }
+        length
     }
 }
 
+/// What is used again for each line.
+struct Memory {
+    places: Places,
+    ranges: Ranges,
+    clock: Clock,
+}
+
 /// Hands on where each line of a text begins, how long it is, and what is counted of it if it is a plain one.
-fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<Told<'a>>)) {
+fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<&Told<'_, 'a>>)) {
     widest(EachLine { reader, text, each });
 }
 
@@ -137,72 +187,62 @@ struct EachLine<'a, E> {
     each: E,
 }
 
-impl<'a, E: FnMut(usize, usize, Option<Told<'a>>)> Task for EachLine<'a, E> {
+impl<'a, E: FnMut(usize, usize, Option<&Told<'_, 'a>>)> Task for EachLine<'a, E> {
     type Output = ();
 
     #[inline(always)]
     fn run(self, registers: impl Registers) {
-        let Self { reader, text, each } = self;
-        match reader.custom.as_deref().and_then(Formats::only_text) {
-            Some(only) => {
-                read_each(
-                    text,
+        let Self { reader, text, mut each } = self;
+        let mut memory = Memory { places: Places::new(), ranges: Ranges::new(), clock: Clock::default() };
+        let mut start = 0;
+        let only = reader.custom.as_deref().and_then(Formats::only_text);
+        while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
+            let length = match only {
+                Some(only) => reader.by_format(
+                    registers,
+                    &mut memory,
+                    only,
+                    rest,
                     #[inline(always)]
-                    |rest, clock| reader.by_format(registers, only, rest, clock),
-                    each,
-                );
-            }
-            None => {
-                read_each(
-                    text,
+                    |length, told| each(start, length, told),
+                ),
+                None => reader.by_layout(
+                    registers,
+                    &mut memory,
+                    rest,
                     #[inline(always)]
-                    |rest, clock| reader.by_layout(registers, rest, clock),
-                    each,
-                );
-            }
+                    |length, told| each(start, length, told),
+                ),
+            };
+            start += length + 1;
         }
     }
 }
 
-/// The same with one way to read the first line of a text.
-#[inline(always)]
-fn read_each<'a>(
-    text: &'a [u8],
-    read: impl Fn(&'a [u8], &mut Clock) -> (usize, Option<Told<'a>>),
-    mut each: impl FnMut(usize, usize, Option<Told<'a>>),
-) {
-    let (mut clock, mut start) = (Clock::default(), 0);
-    while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
-        let (length, told) = read(rest, &mut clock);
-        each(start, length, told);
-        start += length + 1;
-    }
-}
-
 /// What is counted of a plain line, and whether it is joined.
-struct Told<'a> {
+struct Told<'l, 'a> {
     key: Key<'a>,
     hash: u32,
     facts: Facts,
-    join: Join<'a>,
+    join: Join<'l, 'a>,
 }
 
 /// Whether a line is joined.
-enum Join<'a> {
+enum Join<'l, 'a> {
     No,
-    Line(Failed<'a>),
+    Line(&'l AccessLine<'a>),
     /// It has to be read once more.
     Again,
 }
 
-impl<'a> Told<'a> {
+impl<'l, 'a> Told<'l, 'a> {
     #[inline(always)]
-    fn of(line: &AccessLine<'a>, pod: Option<&'a str>, clock: &mut Clock) -> Self {
+    fn of(line: &'l AccessLine<'a>, pod: Option<&'a str>, clock: &mut Clock) -> Self {
         let key = key_of(line, pod);
         Self {
             hash: key.hash(),
             facts: Facts::of(line, clock),
-            join: if may_join(line, key.fixed.reporter) { Join::Line(Failed::of(line)) } else { Join::No },
+            join: if may_join(line, key.fixed.reporter) { Join::Line(line) } else { Join::No },
             key,
         }
     }
@@ -210,7 +250,7 @@ impl<'a> Told<'a> {
 
 impl Plain {
     #[inline(always)]
-    fn of(told: &Told<'_>, text: &[u8]) -> Option<Self> {
+    fn of(told: &Told<'_, '_>, text: &[u8]) -> Option<Self> {
         let Told { key, hash, facts, join } = told;
         let mut parts = [Span::default(); PARTS];
         for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
@@ -324,7 +364,7 @@ impl Aggregate {
                 let rest = text.get(start..).unwrap_or_default();
                 match told {
                     Some(told) => {
-                        self.add_told(Sample { source, line: number }, reader, (rest, length), &told);
+                        self.add_told(Sample { source, line: number }, reader, (rest, length), told);
                     }
                     None => self.add_unlike(source, number, rest.get(..length).unwrap_or_default()),
                 }
@@ -342,7 +382,7 @@ impl Aggregate {
         sample: Sample,
         reader: &BlockReader,
         (text, length): (&[u8], usize),
-        told: &Told<'_>,
+        told: &Told<'_, '_>,
     ) {
         if self.ends_broken(sample.source, told.facts.format) {
             self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
@@ -357,7 +397,9 @@ impl Aggregate {
         let Some(counted) = counted else { return };
         match &told.join {
             Join::No => {}
-            Join::Line(line) => self.joins.add(line, counted, &mut self.counts.groups, &self.limits),
+            Join::Line(line) => {
+                self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
+            }
             Join::Again => self.join_again(reader, (text, length), counted),
         }
     }
@@ -368,21 +410,20 @@ impl Aggregate {
         let mut add = |line: &AccessLine<'_>| {
             self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
         };
-        match reader.custom.as_deref().and_then(Formats::only_text) {
+        let mut places = Places::new();
+        let read = match reader.custom.as_deref().and_then(Formats::only_text) {
             None if reader.reads_layouts_first => {
-                if let Some((_, line)) = ordinary::read(Narrow, text) {
-                    return add(&line);
-                }
+                ordinary::read(Narrow, &mut places, text, |_, line| add(line))
             }
             // Nothing else could be read there.
             Some((format, true)) => {
-                if let Some((_, line)) = format.read_ordinary(Narrow, text) {
-                    return add(&line);
-                }
+                format.read_ordinary(Narrow, (&mut places, &mut Ranges::new()), text, |_, line| add(line))
             }
-            None | Some((_, false)) => {}
+            None | Some((_, false)) => None,
+        };
+        if read.is_none() {
+            with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), add);
         }
-        with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), add);
     }
 
     /// Counts the lines of a block that was read by [`Aggregate::block_reader`] of that source; the first of them has

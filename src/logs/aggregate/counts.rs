@@ -21,7 +21,10 @@ impl Facts {
     #[inline(always)]
     pub(super) fn of(line: &AccessLine<'_>, clock: &mut Clock) -> Self {
         Self {
-            time: line.time.or_else(|| clock.read(line.start_time?)),
+            time: match line.time {
+                None => line.start_time.and_then(#[inline(always)] |text| clock.read(text)),
+                time => time,
+            },
             duration: line.duration,
             sni: line.sni(),
             format: line.format,
@@ -40,7 +43,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, text: &[u8]) -> Option<i64> {
         if let Some((minute, &[s1, s2, b'.', f1, f2, f3, b'Z'])) = text.split_first_chunk()
             && *minute == self.minute

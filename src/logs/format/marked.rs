@@ -5,17 +5,15 @@
 //! [`crate::logs::access_text::ordinary`]). The values are looked at when all are cut out. Every other line is read by
 //! [`super::quick`].
 
-use super::compile::Missing;
+use super::compile::{LogFormat, Missing};
 use super::field::{Field, Shape, Target};
 use super::forced::{Cut, is_value};
 use super::quick::{Check, strip};
 use crate::logs::access_line::{AccessLine, Format};
 use crate::logs::marks::registers::Registers;
-use crate::logs::marks::{AT_ONCE, Bits, Places, WORD, digits_of, number_of};
+use crate::logs::marks::{self, Bits, Places, WORD, digits_of, number_of};
 use crate::logs::response_flags::FlagSet;
 
-/// Formats have no more quotes than this.
-const QUOTES: usize = 16;
 /// Formats have no more values than this.
 const PIECES: usize = 32;
 /// Fields of a line.
@@ -36,6 +34,8 @@ pub(super) struct Marked {
     others: Vec<(u8, Box<Field>)>,
     /// The most digits of the response code, and of the numbers of bytes and milliseconds.
     digits: [usize; 2],
+    /// No line of it begins as one of the default layouts does.
+    begins_otherwise: bool,
 }
 
 /// The texts before and behind a piece.
@@ -53,14 +53,42 @@ struct Around {
 enum Part {
     /// This text.
     Text(Box<[u8]>),
+    /// The text that is nearly always between two values in quotes.
+    Space,
     /// One value, which may have spaces.
     Whole,
     /// So many values and texts with a space between each, and in front and behind where it is said so.
     Words { first: bool, last: bool, count: usize },
 }
 
-/// Where values begin and end.
-type Ranges = [(usize, usize); PIECES];
+/// Where values begin and end. It is made once for many lines.
+pub(in crate::logs) struct Ranges([(usize, usize); PIECES]);
+
+impl Ranges {
+    pub(in crate::logs) const fn new() -> Self {
+        Self([(0, 0); PIECES])
+    }
+}
+
+impl LogFormat {
+    /// Reads the first line of a text if it is an ordinary one, and hands on how long it is and what it says.
+    #[inline(always)]
+    pub(in crate::logs) fn read_ordinary<'a, R>(
+        &self,
+        registers: impl Registers,
+        memory: (&mut Places, &mut Ranges),
+        text: &'a [u8],
+        each: impl FnOnce(usize, &AccessLine<'a>) -> R,
+    ) -> Option<R> {
+        self.marked.as_ref()?.read(registers, memory, text, each)
+    }
+
+    /// No line that [`LogFormat::read_ordinary`] reads begins as one of the default layouts does.
+    #[inline]
+    pub(in crate::logs) fn begins_otherwise(&self) -> bool {
+        self.marked.as_ref().is_some_and(|marked| marked.begins_otherwise)
+    }
+}
 
 impl Marked {
     /// `None` where the format is cut at other bytes, or has values that are looked at in another way.
@@ -76,6 +104,7 @@ impl Marked {
             unspaced: Vec::new(),
             others: Vec::new(),
             digits: [0; 2],
+            begins_otherwise: begins_otherwise(parts.first()),
         };
         let mut count = 0;
         for cut in parts {
@@ -100,7 +129,7 @@ impl Marked {
             }
             marked.parts.push(part);
         }
-        (marked.parts.len() <= QUOTES && usize::from(count) <= PIECES).then_some(marked)
+        (marked.parts.len() <= marks::QUOTES && usize::from(count) <= PIECES).then_some(marked)
     }
 
     /// Notes which piece a field is. `None` for values that are looked at in another way than the most common.
@@ -138,21 +167,21 @@ impl Marked {
         is_first.then_some(())
     }
 
-    /// Reads the first line of a text, and says how long it is.
+    /// Reads the first line of a text, and hands on how long it is and what it says.
     #[inline(always)]
-    pub(super) fn read<'a>(
+    pub(super) fn read<'a, R>(
         &self,
         registers: impl Registers,
+        (places, ranges): (&mut Places, &mut Ranges),
         text: &'a [u8],
-    ) -> Option<(usize, AccessLine<'a>)> {
-        let mut places = Places::<{ QUOTES + AT_ONCE }>::NONE;
+        each: impl FnOnce(usize, &AccessLine<'a>) -> R,
+    ) -> Option<R> {
         let quotes = self.parts.len().checked_sub(1)?;
         if places.note::<true>(registers, text, quotes)? != quotes {
             return None;
         }
         let line = text.get(..places.length)?;
-        let mut ranges: Ranges = [(0, 0); PIECES];
-        let mut free = ranges.as_mut_slice();
+        let mut free = ranges.0.as_mut_slice();
         let mut start = 0;
         for (number, part) in self.parts.iter().enumerate() {
             let is_last = number + 1 == self.parts.len();
@@ -163,7 +192,7 @@ impl Marked {
             start = end + 1;
         }
         for Around { piece, before, behind, alone } in &self.texts {
-            let (start, end) = ranges.get_mut(usize::from(*piece))?;
+            let (start, end) = ranges.0.get_mut(usize::from(*piece))?;
             let rest = strip(line.get(*start..*end)?, before)?;
             let value = rest.len().checked_sub(behind.len())?;
             strip(rest.get(value..)?, behind)?;
@@ -174,22 +203,28 @@ impl Marked {
             *end -= behind.len();
         }
         for piece in &self.unspaced {
-            let (start, end) = range(&ranges, *piece)?;
+            let (start, end) = range(ranges, *piece)?;
             if end - start > 64 || places.spaces.until(start, end) != 0 {
                 return None;
             }
         }
         for (piece, field) in &self.others {
-            let (start, end) = range(&ranges, *piece)?;
+            let (start, end) = range(ranges, *piece)?;
             if !is_value(field, line.get(start..end)?) {
                 return None;
             }
         }
-        Some((line.len(), self.record(line, &ranges)?))
+        self.record(line, ranges, each)
     }
 
     #[inline(always)]
-    fn record<'a>(&self, line: &'a [u8], ranges: &Ranges) -> Option<AccessLine<'a>> {
+    fn record<'a, R>(
+        &self,
+        line: &'a [u8],
+        ranges: &Ranges,
+        each: impl FnOnce(usize, &AccessLine<'a>) -> R,
+    ) -> Option<R> {
+        let length = line.len();
         let range = |target: Target| range(ranges, *self.pieces.get(target as usize)?);
         let text = |target| range(target).and_then(|(start, end)| line.get(start..end));
         let number = |target, most| number(line, range(target), most);
@@ -203,7 +238,7 @@ impl Marked {
         if !is_read {
             return None;
         }
-        Some(AccessLine {
+        let line = AccessLine {
             start_time,
             method: text(Target::Method),
             path: text(Target::Path),
@@ -230,13 +265,14 @@ impl Marked {
             requested_server_name: text(Target::RequestedServerName),
             route_name: text(Target::RouteName),
             ..AccessLine::empty(Format::Custom)
-        })
+        };
+        Some(each(length, &line))
     }
 }
 
 #[inline(always)]
 fn range(ranges: &Ranges, piece: u8) -> Option<(usize, usize)> {
-    ranges.get(usize::from(piece)).copied()
+    ranges.0.get(usize::from(piece)).copied()
 }
 
 impl Part {
@@ -245,11 +281,11 @@ impl Part {
         let is_empty = |cut: Option<&Cut>| matches!(cut, Some(Cut::Text(text)) if text.is_empty());
         let is_text = |cut: &Cut| matches!(cut, Cut::Text(_));
         Some(match cut {
-            Cut::Text(text) => Self::Text(text.clone()),
+            Cut::Text(text) => Self::text(text.clone()),
             Cut::Value(..) => Self::Whole,
             Cut::At(b' ', texts) if texts.iter().all(is_text) => {
                 let texts = texts.iter().map(|text| if let Cut::Text(text) = text { &**text } else { b"" });
-                Self::Text(texts.collect::<Vec<_>>().join(&b' ').into())
+                Self::text(texts.collect::<Vec<_>>().join(&b' ').into())
             }
             Cut::At(b' ', texts) => {
                 let (first, last) = (is_empty(texts.first()), is_empty(texts.last()));
@@ -260,10 +296,14 @@ impl Part {
         })
     }
 
+    fn text(text: Box<[u8]>) -> Self {
+        if *text == *b" " { Self::Space } else { Self::Text(text) }
+    }
+
     /// Those of the texts and values between spaces that are its pieces.
     fn pieces<'c>(&self, all: &'c [Cut]) -> &'c [Cut] {
         match self {
-            Self::Text(_) => &[],
+            Self::Text(_) | Self::Space => &[],
             Self::Whole => all,
             Self::Words { first, count, .. } => {
                 let begin = usize::from(*first);
@@ -274,7 +314,7 @@ impl Part {
 
     fn count(&self) -> usize {
         match self {
-            Self::Text(_) => 0,
+            Self::Text(_) | Self::Space => 0,
             Self::Whole => 1,
             Self::Words { count, .. } => *count,
         }
@@ -285,11 +325,12 @@ impl Part {
     fn cut(
         &self,
         line: &[u8],
-        (start, mut end): (usize, usize),
+        (mut start, mut end): (usize, usize),
         spaces: &Bits,
         values: &mut [(usize, usize)],
     ) -> Option<()> {
         let (first, last) = match self {
+            Self::Space => return (end == start + 1 && line.get(start) == Some(&b' ')).then_some(()),
             Self::Text(text) => {
                 let is_it = strip(line.get(start..end)?, text)?.is_empty();
                 return is_it.then_some(());
@@ -309,42 +350,55 @@ impl Part {
         if start > end {
             return None;
         }
-        // Seldom they are longer than that.
-        if end - start > 2 * WORD {
-            let begin = start + usize::from(first);
-            return if first && line.get(start) != Some(&b' ') {
-                None
-            } else {
-                cut_far((begin, end), spaces, values)
-            };
-        }
-        let mut base = start;
-        let mut left = spaces.until(start, end);
-        let mut far = spaces.until(start + 64, end);
-        let mut begin = start;
         if first {
-            if left & 1 == 0 {
+            if line.get(start) != Some(&b' ') {
                 return None;
             }
-            left &= left - 1;
-            begin += 1;
+            start += 1;
+        }
+        let length = end.checked_sub(start)?;
+        // Seldom they are longer than that.
+        if length >= 2 * WORD {
+            return cut_far((start, end), spaces, values);
+        }
+        let (mut near, mut far) = (spaces.from(start), 0);
+        if length < WORD {
+            near &= (1 << length) - 1;
+        } else {
+            far = spaces.from(start + WORD) & ((1 << (length - WORD)) - 1);
         }
         let (behind, values) = values.split_last_mut()?;
-        for value in values {
-            if left == 0 {
-                (base, left, far) = (start + 64, far, 0);
-            }
-            let at = base + left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
+        let (first, second) = values.split_at_mut_checked(near.count_ones() as usize)?;
+        if far.count_ones() as usize != second.len() {
+            return None;
+        }
+        let mut begin = start;
+        for value in first {
+            let at = start + near.trailing_zeros() as usize;
+            near &= near.wrapping_sub(1);
             *value = (begin, at);
             begin = at + 1;
         }
-        // There are as many spaces as wanted, and none is left.
-        if left | far != 0 || begin > end {
-            return None;
+        for value in second {
+            let at = start + WORD + far.trailing_zeros() as usize;
+            far &= far.wrapping_sub(1);
+            *value = (begin, at);
+            begin = at + 1;
         }
         *behind = (begin, end);
         Some(())
+    }
+}
+
+/// Whether a format begins with a value that has no bracket, and a space behind it: the default layouts have a
+/// bracket before their first space, or begin with a quote.
+fn begins_otherwise(first: Option<&Cut>) -> bool {
+    let Some(Cut::At(b' ', values)) = first else { return false };
+    match values.as_slice() {
+        [Cut::Value(before, field, behind), _, ..] if before.is_empty() && behind.is_empty() => {
+            field.target == Some(Target::ResponseCode)
+        }
+        _ => false,
     }
 }
 
@@ -414,6 +468,8 @@ fn is_default_time(text: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::Ranges;
+    use crate::logs::marks::Places;
     use crate::logs::marks::registers::Narrow;
     use crate::logs::marks::tests::changed;
     use crate::logs::{LogFormat, Strictness};
@@ -471,7 +527,8 @@ mod tests {
             let is_changed = !changes.is_empty();
             let line = changed(line, &changes);
             let text = format!("{line}\n{}", "\" ".repeat(40));
-            let found = format.read_ordinary(Narrow, text.as_bytes());
+            let (mut places, mut ranges) = (Places::new(), Ranges::new());
+            let found = format.read_ordinary(Narrow, (&mut places, &mut ranges), text.as_bytes(), |length, line| (length, *line));
             prop_assert!(found.is_some() || is_changed, "{line}");
             if let Some((length, found)) = found {
                 prop_assert_eq!(length, line.len());

@@ -10,7 +10,6 @@ use super::compile::{LogFormat, Missing, Step};
 use super::few::Found;
 use super::field::{Field, Shape, Target};
 use crate::logs::access_line::{AccessLine, Format};
-use crate::logs::marks::registers::Registers;
 use crate::logs::response_flags::FlagSet;
 
 /// Lines longer than this are not looked at in every way.
@@ -38,16 +37,6 @@ impl LogFormat {
             return Some(access);
         }
         self.read_every_way(line, AccessLine::empty(Format::Custom))
-    }
-
-    /// Reads the first line of a text if it is an ordinary one, and says how long it is.
-    #[inline(always)]
-    pub(in crate::logs) fn read_ordinary<'a>(
-        &self,
-        registers: impl Registers,
-        text: &'a [u8],
-    ) -> Option<(usize, AccessLine<'a>)> {
-        self.marked.as_ref()?.read(registers, text)
     }
 
     /// Reads a text into a line that may have other fields already.
