@@ -118,6 +118,16 @@ impl BlockReader {
         mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
     ) -> usize {
         let Memory { places, ranges, clock } = memory;
+        let may_be_layout = !goes_first && !format.begins_otherwise() && may_begin(text);
+        if may_be_layout {
+            let read = ordinary::read(registers, places, text, |length, line| {
+                each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                length
+            });
+            if let Some(length) = read {
+                return length;
+            }
+        }
         let read = format.read_ordinary(
             registers,
             (places, ranges),
@@ -125,8 +135,7 @@ impl BlockReader {
             #[inline(always)]
             |length, line| {
                 let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
-                let is_it =
-                    goes_first || format.begins_otherwise() || !may_begin(text) || !is_layout();
+                let is_it = !may_be_layout || !is_layout();
                 is_it.then(|| {
                     each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
                     length
