@@ -89,6 +89,8 @@ impl Places {
             count += found;
             if line_feeds != 0 {
                 self.length = at * WORD + line_feeds.trailing_zeros() as usize;
+                // The last quote is followed by the end.
+                *self.quotes.get_mut(count)? = base | line_feeds.trailing_zeros();
                 // The line before may have been longer.
                 *self.spaces.0.get_mut(at + 1..)?.first_chunk_mut()? = [0; BEHIND];
                 return Some(count);
@@ -106,7 +108,7 @@ impl Places {
         }
     }
 
-    /// Where a quote stands, by its number.
+    /// Where a quote stands, by its number; the line ends at the one behind the last.
     #[inline(always)]
     pub(super) fn quote(&self, number: usize) -> usize {
         self.quotes.get(number).map_or(0, |at| *at as usize)
@@ -202,7 +204,7 @@ pub(super) mod tests {
             prop_assert_eq!(places.note::<false>(Narrow, &text, quotes.len().saturating_sub(1)), quotes.is_empty().then_some(0));
             if noted.is_some() {
                 prop_assert_eq!(places.length, line.len());
-                prop_assert_eq!((0..quotes.len()).map(|number| places.quote(number)).collect::<Vec<_>>(), quotes);
+                prop_assert_eq!((0..=quotes.len()).map(|number| places.quote(number)).collect::<Vec<_>>(), [&*quotes, &[line.len()]].concat());
                 let spaces = (0..64).filter(|bit| line.get(at + bit) == Some(&b' ')).fold(0, |bits, bit| bits | 1_u64 << bit);
                 prop_assert_eq!(places.spaces.from(at), spaces);
                 prop_assert_eq!(places.spaces.until(at, at + 10), spaces & 0x3ff);

@@ -135,11 +135,11 @@ impl BlockReader {
             #[inline(always)]
             |length, line| {
                 let is_layout = || text.get(..length).is_some_and(|line| parse_text(line).is_some());
-                let is_it = !may_be_layout || !is_layout();
-                is_it.then(|| {
-                    each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
-                    length
-                })
+                if may_be_layout && is_layout() {
+                    return None;
+                }
+                each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                Some(length)
             },
         );
         match read.flatten() {

@@ -22,8 +22,14 @@ const TARGETS: usize = Target::RouteName as usize + 1;
 /// A format by its quotes and spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marked {
-    /// What is between quotes.
-    parts: Vec<Part>,
+    quotes: usize,
+    /// Parts between quotes that are one space, as between two values in quotes.
+    gaps: Vec<u8>,
+    /// Those that are another text.
+    between: Vec<(u8, Box<[u8]>)>,
+    /// Those that are one value, which may have spaces, with its piece.
+    wholes: Vec<(u8, u8)>,
+    words: Vec<Words>,
     /// The piece that is the value of each field; [`PIECES`] where the format does not have it.
     pieces: [u8; TARGETS],
     /// Texts before and behind values, and those that stand alone.
@@ -48,17 +54,16 @@ struct Around {
     alone: bool,
 }
 
-/// What is between two quotes.
+/// A part between quotes that is several values and texts with a space between each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    /// This text.
-    Text(Box<[u8]>),
-    /// The text that is nearly always between two values in quotes.
-    Space,
-    /// One value, which may have spaces.
-    Whole,
-    /// So many values and texts with a space between each, and in front and behind where it is said so.
-    Words { first: bool, last: bool, count: usize },
+struct Words {
+    part: u8,
+    /// A space is in front, and behind.
+    first: bool,
+    last: bool,
+    /// The first piece, and how many there are.
+    piece: usize,
+    count: usize,
 }
 
 /// Where values begin and end. It is made once for many lines.
@@ -98,7 +103,11 @@ impl Marked {
             Cut::At(..) | Cut::Value(..) | Cut::Text(_) => std::slice::from_ref(cut),
         };
         let mut marked = Self {
-            parts: Vec::new(),
+            quotes: parts.len().checked_sub(1).filter(|quotes| *quotes <= marks::QUOTES)?,
+            gaps: Vec::new(),
+            between: Vec::new(),
+            wholes: Vec::new(),
+            words: Vec::new(),
             pieces: [u8::try_from(PIECES).ok()?; TARGETS],
             texts: Vec::new(),
             unspaced: Vec::new(),
@@ -107,29 +116,52 @@ impl Marked {
             begins_otherwise: begins_otherwise(parts.first()),
         };
         let mut count = 0;
-        for cut in parts {
-            let part = Part::of(cut)?;
-            let values = match cut {
-                Cut::At(_, values) => values.as_slice(),
-                Cut::Value(..) | Cut::Text(_) => std::slice::from_ref(cut),
-            };
-            for value in part.pieces(values) {
-                let (before, behind, alone) = match value {
-                    Cut::Value(before, field, behind) => {
-                        marked.add(field, count, part == Part::Whole)?;
-                        (before.clone(), behind.clone(), false)
-                    }
-                    Cut::Text(text) => (text.clone(), Box::default(), true),
-                    Cut::At(..) => return None,
-                };
-                if alone || !(before.is_empty() && behind.is_empty()) {
-                    marked.texts.push(Around { piece: count, before, behind, alone });
+        for (part, cut) in (0..).zip(parts) {
+            match cut {
+                Cut::Text(text) => marked.add_text(part, text.clone()),
+                Cut::Value(..) => {
+                    marked.wholes.push((part, count));
+                    marked.add_piece(cut, &mut count, true)?;
                 }
-                count += 1;
+                Cut::At(b' ', values) => marked.add_words(part, values, &mut count)?,
+                Cut::At(..) => return None,
             }
-            marked.parts.push(part);
         }
-        (marked.parts.len() <= marks::QUOTES && usize::from(count) <= PIECES).then_some(marked)
+        (usize::from(count) <= PIECES).then_some(marked)
+    }
+
+    fn add_text(&mut self, part: u8, text: Box<[u8]>) {
+        if *text == *b" " { self.gaps.push(part) } else { self.between.push((part, text)) }
+    }
+
+    fn add_words(&mut self, part: u8, values: &[Cut], count: &mut u8) -> Option<()> {
+        let text = |cut: &Cut| if let Cut::Text(text) = cut { Some(text.clone()) } else { None };
+        if let Some(texts) = values.iter().map(text).collect::<Option<Vec<_>>>() {
+            self.add_text(part, texts.join(&b' ').into());
+            return Some(());
+        }
+        let is_empty = |cut: Option<&Cut>| cut.and_then(text).is_some_and(|text| text.is_empty());
+        let (first, last) = (is_empty(values.first()), is_empty(values.last()));
+        let values = values.get(usize::from(first)..values.len() - usize::from(last))?;
+        self.words.push(Words { part, first, last, piece: usize::from(*count), count: values.len() });
+        values.iter().try_for_each(|value| self.add_piece(value, count, false))
+    }
+
+    fn add_piece(&mut self, value: &Cut, count: &mut u8, has_spaces: bool) -> Option<()> {
+        let piece = *count;
+        let (before, behind, alone) = match value {
+            Cut::Value(before, field, behind) => {
+                self.add(field, piece, has_spaces)?;
+                (before.clone(), behind.clone(), false)
+            }
+            Cut::Text(text) => (text.clone(), Box::default(), true),
+            Cut::At(..) => return None,
+        };
+        if alone || !(before.is_empty() && behind.is_empty()) {
+            self.texts.push(Around { piece, before, behind, alone });
+        }
+        *count = count.checked_add(1)?;
+        Some(())
     }
 
     /// Notes which piece a field is. `None` for values that are looked at in another way than the most common.
@@ -176,20 +208,32 @@ impl Marked {
         text: &'a [u8],
         each: impl FnOnce(usize, &AccessLine<'a>) -> R,
     ) -> Option<R> {
-        let quotes = self.parts.len().checked_sub(1)?;
-        if places.note::<true>(registers, text, quotes)? != quotes {
+        if places.note::<true>(registers, text, self.quotes)? != self.quotes {
             return None;
         }
         let line = text.get(..places.length)?;
-        let mut free = ranges.0.as_mut_slice();
-        let mut start = 0;
-        for (number, part) in self.parts.iter().enumerate() {
-            let is_last = number + 1 == self.parts.len();
-            let end = if is_last { line.len() } else { places.quote(number) };
-            let (taken, rest) = free.split_at_mut_checked(part.count())?;
-            part.cut(line, (start, end), &places.spaces, taken)?;
-            free = rest;
-            start = end + 1;
+        let ends = |part: u8| {
+            let start = if part == 0 { 0 } else { places.quote(usize::from(part) - 1) + 1 };
+            (start, places.quote(usize::from(part)))
+        };
+        for part in &self.gaps {
+            let (start, end) = ends(*part);
+            if end != start + 1 || line.get(start) != Some(&b' ') {
+                return None;
+            }
+        }
+        for (part, piece) in &self.wholes {
+            *ranges.0.get_mut(usize::from(*piece))? = ends(*part);
+        }
+        for words in &self.words {
+            let values = ranges.0.get_mut(words.piece..words.piece + words.count)?;
+            words.cut(line, ends(words.part), &places.spaces, values)?;
+        }
+        for (part, text) in &self.between {
+            let (start, end) = ends(*part);
+            if line.get(start..end)? != &**text {
+                return None;
+            }
         }
         for Around { piece, before, behind, alone } in &self.texts {
             let (start, end) = ranges.0.get_mut(usize::from(*piece))?;
@@ -275,52 +319,8 @@ fn range(ranges: &Ranges, piece: u8) -> Option<(usize, usize)> {
     ranges.0.get(usize::from(piece)).copied()
 }
 
-impl Part {
-    /// `None` where it is cut at another byte than a space.
-    fn of(cut: &Cut) -> Option<Self> {
-        let is_empty = |cut: Option<&Cut>| matches!(cut, Some(Cut::Text(text)) if text.is_empty());
-        let is_text = |cut: &Cut| matches!(cut, Cut::Text(_));
-        Some(match cut {
-            Cut::Text(text) => Self::text(text.clone()),
-            Cut::Value(..) => Self::Whole,
-            Cut::At(b' ', texts) if texts.iter().all(is_text) => {
-                let texts = texts.iter().map(|text| if let Cut::Text(text) = text { &**text } else { b"" });
-                Self::text(texts.collect::<Vec<_>>().join(&b' ').into())
-            }
-            Cut::At(b' ', texts) => {
-                let (first, last) = (is_empty(texts.first()), is_empty(texts.last()));
-                let count = texts.len().checked_sub(usize::from(first) + usize::from(last))?;
-                Self::Words { first, last, count }
-            }
-            Cut::At(..) => return None,
-        })
-    }
-
-    fn text(text: Box<[u8]>) -> Self {
-        if *text == *b" " { Self::Space } else { Self::Text(text) }
-    }
-
-    /// Those of the texts and values between spaces that are its pieces.
-    fn pieces<'c>(&self, all: &'c [Cut]) -> &'c [Cut] {
-        match self {
-            Self::Text(_) | Self::Space => &[],
-            Self::Whole => all,
-            Self::Words { first, count, .. } => {
-                let begin = usize::from(*first);
-                all.get(begin..begin + count).unwrap_or_default()
-            }
-        }
-    }
-
-    fn count(&self) -> usize {
-        match self {
-            Self::Text(_) | Self::Space => 0,
-            Self::Whole => 1,
-            Self::Words { count, .. } => *count,
-        }
-    }
-
-    /// Cuts what is between two quotes into its values.
+impl Words {
+    /// Cuts the part into its values.
     #[inline(always)]
     fn cut(
         &self,
@@ -329,18 +329,7 @@ impl Part {
         spaces: &Bits,
         values: &mut [(usize, usize)],
     ) -> Option<()> {
-        let (first, last) = match self {
-            Self::Space => return (end == start + 1 && line.get(start) == Some(&b' ')).then_some(()),
-            Self::Text(text) => {
-                let is_it = strip(line.get(start..end)?, text)?.is_empty();
-                return is_it.then_some(());
-            }
-            Self::Whole => {
-                *values.first_mut()? = (start, end);
-                return Some(());
-            }
-            Self::Words { first, last, .. } => (*first, *last),
-        };
+        let Self { first, last, .. } = *self;
         if last {
             end = end.checked_sub(1)?;
             if line.get(end) != Some(&b' ') {
