@@ -213,6 +213,7 @@ pub enum Sni {
 
 impl Sni {
     /// The kind of that SNI field.
+    #[inline]
     pub fn of(field: &[u8]) -> Self {
         match field {
             b"" | b"-" => Self::None,

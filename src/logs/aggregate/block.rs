@@ -69,7 +69,7 @@ impl BlockReader {
             &text,
             #[inline(always)]
             |start, length, told| {
-                let plain = told.and_then(|told| Plain::of(told, &text));
+                let plain = told.and_then(|told| Plain::of(&told, &text));
                 let (start, length) = (u32::try_from(start), u32::try_from(length));
                 let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
                 lines.push(Line { span, plain });
@@ -85,7 +85,7 @@ impl BlockReader {
         registers: impl Registers,
         memory: &mut Memory,
         text: &'a [u8],
-        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+        mut each: impl FnMut(usize, Option<Told<'_, 'a>>),
     ) -> usize {
         let Memory { places, clock, .. } = memory;
         if self.reads_layouts_first {
@@ -95,7 +95,7 @@ impl BlockReader {
                 text,
                 #[inline(always)]
                 |length, line| {
-                    each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                    each(length, Some(Told::of(line, self.pod.as_deref(), clock)));
                     length
                 },
             );
@@ -115,13 +115,13 @@ impl BlockReader {
         memory: &mut Memory,
         (format, goes_first): (&LogFormat, bool),
         text: &'a [u8],
-        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+        mut each: impl FnMut(usize, Option<Told<'_, 'a>>),
     ) -> usize {
         let Memory { places, ranges, clock } = memory;
         let may_be_layout = !goes_first && !format.begins_otherwise() && may_begin(text);
         if may_be_layout {
             let read = ordinary::read(registers, places, text, |length, line| {
-                each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                each(length, Some(Told::of(line, self.pod.as_deref(), clock)));
                 length
             });
             if let Some(length) = read {
@@ -138,7 +138,7 @@ impl BlockReader {
                 if may_be_layout && is_layout() {
                     return None;
                 }
-                each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+                each(length, Some(Told::of(line, self.pod.as_deref(), clock)));
                 Some(length)
             },
         );
@@ -153,7 +153,7 @@ impl BlockReader {
         &'a self,
         memory: &mut Memory,
         text: &'a [u8],
-        each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+        each: impl FnMut(usize, Option<Told<'_, 'a>>),
     ) -> usize {
         self.by_layout(Narrow, memory, text, each)
     }
@@ -164,12 +164,12 @@ impl BlockReader {
         &'a self,
         text: &'a [u8],
         clock: &mut Clock,
-        mut each: impl FnMut(usize, Option<&Told<'_, 'a>>),
+        mut each: impl FnMut(usize, Option<Told<'_, 'a>>),
     ) -> usize {
         let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
         let line = text.get(..length).unwrap_or_default();
         let read = with_plain(self.custom.as_deref(), line, |line| {
-            each(length, Some(&Told::of(line, self.pod.as_deref(), clock)));
+            each(length, Some(Told::of(line, self.pod.as_deref(), clock)));
         });
         if read.is_none() {
             each(length, None);
@@ -186,7 +186,7 @@ struct Memory {
 }
 
 /// Hands on where each line of a text begins, how long it is, and what is counted of it if it is a plain one.
-fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<&Told<'_, 'a>>)) {
+fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<Told<'_, 'a>>)) {
     widest(EachLine { reader, text, each });
 }
 
@@ -196,7 +196,7 @@ struct EachLine<'a, E> {
     each: E,
 }
 
-impl<'a, E: FnMut(usize, usize, Option<&Told<'_, 'a>>)> Task for EachLine<'a, E> {
+impl<'a, E: FnMut(usize, usize, Option<Told<'_, 'a>>)> Task for EachLine<'a, E> {
     type Output = ();
 
     #[inline(always)]
@@ -391,20 +391,22 @@ impl Aggregate {
         sample: Sample,
         reader: &BlockReader,
         (text, length): (&[u8], usize),
-        told: &Told<'_, '_>,
+        told: Told<'_, '_>,
     ) {
-        if self.ends_broken(sample.source, told.facts.format) {
+        // Apart: what is handed on by reference stays in memory, and with it all that it refers to.
+        let Told { key, hash, facts, join } = told;
+        if self.ends_broken(sample.source, facts.format) {
             self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
         }
-        let counted = self.counts.count(sample, &told.key, told.hash, told.facts, &self.limits);
+        let counted = self.counts.count(sample, &key, hash, facts, &self.limits);
         if let Some(by) = &mut self.by_groups {
             let group = counted.map(|counted| counted.group);
-            by.count((&self.sources, sample), (&told.key, &told.facts), group, |look| {
+            by.count((&self.sources, sample), (&key, &facts), group, |look| {
                 with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
             });
         }
         let Some(counted) = counted else { return };
-        match &told.join {
+        match join {
             Join::No => {}
             Join::Line(line) => {
                 self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
@@ -456,7 +458,7 @@ impl Aggregate {
             let join = if may_join { Join::Again } else { Join::No };
             let told = Told { key: Key { fixed, parts }, hash, facts, join };
             let line = (rest, line.span.length as usize);
-            self.add_told(Sample { source, line: number }, reader, line, &told);
+            self.add_told(Sample { source, line: number }, reader, line, told);
         }
         self.settle_joins();
         self.counts.lines.parsed > before
