@@ -32,7 +32,8 @@ pub(super) struct Word {
 pub(super) struct Places {
     /// How long the line is.
     pub(super) length: usize,
-    quotes: [u32; QUOTES + AT_ONCE],
+    /// The first is in front of the line, and the end of the line is behind the last.
+    quotes: [u32; ROOM],
     pub(super) spaces: Bits,
 }
 
@@ -42,9 +43,13 @@ pub(super) const QUOTES: usize = 22;
 /// Quotes of 64 bytes whose places are noted in one go, wanted or not: asking first costs more.
 const AT_ONCE: usize = 6;
 
+/// Room for them and what is in front of and behind them: a power of two, so that no number of a quote is outside.
+const ROOM: usize = 32;
+const FRONT: u32 = u32::MAX;
+
 impl Places {
     pub(super) const fn new() -> Self {
-        Self { length: 0, quotes: [0; QUOTES + AT_ONCE], spaces: Bits([0; WORDS + BEHIND]) }
+        Self { length: 0, quotes: [FRONT; ROOM], spaces: Bits([0; WORDS + BEHIND]) }
     }
 
     /// Notes the places of the first line of a text, and says how many quotes it has. `None` for one that has more than
@@ -61,7 +66,7 @@ impl Places {
             return None;
         }
         let (words, _) = text.as_chunks::<WORD>();
-        let (mut count, mut base) = (0, 0);
+        let (mut count, mut base) = (1, 0);
         for (at, bytes) in words.iter().take(WORDS).enumerate() {
             let Word { quotes: mut left, spaces, line_feeds } = registers.word_of(bytes);
             // All bits where there is no line feed.
@@ -73,7 +78,7 @@ impl Places {
             }
             *self.spaces.0.get_mut(at)? = spaces & before;
             let found = left.count_ones() as usize;
-            if count + found > most {
+            if count + found > most + 1 {
                 return None;
             }
             for place in self.quotes.get_mut(count..count + AT_ONCE)? {
@@ -93,7 +98,7 @@ impl Places {
                 *self.quotes.get_mut(count)? = base | line_feeds.trailing_zeros();
                 // The line before may have been longer.
                 *self.spaces.0.get_mut(at + 1..)?.first_chunk_mut()? = [0; BEHIND];
-                return Some(count);
+                return Some(count - 1);
             }
             base += 64;
         }
@@ -102,8 +107,8 @@ impl Places {
 
     /// Takes these quotes for those from a number on.
     pub(super) fn keep<const M: usize>(&mut self, from: usize, numbers: [usize; M]) {
-        let kept = numbers.map(|number| self.quotes.get(number).copied().unwrap_or(0));
-        if let Some(places) = self.quotes.get_mut(from..from + M) {
+        let kept = numbers.map(|number| self.quotes.get(number + 1).copied().unwrap_or(0));
+        if let Some(places) = self.quotes.get_mut(from + 1..=from + M) {
             places.copy_from_slice(&kept);
         }
     }
@@ -111,7 +116,14 @@ impl Places {
     /// Where a quote stands, by its number; the line ends at the one behind the last.
     #[inline(always)]
     pub(super) fn quote(&self, number: usize) -> usize {
-        self.quotes.get(number).map_or(0, |at| *at as usize)
+        self.quotes.get((number + 1) % ROOM).map_or(0, |at| *at as usize)
+    }
+
+    /// Where the part between two quotes begins and ends, by the number of the one behind it.
+    #[inline(always)]
+    pub(super) fn part(&self, number: u8) -> (usize, usize) {
+        let before = self.quotes.get(usize::from(number) % ROOM).map_or(0, |at| at.wrapping_add(1));
+        (before as usize, self.quote(usize::from(number)))
     }
 }
 

@@ -212,25 +212,21 @@ impl Marked {
             return None;
         }
         let line = text.get(..places.length)?;
-        let ends = |part: u8| {
-            let start = if part == 0 { 0 } else { places.quote(usize::from(part) - 1) + 1 };
-            (start, places.quote(usize::from(part)))
-        };
         for part in &self.gaps {
-            let (start, end) = ends(*part);
+            let (start, end) = places.part(*part);
             if end != start + 1 || line.get(start) != Some(&b' ') {
                 return None;
             }
         }
         for (part, piece) in &self.wholes {
-            *ranges.0.get_mut(usize::from(*piece))? = ends(*part);
+            *ranges.0.get_mut(usize::from(*piece) % PIECES)? = places.part(*part);
         }
         for words in &self.words {
             let values = ranges.0.get_mut(words.piece..words.piece + words.count)?;
-            words.cut(line, ends(words.part), &places.spaces, values)?;
+            words.cut(line, places.part(words.part), &places.spaces, values)?;
         }
         for (part, text) in &self.between {
-            let (start, end) = ends(*part);
+            let (start, end) = places.part(*part);
             if line.get(start..end)? != &**text {
                 return None;
             }
