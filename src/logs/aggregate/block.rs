@@ -401,6 +401,7 @@ impl Aggregate {
         let counted = self.counts.count(sample, &key, hash, facts, &self.limits);
         if let Some(by) = &mut self.by_groups {
             let group = counted.map(|counted| counted.group);
+            let (key, facts) = (key, facts);
             by.count((&self.sources, sample), (&key, &facts), group, |look| {
                 with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
             });

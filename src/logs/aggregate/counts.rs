@@ -92,7 +92,7 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts a line by its key. `None` where its group does not fit into the limit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(
         &mut self,
         sample: Sample,

@@ -125,7 +125,7 @@ impl Stored {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn is(&self, key: &Key<'_>) -> bool {
         if self.fixed != key.fixed {
             return false;
@@ -195,7 +195,7 @@ impl Table {
     }
 
     /// The group of that key, which has that hash. A new one is made unless there are `limit` already: then `None`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_or_insert(
         &mut self,
         key: &Key<'_>,
@@ -209,7 +209,7 @@ impl Table {
         self.groups.get_mut(index as usize).map(|group| (index, group))
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, key: &Key<'_>, hash: u32) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut at = hash as usize & mask;
