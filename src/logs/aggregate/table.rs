@@ -204,7 +204,11 @@ impl Table {
     ) -> Option<(u32, &mut Stored)> {
         let index = match self.find(key, hash) {
             Some(index) => index,
-            None => self.insert(key, hash, limit)?,
+            None => {
+                // A copy: what is handed on by reference is in memory, also where it is not handed on.
+                let key = *key;
+                self.insert(&key, hash, limit)?
+            }
         };
         self.groups.get_mut(index as usize).map(|group| (index, group))
     }
