@@ -344,10 +344,7 @@ mod tests {
             LINE.replace("curl/8", "\"").replace("id-1", "\"id\"").replace("a:80", "a\"b:80"),
         ] {
             let text = format!("{line}\n{}", "x".repeat(64));
-            assert_eq!(
-                first(text.as_bytes()),
-                parse_text(line.as_bytes()).map(|read| (line.len(), read))
-            );
+            assert_eq!(first(text.as_bytes()), parse_text(line.as_bytes()).map(|read| (line.len(), read)));
             assert!(first(text.as_bytes()).is_some(), "{line}");
         }
     }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::counts::Clock;
-use super::evidence::{Counted, Failed, may_join};
+use super::evidence::{Failed, may_join};
 use super::table::{Fixed, Key, PARTS, PodKind};
 use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
@@ -33,6 +33,8 @@ pub struct BlockReader {
 pub struct Block {
     text: Vec<u8>,
     lines: Vec<Line>,
+    /// Of the lines that are joined.
+    failed: Vec<Failed<Span>>,
 }
 
 /// Where something stands in the text of a block.
@@ -62,20 +64,21 @@ impl BlockReader {
     /// Reads the lines of a text. The last one may be without its line feed. `spent` is a block whose memory is used
     /// again.
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
-        let Block { mut lines, .. } = spent;
+        let Block { mut lines, mut failed, .. } = spent;
         lines.clear();
+        failed.clear();
         each_line(
             self,
             &text,
             #[inline(always)]
             |start, length, told| {
-                let plain = told.and_then(|told| Plain::of(&told, &text));
+                let plain = told.and_then(|told| Plain::of(&told, &text, &mut failed));
                 let (start, length) = (u32::try_from(start), u32::try_from(length));
                 let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
                 lines.push(Line { span, plain });
             },
         );
-        Block { text, lines }
+        Block { text, lines, failed }
     }
 
     /// The first line of a text, by the default layouts if they are looked at first. It says how long the line is.
@@ -186,7 +189,11 @@ struct Memory {
 }
 
 /// Hands on where each line of a text begins, how long it is, and what is counted of it if it is a plain one.
-fn each_line<'a>(reader: &'a BlockReader, text: &'a [u8], each: impl FnMut(usize, usize, Option<Told<'_, 'a>>)) {
+fn each_line<'a>(
+    reader: &'a BlockReader,
+    text: &'a [u8],
+    each: impl FnMut(usize, usize, Option<Told<'_, 'a>>),
+) {
     widest(EachLine { reader, text, each });
 }
 
@@ -240,8 +247,7 @@ struct Told<'l, 'a> {
 enum Join<'l, 'a> {
     No,
     Line(&'l AccessLine<'a>),
-    /// It has to be read once more.
-    Again,
+    Failed(&'l Failed<&'a [u8]>),
 }
 
 impl<'l, 'a> Told<'l, 'a> {
@@ -259,7 +265,7 @@ impl<'l, 'a> Told<'l, 'a> {
 
 impl Plain {
     #[inline(always)]
-    fn of(told: &Told<'_, '_>, text: &[u8]) -> Option<Self> {
+    fn of(told: &Told<'_, '_>, text: &[u8], all_failed: &mut Vec<Failed<Span>>) -> Option<Self> {
         let Told { key, hash, facts, join } = told;
         let mut parts = [Span::default(); PARTS];
         for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
@@ -268,7 +274,13 @@ impl Plain {
                 *span = span_of(part, text)?;
             }
         }
-        let may_join = !matches!(join, Join::No);
+        let failed = match join {
+            Join::No => None,
+            Join::Line(line) => Some(Failed::of(line).with(|part| span_of(part, text))?),
+            Join::Failed(failed) => Some(failed.with(|part| span_of(part, text))?),
+        };
+        let may_join = failed.is_some();
+        all_failed.extend(failed);
         Some(Self { fixed: key.fixed, hash: *hash, parts, facts: *facts, may_join })
     }
 }
@@ -412,29 +424,7 @@ impl Aggregate {
             Join::Line(line) => {
                 self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
             }
-            Join::Again => self.join_again(reader, (text, length), counted),
-        }
-    }
-
-    /// Reads a line again and joins it: few are.
-    #[inline(never)]
-    fn join_again(&mut self, reader: &BlockReader, (text, length): (&[u8], usize), counted: Counted) {
-        let mut add = |line: &AccessLine<'_>| {
-            self.joins.add(&Failed::of(line), counted, &mut self.counts.groups, &self.limits);
-        };
-        let mut places = Places::new();
-        let read = match reader.custom.as_deref().and_then(Formats::only_text) {
-            None if reader.reads_layouts_first => {
-                ordinary::read(Narrow, &mut places, text, |_, line| add(line))
-            }
-            // Nothing else could be read there.
-            Some((format, true)) => {
-                format.read_ordinary(Narrow, (&mut places, &mut Ranges::new()), text, |_, line| add(line))
-            }
-            None | Some((_, false)) => None,
-        };
-        if read.is_none() {
-            with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), add);
+            Join::Failed(failed) => self.joins.add(failed, counted, &mut self.counts.groups, &self.limits),
         }
     }
 
@@ -444,6 +434,7 @@ impl Aggregate {
     /// The outcome is that of [`Aggregate::add_line`] for each of the lines; who watches lines is not told of them.
     pub fn add_block(&mut self, source: SourceId, reader: &BlockReader, first: u64, block: &Block) -> bool {
         let mut before = self.counts.lines.parsed;
+        let mut failed = block.failed.iter();
         for (number, line) in (first..).zip(&block.lines) {
             before = self.counts.lines.parsed;
             let Some(plain) = &line.plain else {
@@ -456,7 +447,9 @@ impl Aggregate {
                 parts[0] = pod.as_bytes();
             }
             let Plain { fixed, hash, facts, may_join, .. } = *plain;
-            let join = if may_join { Join::Again } else { Join::No };
+            let failed = if may_join { failed.next() } else { None };
+            let failed = failed.and_then(|failed| failed.with(|span| Some(block.part(span))));
+            let join = failed.as_ref().map_or(Join::No, Join::Failed);
             let told = Told { key: Key { fixed, parts }, hash, facts, join };
             let line = (rest, line.span.length as usize);
             self.add_told(Sample { source, line: number }, reader, line, told);

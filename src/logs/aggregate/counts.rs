@@ -22,7 +22,10 @@ impl Facts {
     pub(super) fn of(line: &AccessLine<'_>, clock: &mut Clock) -> Self {
         Self {
             time: match line.time {
-                None => line.start_time.and_then(#[inline(always)] |text| clock.read(text)),
+                None => line.start_time.and_then(
+                    #[inline(always)]
+                    |text| clock.read(text),
+                ),
                 time => time,
             },
             duration: line.duration,

@@ -132,25 +132,51 @@ pub(super) struct Counted {
     pub(super) reporter: Reporter,
 }
 
-/// What the joins look at in a line that [`may_join`].
+/// What the joins look at in a line that [`may_join`]: its texts, or where they stand.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Failed<'a> {
+pub(super) struct Failed<T> {
     pub(super) flags: FlagSet,
     pub(super) response_code: Option<u16>,
     pub(super) duration: Option<u64>,
-    pub(super) reason: Option<&'a [u8]>,
-    request_id: Option<&'a [u8]>,
-    upstream_host: Option<&'a [u8]>,
-    upstream_local_address: Option<&'a [u8]>,
-    downstream_local_address: Option<&'a [u8]>,
-    downstream_remote_address: Option<&'a [u8]>,
+    pub(super) reason: Option<T>,
+    request_id: Option<T>,
+    upstream_host: Option<T>,
+    upstream_local_address: Option<T>,
+    downstream_local_address: Option<T>,
+    downstream_remote_address: Option<T>,
     bytes_received: Option<u64>,
     bytes_sent: Option<u64>,
     answered: bool,
     kind: JoinKind,
 }
 
-impl<'a> Failed<'a> {
+impl<T: Copy> Failed<T> {
+    /// The same with other texts; `None` where there is none for one of them.
+    #[inline]
+    pub(super) fn with<U>(&self, text: impl Fn(T) -> Option<U>) -> Option<Failed<U>> {
+        let with = |field: Option<T>| match field {
+            Some(field) => text(field).map(Some),
+            None => Some(None),
+        };
+        Some(Failed {
+            flags: self.flags,
+            response_code: self.response_code,
+            duration: self.duration,
+            reason: with(self.reason)?,
+            request_id: with(self.request_id)?,
+            upstream_host: with(self.upstream_host)?,
+            upstream_local_address: with(self.upstream_local_address)?,
+            downstream_local_address: with(self.downstream_local_address)?,
+            downstream_remote_address: with(self.downstream_remote_address)?,
+            bytes_received: self.bytes_received,
+            bytes_sent: self.bytes_sent,
+            answered: self.answered,
+            kind: self.kind,
+        })
+    }
+}
+
+impl<'a> Failed<&'a [u8]> {
     #[inline(always)]
     pub(super) fn of(line: &AccessLine<'a>) -> Self {
         Self {
@@ -190,7 +216,13 @@ impl Joins {
     /// Joins a line that [`may_join`] with those of the other side, or keeps it for them. It may wait until
     /// [`Joins::settle`].
     #[inline(never)]
-    pub(super) fn add(&mut self, line: &Failed<'_>, counted: Counted, groups: &mut Table, limits: &Limits) {
+    pub(super) fn add(
+        &mut self,
+        line: &Failed<&[u8]>,
+        counted: Counted,
+        groups: &mut Table,
+        limits: &Limits,
+    ) {
         let by_request = value(line.request_id);
         let (connection, server, kind) = if counted.reporter == Reporter::Client {
             let ends = Ends {
@@ -241,7 +273,7 @@ impl Joins {
 
     /// Notes the endpoint that a line names, as long as there is room: whoever asks compares the numbers of lines. And whether
     /// anything was sent to it on TCP.
-    fn note_host(&mut self, line: &Failed<'_>, host: Option<Endpoint>, group: u32, groups: &mut Table) {
+    fn note_host(&mut self, line: &Failed<&[u8]>, host: Option<Endpoint>, group: u32, groups: &mut Table) {
         let Some(host) = host else { return };
         let Some(stored) = groups.get_mut(group) else { return };
         let evidence = stored.evidence.get_or_insert_default();

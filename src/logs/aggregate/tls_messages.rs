@@ -63,7 +63,7 @@ pub(super) struct TlsMessages {
 
 /// Whether a line of a client may have failed over a handshake: it was closed without a reason, or the reason is the
 /// client's own judgement, which its messages repeat.
-fn may_be_of_handshake(line: &Failed<'_>) -> bool {
+fn may_be_of_handshake(line: &Failed<&[u8]>) -> bool {
     let closed = line.flags.contains(FlagSet::UC) || line.flags.contains(FlagSet::UF);
     let reason = value(line.reason);
     (closed || line.response_code == Some(0))
@@ -74,7 +74,7 @@ impl TlsMessages {
     /// Takes up a line of a client that may have failed. Where no connection was made, there was no handshake either.
     pub(super) fn add_line(
         &mut self,
-        line: &Failed<'_>,
+        line: &Failed<&[u8]>,
         ends: Ends,
         counted: Counted,
         groups: &mut Table,
