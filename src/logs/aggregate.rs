@@ -20,6 +20,7 @@ mod by_fields;
 mod by_groups;
 mod counts;
 mod evidence;
+mod keys;
 mod messages;
 mod nearby;
 mod quantiles;
@@ -342,7 +343,8 @@ impl Aggregate {
         let key = key_of(line, pod);
         let sample = Sample { source, line: line_no };
         let facts = Facts::of(line, &mut self.clock);
-        let counted = self.counts.count(sample, &key, key.hash(), facts, &self.limits);
+        let group = self.counts.group_of(&key, key.hash(), &self.limits);
+        let counted = self.counts.count(sample, group, key.fixed.reporter, facts);
         if let Some(by) = &mut self.by_groups {
             let group = counted.map(|counted| counted.group);
             by.count((&self.sources, sample), (&key, &facts), group, |look| look(line));

@@ -2,21 +2,23 @@
 //!
 //! What a line says does not depend on the lines before it, so blocks of lines can be read beside each other. What is
 //! counted does (the first samples, the order of groups, joins, limits), so the blocks are folded one after another,
-//! and the outcome is the same as line by line. A block keeps, of each plain line, where the parts of its key stand
-//! and the few numbers that are counted; all other lines are read while they are folded.
+//! and the outcome is the same as line by line. A block keeps, of each plain line, the number of its key and what is
+//! counted; all other lines are read while they are folded.
 
 use std::sync::Arc;
 
-use super::counts::Clock;
+use super::counts::{Clock, Counts};
 use super::evidence::{Failed, may_join};
-use super::table::{Fixed, Key, PARTS, PodKind};
-use super::{Aggregate, Facts, Sample, SourceId, key_of};
+use super::keys::Keys;
+use super::table::Key;
+use super::{Aggregate, Facts, Limits, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
 use crate::logs::access_text::{ESCAPE, may_begin, ordinary, parse_text};
 use crate::logs::format::{Formats, LogFormat, Ranges};
 use crate::logs::marks::Places;
 use crate::logs::marks::registers::{Narrow, Registers, Task, widest};
+use crate::logs::upstream_cluster::Reporter;
 
 /// Reads the plain lines of one source, on any thread.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ pub struct BlockReader {
 pub struct Block {
     text: Vec<u8>,
     lines: Vec<Line>,
+    keys: Keys,
     /// Of the lines that are joined.
     failed: Vec<Failed<Span>>,
 }
@@ -53,9 +56,8 @@ struct Line {
 /// What is counted of a plain line.
 #[derive(Debug, Clone, Copy)]
 struct Plain {
-    fixed: Fixed,
-    hash: u32,
-    parts: [Span; PARTS],
+    key: u32,
+    reporter: Reporter,
     facts: Facts,
     may_join: bool,
 }
@@ -64,21 +66,25 @@ impl BlockReader {
     /// Reads the lines of a text. The last one may be without its line feed. `spent` is a block whose memory is used
     /// again.
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
-        let Block { mut lines, mut failed, .. } = spent;
-        lines.clear();
-        failed.clear();
+        let mut block = Block { text: Vec::new(), ..spent };
+        block.lines.clear();
+        block.keys.clear();
+        block.failed.clear();
         each_line(
             self,
             &text,
             #[inline(always)]
             |start, length, told| {
-                let plain = told.and_then(|told| Plain::of(&told, &text, &mut failed));
+                let plain = told.and_then(
+                    #[inline(always)]
+                    |told| Plain::of(told, &text, &mut block),
+                );
                 let (start, length) = (u32::try_from(start), u32::try_from(length));
                 let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
-                lines.push(Line { span, plain });
+                block.lines.push(Line { span, plain });
             },
         );
-        Block { text, lines, failed }
+        Block { text, ..block }
     }
 
     /// The first line of a text, by the default layouts if they are looked at first. It says how long the line is.
@@ -265,23 +271,17 @@ impl<'l, 'a> Told<'l, 'a> {
 
 impl Plain {
     #[inline(always)]
-    fn of(told: &Told<'_, '_>, text: &[u8], all_failed: &mut Vec<Failed<Span>>) -> Option<Self> {
+    fn of(told: Told<'_, '_>, text: &[u8], block: &mut Block) -> Option<Self> {
         let Told { key, hash, facts, join } = told;
-        let mut parts = [Span::default(); PARTS];
-        for (at, (part, span)) in key.parts.iter().zip(&mut parts).enumerate() {
-            // The pod's name is the source's.
-            if at > 0 || key.fixed.pod != PodKind::Named {
-                *span = span_of(part, text)?;
-            }
-        }
         let failed = match join {
             Join::No => None,
             Join::Line(line) => Some(Failed::of(line).with(|part| span_of(part, text))?),
             Join::Failed(failed) => Some(failed.with(|part| span_of(part, text))?),
         };
+        let number = block.keys.number_of(&key, hash)?;
         let may_join = failed.is_some();
-        all_failed.extend(failed);
-        Some(Self { fixed: key.fixed, hash: *hash, parts, facts: *facts, may_join })
+        block.failed.extend(failed);
+        Some(Self { key: number, reporter: key.fixed.reporter, facts, may_join })
     }
 }
 
@@ -384,9 +384,19 @@ impl Aggregate {
                 before = self.counts.lines.parsed;
                 let rest = text.get(start..).unwrap_or_default();
                 match told {
-                    Some(told) => {
-                        self.add_told(Sample { source, line: number }, reader, (rest, length), told);
-                    }
+                    Some(Told { key, hash, facts, join }) => self.add_told(
+                        Sample { source, line: number },
+                        reader,
+                        (rest, length),
+                        (
+                            #[inline(always)]
+                            || Some(key),
+                            #[inline(always)]
+                            |counts, limits| counts.group_of(&key, hash, limits),
+                        ),
+                        (facts, key.fixed.reporter),
+                        join,
+                    ),
                     None => self.add_unlike(source, number, rest.get(..length).unwrap_or_default()),
                 }
                 number += 1;
@@ -396,24 +406,28 @@ impl Aggregate {
         (number - first, self.counts.lines.parsed > before)
     }
 
-    /// Counts a line: the first of a text, which is so long.
+    /// Counts a line: the first of a text, which is so long. Its key is asked for only where groups by fields are
+    /// wanted.
     #[inline(always)]
-    fn add_told(
+    fn add_told<'k>(
         &mut self,
         sample: Sample,
         reader: &BlockReader,
         (text, length): (&[u8], usize),
-        told: Told<'_, '_>,
+        (key, group): (impl FnOnce() -> Option<Key<'k>>, impl FnOnce(&mut Counts, &Limits) -> Option<u32>),
+        (facts, reporter): (Facts, Reporter),
+        join: Join<'_, '_>,
     ) {
-        // Apart: what is handed on by reference stays in memory, and with it all that it refers to.
-        let Told { key, hash, facts, join } = told;
         if self.ends_broken(sample.source, facts.format) {
             self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
         }
-        let counted = self.counts.count(sample, &key, hash, facts, &self.limits);
-        if let Some(by) = &mut self.by_groups {
+        let group = group(&mut self.counts, &self.limits);
+        let counted = self.counts.count(sample, group, reporter, facts);
+        if let Some(by) = &mut self.by_groups
+            && let Some(key) = key()
+        {
             let group = counted.map(|counted| counted.group);
-            let (key, facts) = (key, facts);
+            let facts = facts;
             by.count((&self.sources, sample), (&key, &facts), group, |look| {
                 with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
             });
@@ -435,24 +449,33 @@ impl Aggregate {
     pub fn add_block(&mut self, source: SourceId, reader: &BlockReader, first: u64, block: &Block) -> bool {
         let mut before = self.counts.lines.parsed;
         let mut failed = block.failed.iter();
+        let mut groups = vec![None; block.keys.len()];
         for (number, line) in (first..).zip(&block.lines) {
             before = self.counts.lines.parsed;
-            let Some(plain) = &line.plain else {
+            let Some(Plain { key, reporter, facts, may_join }) = line.plain else {
                 self.add_unlike(source, number, block.part(line.span));
                 continue;
             };
-            let rest = block.text.get(line.span.start as usize..).unwrap_or_default();
-            let mut parts = plain.parts.map(|span| block.part(span));
-            if let (PodKind::Named, Some(pod)) = (plain.fixed.pod, &reader.pod) {
-                parts[0] = pod.as_bytes();
-            }
-            let Plain { fixed, hash, facts, may_join, .. } = *plain;
             let failed = if may_join { failed.next() } else { None };
             let failed = failed.and_then(|failed| failed.with(|span| Some(block.part(span))));
-            let join = failed.as_ref().map_or(Join::No, Join::Failed);
-            let told = Told { key: Key { fixed, parts }, hash, facts, join };
-            let line = (rest, line.span.length as usize);
-            self.add_told(Sample { source, line: number }, reader, line, told);
+            let rest = block.text.get(line.span.start as usize..).unwrap_or_default();
+            self.add_told(
+                Sample { source, line: number },
+                reader,
+                (rest, line.span.length as usize),
+                (
+                    || block.keys.get(key).map(|(key, _)| key),
+                    |counts, limits| {
+                        let known = groups.get_mut(key as usize)?;
+                        *known.get_or_insert_with(|| {
+                            let (key, hash) = block.keys.get(key)?;
+                            counts.group_of(&key, hash, limits)
+                        })
+                    },
+                ),
+                (facts, reporter),
+                failed.as_ref().map_or(Join::No, Join::Failed),
+            );
         }
         self.settle_joins();
         self.counts.lines.parsed > before

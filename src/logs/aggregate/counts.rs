@@ -5,6 +5,7 @@ use super::table::{Key, Table};
 use super::{Limits, LineCounts, SAMPLES, Sample};
 use crate::logs::access_line::{AccessLine, Format, Sni, value};
 use crate::logs::time::parse_time;
+use crate::logs::upstream_cluster::Reporter;
 
 /// What is counted of a line besides its key.
 #[derive(Debug, Clone, Copy)]
@@ -94,15 +95,20 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Counts a line by its key. `None` where its group does not fit into the limit.
+    /// The group of a key, which has that hash. `None` where it does not fit into the limit.
+    #[inline(always)]
+    pub(super) fn group_of(&mut self, key: &Key<'_>, hash: u32, limits: &Limits) -> Option<u32> {
+        self.groups.find_or_insert(key, hash, limits.groups)
+    }
+
+    /// Counts a line in its group. `None` where there is none.
     #[inline(always)]
     pub(super) fn count(
         &mut self,
         sample: Sample,
-        key: &Key<'_>,
-        hash: u32,
+        group: Option<u32>,
+        reporter: Reporter,
         facts: Facts,
-        limits: &Limits,
     ) -> Option<Counted> {
         self.lines.read += 1;
         self.lines.parsed += 1;
@@ -110,7 +116,7 @@ impl Counts {
         if let Some(count) = self.formats.get_mut(facts.format as usize) {
             *count += 1;
         }
-        let Some((index, group)) = self.groups.find_or_insert(key, hash, limits.groups) else {
+        let Some((index, group)) = group.and_then(|index| Some((index, self.groups.get_mut(index)?))) else {
             self.other_groups += 1;
             return None;
         };
@@ -126,7 +132,7 @@ impl Counts {
         if let Some(count) = facts.sni.and_then(|sni| group.sni.get_mut(sni_index(sni))) {
             *count += 1;
         }
-        Some(Counted { group: index, sample, time: facts.time, reporter: key.fixed.reporter })
+        Some(Counted { group: index, sample, time: facts.time, reporter })
     }
 }
 

@@ -196,21 +196,15 @@ impl Table {
 
     /// The group of that key, which has that hash. A new one is made unless there are `limit` already: then `None`.
     #[inline(always)]
-    pub(super) fn find_or_insert(
-        &mut self,
-        key: &Key<'_>,
-        hash: u32,
-        limit: usize,
-    ) -> Option<(u32, &mut Stored)> {
-        let index = match self.find(key, hash) {
-            Some(index) => index,
+    pub(super) fn find_or_insert(&mut self, key: &Key<'_>, hash: u32, limit: usize) -> Option<u32> {
+        match self.find(key, hash) {
+            Some(index) => Some(index),
             None => {
                 // A copy: what is handed on by reference is in memory, also where it is not handed on.
                 let key = *key;
-                self.insert(&key, hash, limit)?
+                self.insert(&key, hash, limit)
             }
-        };
-        self.groups.get_mut(index as usize).map(|group| (index, group))
+        }
     }
 
     #[inline(always)]

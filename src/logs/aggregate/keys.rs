@@ -1,0 +1,175 @@
+//! The keys of the lines of a block, each kept once.
+//!
+//! Lines of one block have few different keys. Whoever folds the block looks each of them up once, and has no need of
+//! the text, which another thread has just written and whose bytes would have to come from there.
+
+use super::table::{Fixed, Key, PARTS};
+
+const FREE: u32 = u32::MAX;
+
+/// Keys by their numbers, in the order in which they were first seen.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    all: Vec<Kept>,
+    /// Their texts, one behind the other.
+    text: Vec<u8>,
+    /// The number of a key, by its hash. A power of two, at most half full.
+    slots: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    fixed: Fixed,
+    hash: u32,
+    /// Where its text begins, and where each part ends.
+    start: u32,
+    ends: [u32; PARTS],
+}
+
+impl Keys {
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+        self.text.clear();
+        self.slots.fill(FREE);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The key of that number, and its hash.
+    pub(super) fn get(&self, number: u32) -> Option<(Key<'_>, u32)> {
+        let kept = self.all.get(number as usize)?;
+        let mut parts: [&[u8]; PARTS] = [b""; PARTS];
+        let mut start = kept.start;
+        for (part, end) in parts.iter_mut().zip(kept.ends) {
+            *part = self.text.get(start as usize..end as usize)?;
+            start = end;
+        }
+        Some((Key { fixed: kept.fixed, parts }, kept.hash))
+    }
+
+    /// The number of a key, which has that hash. `None` where there is no room for its text.
+    #[inline(always)]
+    pub(super) fn number_of(&mut self, key: &Key<'_>, hash: u32) -> Option<u32> {
+        match self.find(key, hash) {
+            Some(number) => Some(number),
+            None => {
+                // A copy: what is handed on by reference is in memory, also where it is not handed on.
+                let key = *key;
+                self.insert(&key, hash)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn find(&self, key: &Key<'_>, hash: u32) -> Option<u32> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut at = hash as usize & mask;
+        loop {
+            let number = *self.slots.get(at)?;
+            let kept = self.all.get(number as usize)?;
+            if kept.hash == hash && self.is(kept, key) {
+                return Some(number);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[inline(always)]
+    fn is(&self, kept: &Kept, key: &Key<'_>) -> bool {
+        let mut start = kept.start;
+        kept.fixed == key.fixed
+            && key.parts.iter().zip(kept.ends).all(|(part, end)| {
+                let begin = std::mem::replace(&mut start, end);
+                part.len() == (end - begin) as usize
+                    && (part.is_empty() || self.text.get(begin as usize..end as usize) == Some(*part))
+            })
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, key: &Key<'_>, hash: u32) -> Option<u32> {
+        let number = u32::try_from(self.all.len()).ok().filter(|number| *number != FREE)?;
+        let begin = self.text.len();
+        let length: usize = key.parts.iter().map(|part| part.len()).sum();
+        u32::try_from(begin + length).ok()?;
+        let start = u32::try_from(begin).ok()?;
+        let mut ends = [start; PARTS];
+        for (part, end) in key.parts.iter().zip(&mut ends) {
+            self.text.extend_from_slice(part);
+            *end = u32::try_from(self.text.len()).ok()?;
+        }
+        self.all.push(Kept { fixed: key.fixed, hash, start, ends });
+        if self.all.len() * 2 > self.slots.len() {
+            self.slots = vec![FREE; (self.all.len() * 2).next_power_of_two().max(1024)];
+            for (number, kept) in (0..).zip(&self.all) {
+                place(&mut self.slots, kept.hash, number);
+            }
+        } else {
+            place(&mut self.slots, hash, number);
+        }
+        Some(number)
+    }
+}
+
+/// Puts a number into the first free place from that of its hash on. There is one: at most half of them are taken.
+fn place(slots: &mut [u32], hash: u32, number: u32) {
+    let mask = slots.len().saturating_sub(1);
+    let mut at = hash as usize & mask;
+    while let Some(slot) = slots.get_mut(at) {
+        if *slot == FREE {
+            *slot = number;
+            return;
+        }
+        at = (at + 1) & mask;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::logs::aggregate::table::PodKind;
+    use crate::logs::response_flags::FlagSet;
+    use crate::logs::upstream_cluster::Reporter;
+
+    fn key(parts: [&[u8]; PARTS], code: u16) -> Key<'_> {
+        let fixed = Fixed {
+            reporter: Reporter::Client,
+            pod: PodKind::Address,
+            response_code: Some(code),
+            flags: FlagSet::default(),
+            own_port: 0,
+            ambiguous: false,
+        };
+        Key { fixed, parts }
+    }
+
+    proptest! {
+        /// Whatever the hashes are: equal keys have one number, and others another.
+        #[test]
+        fn each_key_has_a_number(lines in prop::collection::vec(("[ab]{0,3}", "[ab]{0,2}", 0_u16..3), 0..2000)) {
+            let mut keys = Keys::default();
+            for _ in 0..2 {
+                keys.clear();
+                let mut seen = Vec::new();
+                for (first, last, code) in &lines {
+                    let parts: [&[u8]; PARTS] = [first.as_bytes(), b"", last.as_bytes(), b"", b"", b"x"];
+                    let wanted = seen.iter().position(|known| *known == (first, last, code)).unwrap_or(seen.len());
+                    if wanted == seen.len() {
+                        seen.push((first, last, code));
+                    }
+                    // Equal keys have equal hashes; others may have.
+                    let hash = if *code == 0 { 7 } else { u32::from(*code) + u32::try_from(first.len()).unwrap() };
+                    let number = keys.number_of(&key(parts, *code), hash);
+                    prop_assert_eq!(number.map(|number| number as usize), Some(wanted));
+                    let (found, its) = keys.get(number.unwrap()).unwrap();
+                    prop_assert_eq!((found.parts, found.fixed.response_code, its), (parts, Some(*code), hash));
+                }
+                prop_assert_eq!(keys.len(), seen.len());
+            }
+            prop_assert!(keys.get(u32::MAX).is_none());
+        }
+    }
+}
