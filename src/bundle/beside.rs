@@ -64,12 +64,12 @@ pub(super) fn fold_lines<R: Read + Send>(
         spent: Mutex::default(),
     };
     let fold_ready = |mut fold: MutexGuard<'_, Fold<'_>>| {
-        while let Some(block) = {
+        while let Some(mut block) = {
             let turn = fold.block;
             lock(&shared.ready).remove(&turn)
         } {
             let first = fold.line;
-            let access = fold.logs.add_block(source, &reader, first, &block);
+            let access = fold.logs.add_block(source, &reader, first, &mut block);
             fold.block += 1;
             fold.line += block.lines();
             fold.unended = (!block.is_ended()).then(|| (fold.line.saturating_sub(1), access));

@@ -203,8 +203,8 @@ fn whatever_is_done_to_lines_blocks_of_them_count_what_lines_do() {
         together.add_text(source, &reader, 1, &text);
         let (mut beside, _) = fresh();
         let reader = beside.block_reader(source);
-        let block = reader.read(text.clone(), Block::default());
-        beside.add_block(source, &reader, 1, &block);
+        let mut block = reader.read(text.clone(), Block::default());
+        beside.add_block(source, &reader, 1, &mut block);
         assert_eq!(said(&together), said(&one), "{formats_of} {}", text.escape_ascii());
         assert_eq!(said(&beside), said(&one), "{formats_of} {}", text.escape_ascii());
         parsed[formats_of] += one.lines().parsed;

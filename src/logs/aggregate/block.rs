@@ -6,10 +6,11 @@
 //! counted; all other lines are read while they are folded.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counts::{Clock, Counts};
 use super::evidence::{Failed, may_join};
-use super::keys::Keys;
+use super::keys::{KEPT, Keys};
 use super::table::Key;
 use super::{Aggregate, Facts, Limits, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
@@ -20,6 +21,9 @@ use crate::logs::marks::Places;
 use crate::logs::marks::registers::{Narrow, Registers, Task, widest};
 use crate::logs::upstream_cluster::Reporter;
 
+/// The number of the next reader. A block that no reader has used has none of them.
+static READERS: AtomicU64 = AtomicU64::new(1);
+
 /// Reads the plain lines of one source, on any thread.
 #[derive(Debug, Clone)]
 pub struct BlockReader {
@@ -28,6 +32,8 @@ pub struct BlockReader {
     pod: Option<Arc<str>>,
     /// Nothing goes before the default layouts.
     reads_layouts_first: bool,
+    /// No other reader has it.
+    number: u64,
 }
 
 /// Lines of one source, in their order.
@@ -36,6 +42,8 @@ pub struct Block {
     text: Vec<u8>,
     lines: Vec<Line>,
     keys: Keys,
+    /// The number of the reader whose lines have those keys.
+    reader: u64,
     /// Of the lines that are joined.
     failed: Vec<Failed<Span>>,
 }
@@ -68,7 +76,10 @@ impl BlockReader {
     pub fn read(&self, text: Vec<u8>, spent: Block) -> Block {
         let mut block = Block { text: Vec::new(), ..spent };
         block.lines.clear();
-        block.keys.clear();
+        if block.reader != self.number || block.keys.len() > KEPT {
+            block.keys.clear();
+            block.reader = self.number;
+        }
         block.failed.clear();
         each_line(
             self,
@@ -347,11 +358,43 @@ impl Block {
     pub fn take_text(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.text)
     }
+}
 
-    #[inline]
-    fn part(&self, span: Span) -> &[u8] {
-        let start = span.start as usize;
-        self.text.get(start..start + span.length as usize).unwrap_or_default()
+#[inline]
+fn part(text: &[u8], span: Span) -> &[u8] {
+    let start = span.start as usize;
+    text.get(start..start + span.length as usize).unwrap_or_default()
+}
+
+/// The key of a line.
+trait LineKey {
+    fn key(&self) -> Option<Key<'_>>;
+
+    /// Its group; `None` where it does not fit into the limit.
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32>;
+}
+
+impl LineKey for (Key<'_>, u32) {
+    #[inline(always)]
+    fn key(&self) -> Option<Key<'_>> {
+        Some(self.0)
+    }
+
+    #[inline(always)]
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
+        counts.group_of(&self.0, self.1, limits)
+    }
+}
+
+/// By its number among the keys of a block.
+impl LineKey for (&mut Keys, u32) {
+    fn key(&self) -> Option<Key<'_>> {
+        self.0.get(self.1).map(|(key, _)| key)
+    }
+
+    #[inline(always)]
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
+        self.0.group(self.1, |key, hash| counts.group_of(key, hash, limits))
     }
 }
 
@@ -361,7 +404,8 @@ impl Aggregate {
         let pod = self.sources.get(source.0 as usize).and_then(|source| source.pod.clone());
         let custom = self.own_formats();
         let reads_layouts_first = custom.as_ref().is_none_or(|custom| custom.leave_the_default());
-        BlockReader { custom, pod, reads_layouts_first }
+        let number = READERS.fetch_add(1, Ordering::Relaxed);
+        BlockReader { custom, pod, reads_layouts_first, number }
     }
 
     /// Counts the lines of a text of that source; the first of them has that number. It says how many lines there are,
@@ -388,12 +432,7 @@ impl Aggregate {
                         Sample { source, line: number },
                         reader,
                         (rest, length),
-                        (
-                            #[inline(always)]
-                            || Some(key),
-                            #[inline(always)]
-                            |counts, limits| counts.group_of(&key, hash, limits),
-                        ),
+                        (key, hash),
                         (facts, key.fixed.reporter),
                         join,
                     ),
@@ -409,22 +448,22 @@ impl Aggregate {
     /// Counts a line: the first of a text, which is so long. Its key is asked for only where groups by fields are
     /// wanted.
     #[inline(always)]
-    fn add_told<'k>(
+    fn add_told(
         &mut self,
         sample: Sample,
         reader: &BlockReader,
         (text, length): (&[u8], usize),
-        (key, group): (impl FnOnce() -> Option<Key<'k>>, impl FnOnce(&mut Counts, &Limits) -> Option<u32>),
+        mut key: impl LineKey,
         (facts, reporter): (Facts, Reporter),
         join: Join<'_, '_>,
     ) {
         if self.ends_broken(sample.source, facts.format) {
             self.end_broken(sample.source, sample.line, text.get(..length).unwrap_or_default());
         }
-        let group = group(&mut self.counts, &self.limits);
+        let group = key.group(&mut self.counts, &self.limits);
         let counted = self.counts.count(sample, group, reporter, facts);
         if let Some(by) = &mut self.by_groups
-            && let Some(key) = key()
+            && let Some(key) = key.key()
         {
             let group = counted.map(|counted| counted.group);
             let facts = facts;
@@ -446,36 +485,29 @@ impl Aggregate {
     /// that number. It says whether the last line is one of an access log.
     ///
     /// The outcome is that of [`Aggregate::add_line`] for each of the lines; who watches lines is not told of them.
-    pub fn add_block(&mut self, source: SourceId, reader: &BlockReader, first: u64, block: &Block) -> bool {
+    pub fn add_block(
+        &mut self,
+        source: SourceId,
+        reader: &BlockReader,
+        first: u64,
+        block: &mut Block,
+    ) -> bool {
         let mut before = self.counts.lines.parsed;
-        let mut failed = block.failed.iter();
-        let mut groups = vec![None; block.keys.len()];
-        for (number, line) in (first..).zip(&block.lines) {
+        let Block { text, lines, keys, failed, .. } = block;
+        let mut failed = failed.iter();
+        for (number, line) in (first..).zip(lines) {
             before = self.counts.lines.parsed;
             let Some(Plain { key, reporter, facts, may_join }) = line.plain else {
-                self.add_unlike(source, number, block.part(line.span));
+                self.add_unlike(source, number, part(text, line.span));
                 continue;
             };
             let failed = if may_join { failed.next() } else { None };
-            let failed = failed.and_then(|failed| failed.with(|span| Some(block.part(span))));
-            let rest = block.text.get(line.span.start as usize..).unwrap_or_default();
-            self.add_told(
-                Sample { source, line: number },
-                reader,
-                (rest, line.span.length as usize),
-                (
-                    || block.keys.get(key).map(|(key, _)| key),
-                    |counts, limits| {
-                        let known = groups.get_mut(key as usize)?;
-                        *known.get_or_insert_with(|| {
-                            let (key, hash) = block.keys.get(key)?;
-                            counts.group_of(&key, hash, limits)
-                        })
-                    },
-                ),
-                (facts, reporter),
-                failed.as_ref().map_or(Join::No, Join::Failed),
-            );
+            let failed = failed.and_then(|failed| failed.with(|span| Some(part(text, span))));
+            let join = failed.as_ref().map_or(Join::No, Join::Failed);
+            let rest = text.get(line.span.start as usize..).unwrap_or_default();
+            let sample = Sample { source, line: number };
+            let length = line.span.length as usize;
+            self.add_told(sample, reader, (rest, length), (&mut *keys, key), (facts, reporter), join);
         }
         self.settle_joins();
         self.counts.lines.parsed > before
@@ -535,9 +567,9 @@ mod tests {
                     let reader = many.block_reader(source);
                     let (mut first, mut spent) = (1, Block::default());
                     for lines in lines.chunks(size) {
-                        let block = reader.read(lines.join(&b'\n'), spent);
+                        let mut block = reader.read(lines.join(&b'\n'), spent);
                         assert_eq!(block.lines(), lines.len() as u64);
-                        many.add_block(source, &reader, first, &block);
+                        many.add_block(source, &reader, first, &mut block);
                         first += block.lines();
                         spent = block;
                     }
@@ -569,9 +601,9 @@ mod tests {
         let mut aggregate = Aggregate::new();
         let source = aggregate.add_source(SourceName { file: "a.log".into(), pod: None });
         let reader = aggregate.block_reader(source);
-        let block = reader.read(b"\n\nready\n".to_vec(), Block::default());
+        let mut block = reader.read(b"\n\nready\n".to_vec(), Block::default());
         assert!(block.lines() == 3 && block.is_ended());
-        assert!(!aggregate.add_block(source, &reader, 1, &block));
+        assert!(!aggregate.add_block(source, &reader, 1, &mut block));
         assert_eq!(aggregate.lines().other, 3);
     }
 }

@@ -1,11 +1,15 @@
 //! The keys of the lines of a block, each kept once.
 //!
-//! Lines of one block have few different keys. Whoever folds the block looks each of them up once, and has no need of
-//! the text, which another thread has just written and whose bytes would have to come from there.
+//! Lines of one source have few different keys. Whoever folds the block looks each of them up once, and has no need of
+//! the text, which another thread has just written and whose bytes would have to come from there. A block that is used
+//! again keeps its keys, as the next lines will have most of them.
 
 use super::table::{Fixed, Key, PARTS};
 
 const FREE: u32 = u32::MAX;
+
+/// Beyond so many a block forgets its keys before it is used again.
+pub(super) const KEPT: usize = 4096;
 
 /// Keys by their numbers, in the order in which they were first seen.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +19,8 @@ pub(super) struct Keys {
     text: Vec<u8>,
     /// The number of a key, by its hash. A power of two, at most half full.
     slots: Vec<u32>,
+    /// The group of each key, once it has been looked up, where there is room for it.
+    groups: Vec<Option<Option<u32>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +37,31 @@ impl Keys {
         self.all.clear();
         self.text.clear();
         self.slots.fill(FREE);
+        self.groups.clear();
     }
 
     pub(super) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// The group of the key of that number, which is looked up once, with the key and its hash.
+    #[inline]
+    pub(super) fn group(
+        &mut self,
+        number: u32,
+        look_up: impl FnOnce(&Key<'_>, u32) -> Option<u32>,
+    ) -> Option<u32> {
+        let at = number as usize;
+        if let Some(Some(known)) = self.groups.get(at) {
+            return *known;
+        }
+        let (key, hash) = self.get(number)?;
+        let group = look_up(&key, hash);
+        if self.groups.len() <= at {
+            self.groups.resize(self.all.len(), None);
+        }
+        *self.groups.get_mut(at)? = Some(group);
+        group
     }
 
     /// The key of that number, and its hash.
@@ -168,6 +195,11 @@ mod tests {
                     prop_assert_eq!((found.parts, found.fixed.response_code, its), (parts, Some(*code), hash));
                 }
                 prop_assert_eq!(keys.len(), seen.len());
+                for number in 0..u32::try_from(seen.len()).unwrap() {
+                    let wanted = (number % 3 > 0).then_some(number + 5);
+                    prop_assert_eq!(keys.group(number, |_, _| wanted), wanted);
+                    prop_assert_eq!(keys.group(number, |_, _| Some(1)), wanted);
+                }
             }
             prop_assert!(keys.get(u32::MAX).is_none());
         }

@@ -274,7 +274,10 @@ impl Marked {
         let protocol = text(Target::Protocol);
         let is_read = start_time.is_none_or(is_default_time)
             && response_flags.is_none_or(|flags| flags == b"-" || are_flags(flags))
-            && protocol.is_none_or(|protocol| matches!(protocol, b"HTTP/1.1" | b"HTTP/2" | b"-"));
+            && protocol.is_none_or(
+                #[inline(always)]
+                |protocol| matches!(protocol, b"HTTP/1.1" | b"HTTP/2" | b"-"),
+            );
         if !is_read {
             return None;
         }

@@ -222,8 +222,8 @@ fn told(asked: &Asked, text: &str) -> [String; 3] {
         let reader = logs.block_reader(source);
         let (mut first, mut spent) = (1, Block::default());
         for lines in all.chunks(*size) {
-            let block = reader.read(lines.join("\n").into_bytes(), spent);
-            logs.add_block(source, &reader, first, &block);
+            let mut block = reader.read(lines.join("\n").into_bytes(), spent);
+            logs.add_block(source, &reader, first, &mut block);
             first += block.lines();
             spent = block;
         }
