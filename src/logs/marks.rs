@@ -136,6 +136,17 @@ impl Bits {
         word(at / WORD) >> shift | (word(at / WORD + 1) << 1) << (WORD - 1 - shift)
     }
 
+    /// The same, and those of the 64 bytes behind them.
+    #[inline(always)]
+    pub(super) fn two_from(&self, at: usize) -> (u64, u64) {
+        let Some([first, second, third]) = self.0.get(at / WORD..).and_then(<[u64]>::first_chunk) else {
+            return (0, 0);
+        };
+        let shift = at % WORD;
+        let both = |low: u64, high: u64| low >> shift | (high << 1) << (WORD - 1 - shift);
+        (both(*first, *second), both(*second, *third))
+    }
+
     /// The same, without those from `end` on.
     #[inline(always)]
     pub(super) fn until(&self, at: usize, end: usize) -> u64 {
@@ -222,6 +233,9 @@ pub(super) mod tests {
                 let spaces = (0..64).filter(|bit| line.get(at + bit) == Some(&b' ')).fold(0, |bits, bit| bits | 1_u64 << bit);
                 prop_assert_eq!(places.spaces.from(at), spaces);
                 prop_assert_eq!(places.spaces.until(at, at + 10), spaces & 0x3ff);
+                if at <= line.len() {
+                    prop_assert_eq!(places.spaces.two_from(at), (spaces, places.spaces.from(at + 64)));
+                }
             }
         }
 

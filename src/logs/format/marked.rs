@@ -286,7 +286,7 @@ impl Marked {
             method: text(Target::Method),
             path: text(Target::Path),
             protocol,
-            response_code: number(Target::ResponseCode, code).ok()?.and_then(|code| code.try_into().ok()),
+            response_code: code_of(line, range(Target::ResponseCode), code)?,
             response_flags,
             flags: response_flags.map(FlagSet::parse).unwrap_or_default(),
             response_code_details: text(Target::ResponseCodeDetails),
@@ -349,11 +349,12 @@ impl Words {
         if length >= 2 * WORD {
             return cut_far((start, end), spaces, values);
         }
-        let (mut near, mut far) = (spaces.from(start), 0);
+        let (mut near, mut far) = spaces.two_from(start);
         if length < WORD {
             near &= (1 << length) - 1;
+            far = 0;
         } else {
-            far = spaces.from(start + WORD) & ((1 << (length - WORD)) - 1);
+            far &= (1 << (length - WORD)) - 1;
         }
         let (behind, values) = values.split_last_mut()?;
         let (first, second) = values.split_at_mut_checked(near.count_ones() as usize)?;
@@ -432,6 +433,17 @@ fn number(line: &[u8], range: Option<(usize, usize)>, most: usize) -> Result<Opt
     }
     let number = number_of(line, (start, end)).filter(|_| end - start <= most);
     number.map(Some).ok_or(Unusual)
+}
+
+/// A response code: nearly all have three digits.
+#[inline(always)]
+fn code_of(line: &[u8], range: Option<(usize, usize)>, most: usize) -> Option<Option<u16>> {
+    let text = range.and_then(|(start, end)| line.get(start..end));
+    if let Some([a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) = text {
+        let digit = |byte: &u8| u16::from(byte - b'0');
+        return (most >= 3).then(|| Some(digit(a) * 100 + digit(b) * 10 + digit(c)));
+    }
+    number(line, range, most).ok().map(|code| code.and_then(|code| code.try_into().ok()))
 }
 
 #[cold]
