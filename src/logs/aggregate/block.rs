@@ -8,11 +8,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::counts::{Clock, Counts};
+use super::counts::Clock;
 use super::evidence::{Failed, may_join};
-use super::keys::{KEPT, Keys};
+use super::keys::{KEPT, Keys, LineKey};
 use super::table::Key;
-use super::{Aggregate, Facts, Limits, Sample, SourceId, key_of};
+use super::{Aggregate, Facts, Sample, SourceId, key_of};
 use crate::logs::access_json::parse_ordinary;
 use crate::logs::access_line::AccessLine;
 use crate::logs::access_text::{ESCAPE, may_begin, ordinary, parse_text};
@@ -58,7 +58,16 @@ struct Span {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     span: Span,
-    plain: Option<Plain>,
+    what: What,
+}
+
+/// What a line is.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Plain(Plain),
+    /// A plain one, of which something is not in the text.
+    Again,
+    Other,
 }
 
 /// What is counted of a plain line.
@@ -86,13 +95,13 @@ impl BlockReader {
             &text,
             #[inline(always)]
             |start, length, told| {
-                let plain = told.and_then(
-                    #[inline(always)]
-                    |told| Plain::of(told, &text, &mut block),
-                );
+                let what = match told {
+                    Some(told) => Plain::of(&told, &text, &mut block).map_or(What::Again, What::Plain),
+                    None => What::Other,
+                };
                 let (start, length) = (u32::try_from(start), u32::try_from(length));
                 let span = Span { start: start.unwrap_or(0), length: length.unwrap_or(0) };
-                block.lines.push(Line { span, plain });
+                block.lines.push(Line { span, what });
             },
         );
         Block { text, ..block }
@@ -261,6 +270,7 @@ struct Told<'l, 'a> {
 }
 
 /// Whether a line is joined.
+#[derive(Clone, Copy)]
 enum Join<'l, 'a> {
     No,
     Line(&'l AccessLine<'a>),
@@ -282,8 +292,8 @@ impl<'l, 'a> Told<'l, 'a> {
 
 impl Plain {
     #[inline(always)]
-    fn of(told: Told<'_, '_>, text: &[u8], block: &mut Block) -> Option<Self> {
-        let Told { key, hash, facts, join } = told;
+    fn of(told: &Told<'_, '_>, text: &[u8], block: &mut Block) -> Option<Self> {
+        let Told { key, hash, facts, join } = *told;
         let failed = match join {
             Join::No => None,
             Join::Line(line) => Some(Failed::of(line).with(|part| span_of(part, text))?),
@@ -366,38 +376,6 @@ fn part(text: &[u8], span: Span) -> &[u8] {
     text.get(start..start + span.length as usize).unwrap_or_default()
 }
 
-/// The key of a line.
-trait LineKey {
-    fn key(&self) -> Option<Key<'_>>;
-
-    /// Its group; `None` where it does not fit into the limit.
-    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32>;
-}
-
-impl LineKey for (Key<'_>, u32) {
-    #[inline(always)]
-    fn key(&self) -> Option<Key<'_>> {
-        Some(self.0)
-    }
-
-    #[inline(always)]
-    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
-        counts.group_of(&self.0, self.1, limits)
-    }
-}
-
-/// By its number among the keys of a block.
-impl LineKey for (&mut Keys, u32) {
-    fn key(&self) -> Option<Key<'_>> {
-        self.0.get(self.1).map(|(key, _)| key)
-    }
-
-    #[inline(always)]
-    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
-        self.0.group(self.1, |key, hash| counts.group_of(key, hash, limits))
-    }
-}
-
 impl Aggregate {
     /// A reader of the lines of that source.
     pub fn block_reader(&self, source: SourceId) -> BlockReader {
@@ -466,7 +444,6 @@ impl Aggregate {
             && let Some(key) = key.key()
         {
             let group = counted.map(|counted| counted.group);
-            let facts = facts;
             by.count((&self.sources, sample), (&key, &facts), group, |look| {
                 with_plain(reader.custom.as_deref(), text.get(..length).unwrap_or_default(), look);
             });
@@ -497,9 +474,16 @@ impl Aggregate {
         let mut failed = failed.iter();
         for (number, line) in (first..).zip(lines) {
             before = self.counts.lines.parsed;
-            let Some(Plain { key, reporter, facts, may_join }) = line.plain else {
-                self.add_unlike(source, number, part(text, line.span));
-                continue;
+            let Plain { key, reporter, facts, may_join } = match line.what {
+                What::Plain(plain) => plain,
+                What::Again => {
+                    self.add_line(source, number, part(text, line.span));
+                    continue;
+                }
+                What::Other => {
+                    self.add_unlike(source, number, part(text, line.span));
+                    continue;
+                }
             };
             let failed = if may_join { failed.next() } else { None };
             let failed = failed.and_then(|failed| failed.with(|span| Some(part(text, span))));
@@ -593,7 +577,10 @@ mod tests {
         let reader = aggregate.block_reader(source);
         let lines: Vec<_> = lines().into_iter().filter(|line| line.starts_with(b"[")).collect();
         let block = reader.read(lines.join(&b'\n'), Block::default());
-        assert_eq!(block.lines.iter().filter(|line| line.plain.is_some()).count(), lines.len());
+        assert_eq!(
+            block.lines.iter().filter(|line| matches!(line.what, What::Plain(_))).count(),
+            lines.len()
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! the text, which another thread has just written and whose bytes would have to come from there. A block that is used
 //! again keeps its keys, as the next lines will have most of them.
 
+use super::Limits;
+use super::counts::Counts;
 use super::table::{Fixed, Key, PARTS};
 
 const FREE: u32 = u32::MAX;
@@ -19,8 +21,17 @@ pub(super) struct Keys {
     text: Vec<u8>,
     /// The number of a key, by its hash. A power of two, at most half full.
     slots: Vec<u32>,
-    /// The group of each key, once it has been looked up, where there is room for it.
-    groups: Vec<Option<Option<u32>>>,
+    groups: Vec<Known>,
+}
+
+/// What is known of the group of a key.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// It has not been looked up.
+    Nothing,
+    /// There is no room for it.
+    None,
+    Group(u32),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,15 +63,17 @@ impl Keys {
         look_up: impl FnOnce(&Key<'_>, u32) -> Option<u32>,
     ) -> Option<u32> {
         let at = number as usize;
-        if let Some(Some(known)) = self.groups.get(at) {
-            return *known;
+        match self.groups.get(at) {
+            Some(Known::Group(group)) => return Some(*group),
+            Some(Known::None) => return None,
+            Some(Known::Nothing) | None => {}
         }
         let (key, hash) = self.get(number)?;
         let group = look_up(&key, hash);
         if self.groups.len() <= at {
-            self.groups.resize(self.all.len(), None);
+            self.groups.resize(self.all.len(), Known::Nothing);
         }
-        *self.groups.get_mut(at)? = Some(group);
+        *self.groups.get_mut(at)? = group.map_or(Known::None, Known::Group);
         group
     }
 
@@ -79,14 +92,13 @@ impl Keys {
     /// The number of a key, which has that hash. `None` where there is no room for its text.
     #[inline(always)]
     pub(super) fn number_of(&mut self, key: &Key<'_>, hash: u32) -> Option<u32> {
-        match self.find(key, hash) {
-            Some(number) => Some(number),
-            None => {
-                // A copy: what is handed on by reference is in memory, also where it is not handed on.
-                let key = *key;
-                self.insert(&key, hash)
-            }
+        let found = self.find(key, hash);
+        if found.is_some() {
+            return found;
         }
+        // A copy: what is handed on by reference is in memory, also where it is not handed on.
+        let key = *key;
+        self.insert(&key, hash)
     }
 
     #[inline(always)]
@@ -136,6 +148,38 @@ impl Keys {
             place(&mut self.slots, hash, number);
         }
         Some(number)
+    }
+}
+
+/// The key of a line.
+pub(super) trait LineKey {
+    fn key(&self) -> Option<Key<'_>>;
+
+    /// Its group; `None` where it does not fit into the limit.
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32>;
+}
+
+impl LineKey for (Key<'_>, u32) {
+    #[inline(always)]
+    fn key(&self) -> Option<Key<'_>> {
+        Some(self.0)
+    }
+
+    #[inline(always)]
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
+        counts.group_of(&self.0, self.1, limits)
+    }
+}
+
+/// By its number among the keys of a block.
+impl LineKey for (&mut Keys, u32) {
+    fn key(&self) -> Option<Key<'_>> {
+        self.0.get(self.1).map(|(key, _)| key)
+    }
+
+    #[inline(always)]
+    fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
+        self.0.group(self.1, |key, hash| counts.group_of(key, hash, limits))
     }
 }
 

@@ -197,14 +197,13 @@ impl Table {
     /// The group of that key, which has that hash. A new one is made unless there are `limit` already: then `None`.
     #[inline(always)]
     pub(super) fn find_or_insert(&mut self, key: &Key<'_>, hash: u32, limit: usize) -> Option<u32> {
-        match self.find(key, hash) {
-            Some(index) => Some(index),
-            None => {
-                // A copy: what is handed on by reference is in memory, also where it is not handed on.
-                let key = *key;
-                self.insert(&key, hash, limit)
-            }
+        let found = self.find(key, hash);
+        if found.is_some() {
+            return found;
         }
+        // A copy: what is handed on by reference is in memory, also where it is not handed on.
+        let key = *key;
+        self.insert(&key, hash, limit)
     }
 
     #[inline(always)]

@@ -34,7 +34,7 @@ pub struct LogFormat {
     /// The same, faster.
     pub(super) row: Option<Row>,
     /// The same, faster still, where quotes and spaces are between the values.
-    pub(super) marked: Option<Marked>,
+    pub(super) marked: Option<Box<Marked>>,
 }
 
 /// How the formatter that has the format writes what is missing.
@@ -93,7 +93,7 @@ impl LogFormat {
         let cut = Cut::of(&steps);
         Ok(Self {
             row: cut.as_ref().and_then(Row::of),
-            marked: cut.as_ref().and_then(Marked::of),
+            marked: cut.as_ref().and_then(Marked::of).map(Box::new),
             cut,
             steps,
         })

@@ -286,7 +286,7 @@ impl Marked {
             method: text(Target::Method),
             path: text(Target::Path),
             protocol,
-            response_code: code_of(line, range(Target::ResponseCode), code)?,
+            response_code: code_of(line, range(Target::ResponseCode), code).ok()?,
             response_flags,
             flags: response_flags.map(FlagSet::parse).unwrap_or_default(),
             response_code_details: text(Target::ResponseCodeDetails),
@@ -437,13 +437,13 @@ fn number(line: &[u8], range: Option<(usize, usize)>, most: usize) -> Result<Opt
 
 /// A response code: nearly all have three digits.
 #[inline(always)]
-fn code_of(line: &[u8], range: Option<(usize, usize)>, most: usize) -> Option<Option<u16>> {
+fn code_of(line: &[u8], range: Option<(usize, usize)>, most: usize) -> Result<Option<u16>, Unusual> {
     let text = range.and_then(|(start, end)| line.get(start..end));
     if let Some([a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) = text {
         let digit = |byte: &u8| u16::from(byte - b'0');
-        return (most >= 3).then(|| Some(digit(a) * 100 + digit(b) * 10 + digit(c)));
+        return if most < 3 { Err(Unusual) } else { Ok(Some(digit(a) * 100 + digit(b) * 10 + digit(c))) };
     }
-    number(line, range, most).ok().map(|code| code.and_then(|code| code.try_into().ok()))
+    Ok(number(line, range, most)?.and_then(|code| code.try_into().ok()))
 }
 
 #[cold]
