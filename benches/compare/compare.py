@@ -100,7 +100,9 @@ class Tools:
             cwd=ROOT, capture_output=True, text=True,
         )
         messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-        self.generate = [m["executable"] for m in messages if m.get("executable")][-1]
+        # The program itself is among them.
+        built = [m for m in messages if m.get("executable") and m["target"]["name"] == "generate"]
+        self.generate = built[-1]["executable"]
         self.python = self.with_pip()
         self.grinder = self.with_cargo()
         for name in ("mawk", "jq", "lnav"):
