@@ -24,6 +24,7 @@ mod keys;
 mod messages;
 mod nearby;
 mod quantiles;
+mod slots;
 mod table;
 mod tls_messages;
 mod unlike;

@@ -6,9 +6,8 @@
 
 use super::Limits;
 use super::counts::Counts;
-use super::table::{Fixed, Key, PARTS};
-
-const FREE: u32 = u32::MAX;
+use super::slots::Slots;
+use super::table::{Fixed, Key, PARTS, are_parts, parts_of};
 
 /// Beyond so many a block forgets its keys before it is used again.
 pub(super) const KEPT: usize = 4096;
@@ -19,8 +18,7 @@ pub(super) struct Keys {
     all: Vec<Kept>,
     /// Their texts, one behind the other.
     text: Vec<u8>,
-    /// The number of a key, by its hash. A power of two, at most half full.
-    slots: Vec<u32>,
+    slots: Slots,
     groups: Vec<Known>,
 }
 
@@ -38,8 +36,8 @@ enum Known {
 struct Kept {
     fixed: Fixed,
     hash: u32,
-    /// Where its text begins, and where each part ends.
-    start: u32,
+    /// Where its text begins, and where each part ends, counted from there.
+    start: usize,
     ends: [u32; PARTS],
 }
 
@@ -47,7 +45,7 @@ impl Keys {
     pub(super) fn clear(&mut self) {
         self.all.clear();
         self.text.clear();
-        self.slots.fill(FREE);
+        self.slots.clear();
         self.groups.clear();
     }
 
@@ -80,19 +78,18 @@ impl Keys {
     /// The key of that number, and its hash.
     pub(super) fn get(&self, number: u32) -> Option<(Key<'_>, u32)> {
         let kept = self.all.get(number as usize)?;
-        let mut parts: [&[u8]; PARTS] = [b""; PARTS];
-        let mut start = kept.start;
-        for (part, end) in parts.iter_mut().zip(kept.ends) {
-            *part = self.text.get(start as usize..end as usize)?;
-            start = end;
-        }
+        let parts = parts_of(self.text.get(kept.start..)?, &kept.ends);
         Some((Key { fixed: kept.fixed, parts }, kept.hash))
     }
 
     /// The number of a key, which has that hash. `None` where there is no room for its text.
     #[inline(always)]
     pub(super) fn number_of(&mut self, key: &Key<'_>, hash: u32) -> Option<u32> {
-        let found = self.find(key, hash);
+        let found = self.slots.find(
+            hash,
+            #[inline(always)]
+            |number| self.all.get(number as usize).is_some_and(|kept| self.is(kept, key)),
+        );
         if found.is_some() {
             return found;
         }
@@ -102,51 +99,23 @@ impl Keys {
     }
 
     #[inline(always)]
-    fn find(&self, key: &Key<'_>, hash: u32) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut at = hash as usize & mask;
-        loop {
-            let number = *self.slots.get(at)?;
-            let kept = self.all.get(number as usize)?;
-            if kept.hash == hash && self.is(kept, key) {
-                return Some(number);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    #[inline(always)]
     fn is(&self, kept: &Kept, key: &Key<'_>) -> bool {
-        let mut start = kept.start;
-        kept.fixed == key.fixed
-            && key.parts.iter().zip(kept.ends).all(|(part, end)| {
-                let begin = std::mem::replace(&mut start, end);
-                part.len() == (end - begin) as usize
-                    && (part.is_empty() || self.text.get(begin as usize..end as usize) == Some(*part))
-            })
+        let text = self.text.get(kept.start..).unwrap_or_default();
+        kept.fixed == key.fixed && are_parts(&key.parts, text, &kept.ends)
     }
 
     #[inline(never)]
     fn insert(&mut self, key: &Key<'_>, hash: u32) -> Option<u32> {
-        let number = u32::try_from(self.all.len()).ok().filter(|number| *number != FREE)?;
-        let begin = self.text.len();
-        let length: usize = key.parts.iter().map(|part| part.len()).sum();
-        u32::try_from(begin + length).ok()?;
-        let start = u32::try_from(begin).ok()?;
-        let mut ends = [start; PARTS];
-        for (part, end) in key.parts.iter().zip(&mut ends) {
-            self.text.extend_from_slice(part);
-            *end = u32::try_from(self.text.len()).ok()?;
+        let number = u32::try_from(self.all.len()).ok().filter(|number| *number != u32::MAX)?;
+        let (mut ends, mut end) = ([0; PARTS], 0);
+        for (part, place) in key.parts.iter().zip(&mut ends) {
+            end += part.len();
+            *place = u32::try_from(end).ok()?;
         }
+        let start = self.text.len();
+        key.parts.iter().for_each(|part| self.text.extend_from_slice(part));
         self.all.push(Kept { fixed: key.fixed, hash, start, ends });
-        if self.all.len() * 2 > self.slots.len() {
-            self.slots = vec![FREE; (self.all.len() * 2).next_power_of_two().max(1024)];
-            for (number, kept) in (0..).zip(&self.all) {
-                place(&mut self.slots, kept.hash, number);
-            }
-        } else {
-            place(&mut self.slots, hash, number);
-        }
+        self.slots.add(hash, number);
         Some(number)
     }
 }
@@ -180,19 +149,6 @@ impl LineKey for (&mut Keys, u32) {
     #[inline(always)]
     fn group(&mut self, counts: &mut Counts, limits: &Limits) -> Option<u32> {
         self.0.group(self.1, |key, hash| counts.group_of(key, hash, limits))
-    }
-}
-
-/// Puts a number into the first free place from that of its hash on. There is one: at most half of them are taken.
-fn place(slots: &mut [u32], hash: u32, number: u32) {
-    let mask = slots.len().saturating_sub(1);
-    let mut at = hash as usize & mask;
-    while let Some(slot) = slots.get_mut(at) {
-        if *slot == FREE {
-            *slot = number;
-            return;
-        }
-        at = (at + 1) & mask;
     }
 }
 

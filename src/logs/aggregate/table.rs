@@ -1,10 +1,10 @@
 //! The groups, and finding the one of a line without allocating.
 //!
-//! A key is looked up from borrowed bytes and copied only when its group is new. The table is open addressing over
-//! indices, because the standard map cannot look up a key that is not yet in its owned form.
+//! A key is looked up from borrowed bytes and copied only when its group is new.
 
 use super::evidence::EvidenceStore;
 use super::quantiles::Quantiles;
+use super::slots::Slots;
 use super::{FirstSamples, TimeRange};
 use crate::logs::response_flags::FlagSet;
 use crate::logs::upstream_cluster::Reporter;
@@ -90,7 +90,6 @@ pub(super) struct Stored {
     text: Box<[u8]>,
     /// Where each part ends.
     ends: [u32; PARTS],
-    hash: u32,
     pub(super) count: u64,
     /// Lines that the other side answered.
     pub(super) answered: u64,
@@ -103,7 +102,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn new(key: &Key<'_>, hash: u32) -> Option<Self> {
+    fn new(key: &Key<'_>) -> Option<Self> {
         let mut text = Vec::with_capacity(key.parts.iter().map(|part| part.len()).sum());
         let mut ends = [0; PARTS];
         for (part, end) in key.parts.iter().zip(&mut ends) {
@@ -114,7 +113,6 @@ impl Stored {
             fixed: key.fixed,
             text: text.into_boxed_slice(),
             ends,
-            hash,
             count: 0,
             answered: 0,
             times: TimeRange::default(),
@@ -127,62 +125,61 @@ impl Stored {
 
     #[inline(always)]
     fn is(&self, key: &Key<'_>) -> bool {
-        if self.fixed != key.fixed {
-            return false;
-        }
-        let mut rest = &*self.text;
-        let mut start = 0;
-        for (part, &end) in key.parts.iter().zip(&self.ends) {
-            let length = (end - start) as usize;
-            if part.len() != length {
-                return false;
-            }
-            if length == 0 {
-                continue;
-            }
-            let Some((stored, after)) = rest.split_at_checked(length) else { return false };
-            if stored != *part {
-                return false;
-            }
-            rest = after;
-            start = end;
-        }
-        true
+        self.fixed == key.fixed && are_parts(&key.parts, &self.text, &self.ends)
     }
 
     /// The text parts of the key.
     pub(super) fn parts(&self) -> [&[u8]; PARTS] {
-        let mut parts: [&[u8]; PARTS] = [b""; PARTS];
-        let mut start = 0;
-        for (part, &end) in parts.iter_mut().zip(&self.ends) {
-            *part = self.text.get(start..end as usize).unwrap_or_default();
-            start = end as usize;
-        }
-        parts
+        parts_of(&self.text, &self.ends)
     }
 }
 
-const FREE: u32 = u32::MAX;
+/// Whether the parts of a key are these, which stand one behind the other, by where each ends.
+#[inline(always)]
+pub(super) fn are_parts(parts: &[&[u8]; PARTS], text: &[u8], ends: &[u32; PARTS]) -> bool {
+    let mut rest = text;
+    let mut start = 0;
+    for (part, &end) in parts.iter().zip(ends) {
+        let length = (end - start) as usize;
+        if part.len() != length {
+            return false;
+        }
+        if length == 0 {
+            continue;
+        }
+        let Some((stored, after)) = rest.split_at_checked(length) else { return false };
+        if stored != *part {
+            return false;
+        }
+        rest = after;
+        start = end;
+    }
+    true
+}
+
+/// The parts of a key that stand so one behind the other.
+pub(super) fn parts_of<'a>(text: &'a [u8], ends: &[u32; PARTS]) -> [&'a [u8]; PARTS] {
+    let mut parts: [&[u8]; PARTS] = [b""; PARTS];
+    let mut start = 0;
+    for (part, &end) in parts.iter_mut().zip(ends) {
+        *part = text.get(start..end as usize).unwrap_or_default();
+        start = end as usize;
+    }
+    parts
+}
 
 /// Bytes that so many groups take, the text of their keys and their histograms and links not counted.
 #[cfg(test)]
 pub(super) fn bytes_of(groups: usize) -> usize {
     let each = size_of::<Stored>() + super::quantiles::KEPT * size_of::<u32>();
-    groups * each + (groups * 2).next_power_of_two() * size_of::<Slot>()
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    hash: u32,
-    index: u32,
+    groups * each + Slots::bytes_of(groups)
 }
 
 /// The groups in the order in which they were first seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
     groups: Vec<Stored>,
-    /// A power of two, at most half full.
-    slots: Vec<Slot>,
+    slots: Slots,
 }
 
 impl Table {
@@ -208,18 +205,11 @@ impl Table {
 
     #[inline(always)]
     fn find(&self, key: &Key<'_>, hash: u32) -> Option<u32> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut at = hash as usize & mask;
-        loop {
-            let slot = self.slots.get(at)?;
-            if slot.index == FREE {
-                return None;
-            }
-            if slot.hash == hash && self.groups.get(slot.index as usize)?.is(key) {
-                return Some(slot.index);
-            }
-            at = (at + 1) & mask;
-        }
+        self.slots.find(
+            hash,
+            #[inline(always)]
+            |index| self.groups.get(index as usize).is_some_and(|group| group.is(key)),
+        )
     }
 
     #[cold]
@@ -227,40 +217,14 @@ impl Table {
         if self.groups.len() >= limit {
             return None;
         }
-        let index = u32::try_from(self.groups.len()).ok().filter(|&index| index != FREE)?;
-        let new = Stored::new(key, hash)?;
+        let index = u32::try_from(self.groups.len()).ok().filter(|&index| index != u32::MAX)?;
+        let new = Stored::new(key)?;
         if self.groups.len() == self.groups.capacity() {
             // Doubling, but not beyond the limit.
             self.groups.reserve_exact((limit - self.groups.len()).min(self.groups.len().max(64)));
         }
         self.groups.push(new);
-        if self.groups.len() * 2 > self.slots.len() {
-            self.grow();
-        } else {
-            place(&mut self.slots, Slot { hash, index });
-        }
+        self.slots.add(hash, index);
         Some(index)
-    }
-
-    fn grow(&mut self) {
-        let wanted = (self.groups.len() * 2).next_power_of_two().max(64);
-        let mut slots = vec![Slot { hash: 0, index: FREE }; wanted];
-        for (index, group) in (0_u32..).zip(&self.groups) {
-            place(&mut slots, Slot { hash: group.hash, index });
-        }
-        self.slots = slots;
-    }
-}
-
-/// Puts a slot into the first free place from its own on. There is always one: the table is at most half full.
-fn place(slots: &mut [Slot], new: Slot) {
-    let mask = slots.len().saturating_sub(1);
-    let mut at = new.hash as usize & mask;
-    while let Some(slot) = slots.get_mut(at) {
-        if slot.index == FREE {
-            *slot = new;
-            return;
-        }
-        at = (at + 1) & mask;
     }
 }
