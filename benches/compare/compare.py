@@ -101,8 +101,9 @@ class Tools:
         )
         messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
         # The program itself is among them.
-        built = [m for m in messages if m.get("executable") and m["target"]["name"] == "generate"]
-        self.generate = built[-1]["executable"]
+        self.generate = next(
+            m["executable"] for m in messages if m.get("executable") and m["target"]["name"] == "generate"
+        )
         self.python = self.with_pip()
         self.grinder = self.with_cargo()
         for name in ("mawk", "jq", "lnav"):
