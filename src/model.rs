@@ -16,6 +16,7 @@ pub mod networks;
 pub mod object;
 pub mod peer_authentication;
 pub mod pod;
+pub mod request_authentication;
 pub mod schema;
 pub mod service;
 pub mod service_entry;

@@ -1,6 +1,7 @@
-//! `AuthorizationPolicy`: who may call a workload. Only what tells which policies are in force for a workload, and
-//! whether a rule can be met without an identity: rules are not evaluated.
+//! `AuthorizationPolicy`: who may call a workload. Its rules are here as they are written, with what can be told of them
+//! by their form; `resolve::authorize` holds requests against them.
 
+use super::id::Text;
 use super::labels::Labels;
 
 /// What a policy does with what its rules match.
@@ -64,9 +65,55 @@ pub enum Peer {
     ServiceAccount(String),
 }
 
+/// A list of a `source` or an `operation` with something in it: the field, as it is written, and its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values {
+    /// The field, such as `notPaths`.
+    pub field: Text,
+    /// What is in its list.
+    pub values: Vec<Text>,
+}
+
+/// A condition: an entry of `when`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// `key`.
+    pub key: String,
+    /// `values`.
+    pub values: Vec<Text>,
+    /// `notValues`.
+    pub not_values: Vec<Text>,
+}
+
+/// A rule as it is written. A list that is empty is as none (C4), and is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The fields of each `source` of `from`; one without any field is kept.
+    pub from: Vec<Vec<Values>>,
+    /// The fields of each `operation` of `to`; one without any field is kept.
+    pub to: Vec<Vec<Values>>,
+    /// The conditions of `when`.
+    pub when: Vec<Condition>,
+}
+
+/// An object that a policy is for by its name: an entry of `targetRefs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetRef {
+    /// `group`; empty and `core` are the same.
+    pub group: String,
+    /// `kind`.
+    pub kind: String,
+    /// `name`.
+    pub name: String,
+    /// `namespace`, which an API server refuses to be given.
+    pub namespace: String,
+}
+
 /// What a rule asks of those it matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessRule {
+    /// The rule as it is written.
+    pub written: Written,
     /// Whether it asks for an identity.
     pub identity: AsksIdentity,
     /// Whom it spares for their identity.
@@ -88,12 +135,30 @@ pub struct AccessRule {
 pub struct AuthorizationPolicy {
     /// `selector.matchLabels`; empty selects all.
     pub selector: Labels,
-    /// Whether it is for gateways and services that it names (`targetRef`, `targetRefs`), and no selector counts.
-    pub has_targets: bool,
+    /// Whether there is a selector at all: an empty one is not as none for ztunnel (S7).
+    pub has_selector: bool,
+    /// The gateways and services that it is for by name: `targetRefs`, or else `targetRef`. With any of them, no
+    /// selector counts.
+    pub targets: Vec<TargetRef>,
     /// `action`; absent is ALLOW.
     pub action: Action,
+    /// `provider.name`: the external authorizer that a CUSTOM policy asks.
+    pub provider: Option<String>,
     /// Whether it is only tried (`istio.io/dry-run`), and refuses nothing (O8).
     pub is_dry_run: bool,
     /// Its rules; an ALLOW policy without any lets nobody in (O7).
     pub rules: Vec<AccessRule>,
+}
+
+impl Action {
+    /// The word of it, as it stands in an object.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Allow => "ALLOW",
+            Self::Deny => "DENY",
+            Self::Audit => "AUDIT",
+            Self::Custom => "CUSTOM",
+            Self::Other(word) => word,
+        }
+    }
 }

@@ -133,6 +133,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
             | Kind::DestinationRule
             | Kind::PeerAuthentication
             | Kind::AuthorizationPolicy
+            | Kind::RequestAuthentication
             | Kind::Sidecar
             | Kind::VirtualService
             | Kind::ServiceEntry
@@ -177,6 +178,14 @@ fn from_value(
             let notes = schema::check(kind.name(), &api_version, value.get("spec").unwrap_or(&Value::Null));
             let is_clear = notes.iter().all(authorization::is_read_around);
             let body = if is_clear { authorization::policy(&value, interner) } else { Body::Unreadable };
+            (meta, body, notes)
+        }
+        Kind::RequestAuthentication => {
+            let meta = wire::metadata(&value)?;
+            let spec = value.get("spec").unwrap_or(&Value::Null);
+            let notes = schema::check(kind.name(), &api_version, spec);
+            let is_clear = !notes.iter().any(|note| note.wrong_type);
+            let body = if is_clear { authorization::request_authentication(spec, interner) } else { Body::Unreadable };
             (meta, body, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),

@@ -41,6 +41,8 @@ pub enum Kind {
     PeerAuthentication,
     /// `security.istio.io/AuthorizationPolicy`.
     AuthorizationPolicy,
+    /// `security.istio.io/RequestAuthentication`.
+    RequestAuthentication,
     /// `networking.istio.io/Sidecar`.
     Sidecar,
     /// `networking.istio.io/VirtualService`.
@@ -84,6 +86,7 @@ impl Kind {
             ("networking.istio.io", "DestinationRule") => Self::DestinationRule,
             ("security.istio.io", "PeerAuthentication") => Self::PeerAuthentication,
             ("security.istio.io", "AuthorizationPolicy") => Self::AuthorizationPolicy,
+            ("security.istio.io", "RequestAuthentication") => Self::RequestAuthentication,
             ("networking.istio.io", "Sidecar") => Self::Sidecar,
             ("networking.istio.io", "VirtualService") => Self::VirtualService,
             ("networking.istio.io", "ServiceEntry") => Self::ServiceEntry,
@@ -134,6 +137,7 @@ impl Kind {
             Self::DestinationRule => "DestinationRule",
             Self::PeerAuthentication => "PeerAuthentication",
             Self::AuthorizationPolicy => "AuthorizationPolicy",
+            Self::RequestAuthentication => "RequestAuthentication",
             Self::Sidecar => "Sidecar",
             Self::VirtualService => "VirtualService",
             Self::ServiceEntry => "ServiceEntry",

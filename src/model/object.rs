@@ -12,6 +12,7 @@ use super::labels::Labels;
 use super::mesh::MeshConfig;
 use super::peer_authentication::PeerAuthentication;
 use super::pod::Pod;
+use super::request_authentication::RequestAuthentication;
 use super::service::Service;
 use super::service_entry::{ServiceEntry, WorkloadEntry};
 use super::sidecar::Sidecar;
@@ -72,6 +73,8 @@ pub enum Body {
     PeerAuthentication(Box<PeerAuthentication>),
     /// An authorization policy.
     AuthorizationPolicy(Box<AuthorizationPolicy>),
+    /// A policy about tokens of callers.
+    RequestAuthentication(Box<RequestAuthentication>),
     /// A sidecar.
     Sidecar(Box<Sidecar>),
     /// A virtual service.
@@ -109,6 +112,7 @@ body_accessors! {
     destination_rule: DestinationRule => DestinationRule,
     peer_authentication: PeerAuthentication => PeerAuthentication,
     authorization_policy: AuthorizationPolicy => AuthorizationPolicy,
+    request_authentication: RequestAuthentication => RequestAuthentication,
     sidecar: Sidecar => Sidecar,
     virtual_service: VirtualService => VirtualService,
     service_entry: ServiceEntry => ServiceEntry,

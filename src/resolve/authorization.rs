@@ -51,7 +51,7 @@ pub fn allowing(mesh: &Mesh, workload: &Workload) -> Allowing {
     }
     let root = Some(root(mesh, workload)).filter(|root| *root != &*workload.namespace);
     let of = |namespace: &str| mesh.snapshot.in_namespace(&Kind::AuthorizationPolicy, namespace);
-    for kind in [Kind::EnvoyFilter, Kind::OtherMesh("RequestAuthentication".into())] {
+    for kind in [Kind::EnvoyFilter, Kind::RequestAuthentication] {
         let mut all = root.into_iter().chain([&*workload.namespace]);
         found.others_refuse |=
             all.any(|namespace| mesh.snapshot.in_namespace(&kind, namespace).next().is_some());
@@ -81,7 +81,7 @@ fn root<'a>(mesh: &'a Mesh, workload: &Workload) -> &'a str {
 }
 
 fn selects(policy: &AuthorizationPolicy, workload: &Workload) -> bool {
-    !policy.has_targets && policy.selector.is_subset_of(&workload.labels)
+    policy.targets.is_empty() && policy.selector.is_subset_of(&workload.labels)
 }
 
 /// Whether a policy is one that a workload's proxy enforces (S1, S3).

@@ -143,6 +143,7 @@ impl Gaps {
             | Kind::Secret
             | Kind::PeerAuthentication
             | Kind::AuthorizationPolicy
+            | Kind::RequestAuthentication
             | Kind::Sidecar
             | Kind::VirtualService
             | Kind::WorkloadEntry
@@ -195,6 +196,7 @@ impl Gaps {
             | Kind::LegacyPolicy
             | Kind::LegacyMeshPolicy
             | Kind::AuthorizationPolicy
+            | Kind::RequestAuthentication
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => {}
         }

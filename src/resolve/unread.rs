@@ -65,7 +65,7 @@ fn resource(kind: &Kind) -> String {
         | Kind::ServiceEntry
         | Kind::WorkloadEntry
         | Kind::EnvoyFilter => ".networking.istio.io",
-        Kind::PeerAuthentication | Kind::AuthorizationPolicy => ".security.istio.io",
+        Kind::PeerAuthentication | Kind::AuthorizationPolicy | Kind::RequestAuthentication => ".security.istio.io",
         Kind::EndpointSlice => ".discovery.k8s.io",
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => ".apps",
         Kind::Job | Kind::CronJob => ".batch",
@@ -143,6 +143,7 @@ impl Answered<'_> {
             | Kind::CronJob
             | Kind::Secret
             | Kind::AuthorizationPolicy
+            | Kind::RequestAuthentication
             | Kind::OtherMesh(_)
             | Kind::Unrelated(_) => false,
         }

@@ -1,14 +1,18 @@
-//! `AuthorizationPolicy`, read out of its JSON as far as it is decided on. One with anything of another type than it should
-//! be, or with a field that is not known, is not read at all: a selector or a rule without it means more than it says.
+//! `AuthorizationPolicy` and `RequestAuthentication`, read out of their JSON. A policy with anything of another type
+//! than it should be, or with a field that is not known, is not read at all: a selector or a rule without it means more
+//! than it says.
 
 use serde_json::Value;
 
 use super::policy::{labels, list, text};
 use crate::model::authorization_policy::{
-    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Peer, Spares,
+    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Condition, Peer, Spares, TargetRef, Values,
+    Written,
 };
+use crate::model::id::Text;
 use crate::model::interner::Interner;
 use crate::model::object::{Body, Note};
+use crate::model::request_authentication::{JwtRule, RequestAuthentication};
 
 /// Fields of a source that nobody has without mutual TLS.
 const IDENTITIES: [&str; 4] = ["principals", "namespaces", "serviceAccounts", "trustDomains"];
@@ -46,14 +50,11 @@ pub(super) fn is_read_around(note: &Note) -> bool {
 /// The policy of a whole object, whose types are right.
 pub(super) fn policy(object: &Value, interner: &mut Interner) -> Body {
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    let is_there = |key: &str| {
-        spec.get(key).is_some_and(|value| !value.is_null())
-            && spec.get(key) != Some(&Value::Array(Vec::new()))
-    };
     let dry_run = object.pointer(DRY_RUN).and_then(Value::as_str).unwrap_or_default();
     Body::AuthorizationPolicy(Box::new(AuthorizationPolicy {
         selector: labels(spec.pointer("/selector/matchLabels"), interner),
-        has_targets: is_there("targetRef") || is_there("targetRefs"),
+        has_selector: spec.get("selector").is_some_and(|selector| !selector.is_null()),
+        targets: targets(spec),
         action: match text(spec, "action") {
             "" | "ALLOW" => Action::Allow,
             "DENY" => Action::Deny,
@@ -61,9 +62,65 @@ pub(super) fn policy(object: &Value, interner: &mut Interner) -> Body {
             "CUSTOM" => Action::Custom,
             other => Action::Other(other.to_owned()),
         },
+        provider: spec.pointer("/provider/name").and_then(Value::as_str).map(str::to_owned),
         is_dry_run: ["1", "t", "T", "true", "TRUE", "True"].contains(&dry_run),
-        rules: list(spec, "rules").iter().map(rule).collect(),
+        rules: list(spec, "rules").iter().map(|written| rule(written, interner)).collect(),
     }))
+}
+
+/// The fields of a `RequestAuthentication`.
+pub(super) fn request_authentication(spec: &Value, interner: &mut Interner) -> Body {
+    let texts = |value: &Value, key: &str| {
+        list(value, key).iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let rules = list(spec, "jwtRules").iter().map(|rule| JwtRule {
+        issuer: text(rule, "issuer").to_owned(),
+        audiences: texts(rule, "audiences"),
+        space_delimited_claims: texts(rule, "spaceDelimitedClaims"),
+        forwards_token: rule.get("forwardOriginalToken").and_then(Value::as_bool).unwrap_or_default(),
+        // With places of its own, the header is not looked at.
+        is_elsewhere: ["fromHeaders", "fromParams", "fromCookies"].iter().any(|field| has(rule, field)),
+    });
+    Body::RequestAuthentication(Box::new(RequestAuthentication {
+        selector: labels(spec.pointer("/selector/matchLabels"), interner),
+        targets: targets(spec),
+        rules: rules.collect(),
+    }))
+}
+
+/// What a policy is for by name: `targetRefs`, or `targetRef` where there is none of them.
+fn targets(spec: &Value) -> Vec<TargetRef> {
+    let one = |target: &Value| TargetRef {
+        group: text(target, "group").to_owned(),
+        kind: text(target, "kind").to_owned(),
+        name: text(target, "name").to_owned(),
+        namespace: text(target, "namespace").to_owned(),
+    };
+    match list(spec, "targetRefs") {
+        [] => spec.get("targetRef").filter(|target| !target.is_null()).map(one).into_iter().collect(),
+        targets => targets.iter().map(one).collect(),
+    }
+}
+
+fn written(rule: &Value, interner: &mut Interner) -> Written {
+    let mut texts = |values: &[Value]| -> Vec<Text> {
+        values.iter().filter_map(Value::as_str).map(|value| interner.text(value)).collect()
+    };
+    let mut part = |entry: &Value, name: &str| {
+        let fields = entry.get(name).and_then(Value::as_object).into_iter().flatten();
+        let lists = fields.filter_map(|(field, values)| Some((field, values.as_array()?)));
+        let filled = lists.filter(|(_, values)| !values.is_empty());
+        let read = filled.map(|(field, values)| Values { field: field.as_str().into(), values: texts(values) });
+        read.collect::<Vec<_>>()
+    };
+    let from = list(rule, "from").iter().map(|entry| part(entry, "source")).collect();
+    let to = list(rule, "to").iter().map(|entry| part(entry, "operation")).collect();
+    let when = list(rule, "when").iter().map(|condition| Condition {
+        key: text(condition, "key").to_owned(),
+        values: texts(list(condition, "values")),
+        not_values: texts(list(condition, "notValues")),
+    });
+    Written { from, to, when: when.collect() }
 }
 
 /// Whether a list is there with anything in it: an empty one is as none (C4).
@@ -76,7 +133,7 @@ fn is_nothing(part: Option<&Value>) -> bool {
     part.is_none_or(|part| part.is_null() || part.as_array().is_some_and(Vec::is_empty))
 }
 
-fn rule(rule: &Value) -> AccessRule {
+fn rule(rule: &Value, interner: &mut Interner) -> AccessRule {
     let source = |from: &Value| from.get("source").cloned().unwrap_or_default();
     let sources: Vec<_> = list(rule, "from").iter().map(source).collect();
     let operations = list(rule, "to").iter().filter_map(|to| to.get("operation"));
@@ -95,6 +152,7 @@ fn rule(rule: &Value) -> AccessRule {
     };
     let mut parts = sources.iter().chain(operations);
     AccessRule {
+        written: written(rule, interner),
         // A rule that is null arrives as an empty one.
         is_for_all: ["from", "to", "when"].iter().all(|part| is_nothing(rule.get(part)))
             && (rule.is_object() || rule.is_null()),
@@ -299,8 +357,8 @@ mod tests {
         let tried = read("{metadata: {annotations: {istio.io/dry-run: 'true'}}, spec: {action: DENY}}");
         assert_eq!((tried.action, tried.is_dry_run), (Action::Deny, true));
         assert!(!read("{metadata: {annotations: {istio.io/dry-run: 'yes'}}}").is_dry_run);
-        assert!(read("{spec: {targetRefs: [{kind: Service, name: a}]}}").has_targets);
-        assert!(!read("{spec: {targetRefs: []}}").has_targets);
+        assert!(read("{spec: {targetRefs: [{kind: Service, name: a}]}}").targets.len() == 1);
+        assert!(read("{spec: {targetRefs: []}}").targets.is_empty());
         let http = |rule: &str| read(&format!("{{spec: {{rules: [{rule}]}}}}")).rules.remove(0).is_for_http;
         assert!(http("{to: [{operation: {methods: [GET]}}]}"));
         assert!(http("{when: [{key: 'request.headers[a]', values: [b]}]}"));

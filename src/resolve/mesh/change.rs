@@ -56,6 +56,7 @@ fn parts(kind: &Kind) -> &'static [Part] {
         Kind::LegacyPolicy | Kind::LegacyMeshPolicy => &[Part::Legacy],
         Kind::Secret
         | Kind::AuthorizationPolicy
+        | Kind::RequestAuthentication
         | Kind::EnvoyFilter
         | Kind::BackendPolicy
         | Kind::OtherMesh(_)
