@@ -7,6 +7,7 @@
 pub mod ambient;
 pub mod answers;
 pub mod authorization;
+pub mod authorize;
 pub mod candidates;
 pub mod client_tls;
 pub mod clients;
