@@ -2,6 +2,7 @@
 //!
 //! The shapes are a contract with other programs: keys may be added, none is renamed or changes its meaning.
 
+pub mod authz;
 pub mod causes;
 pub mod check;
 pub mod common;

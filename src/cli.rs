@@ -1,5 +1,6 @@
 //! The command line: flags common to all commands, and the way from a command to an exit code.
 
+mod authz;
 mod check;
 mod config;
 mod demo;
@@ -94,6 +95,11 @@ enum Command {
     Why(why::Flags),
     /// Access logs in short, and the causes of what failed
     Logs(logs::Flags),
+    /// What AuthorizationPolicies make of requests, and why
+    Authz {
+        #[command(subcommand)]
+        question: authz::Question,
+    },
     /// What a finding, response flag, detail, cause or outcome means
     Explain(explain::Flags),
     /// The configuration of this program
@@ -200,6 +206,7 @@ impl Cli {
             Some(Command::Resolve(flags)) => resolve::run(&common, &flags),
             Some(Command::Why(flags)) => why::run(&common, &flags),
             Some(Command::Logs(flags)) => logs::run(&common, &flags),
+            Some(Command::Authz { question }) => authz::run(&common, &question),
             Some(Command::Explain(flags)) => explain::run(&common, &flags),
             Some(Command::Config { question }) => config::run(&common, question),
             Some(Command::Demo(flags)) => demo::run(common, flags),

@@ -1,5 +1,6 @@
 //! Answers for a pipe: tables for people, JSON and YAML for programs. Nothing is decided here.
 
+mod authz;
 mod check;
 pub mod ci;
 mod explain;

@@ -14,6 +14,14 @@ pub struct MeshConfig {
     pub root_namespace: Option<String>,
     /// `trustDomain`.
     pub trust_domain: Option<String>,
+    /// `trustDomainAliases`.
+    pub trust_domain_aliases: Vec<String>,
+    /// `pathNormalization.normalization`.
+    pub path_normalization: Option<String>,
+    /// The external authorizers of `extensionProviders`, and whether they speak HTTP, and no gRPC.
+    pub authorizers: Vec<(String, bool)>,
+    /// `defaultConfig.gatewayTopology.numTrustedProxies`.
+    pub trusted_proxies: Option<usize>,
     /// `enableAutoMtls`.
     pub enable_auto_mtls: Option<bool>,
     /// `defaultDestinationRuleExportTo`.
@@ -44,6 +52,8 @@ impl MeshConfig {
         let shape = json!({
             "rootNamespace": "string",
             "trustDomain": "string",
+            "trustDomainAliases": ["string"],
+            "pathNormalization": { "normalization": "string", "*": "any" },
             "enableAutoMtls": "boolean",
             "defaultDestinationRuleExportTo": ["string"],
             "defaultServiceExportTo": ["string"],
@@ -68,6 +78,16 @@ impl MeshConfig {
         Ok(Self {
             root_namespace: text("rootNamespace").filter(|name| !name.is_empty()),
             trust_domain: text("trustDomain").filter(|name| !name.is_empty()),
+            trust_domain_aliases: texts("trustDomainAliases").unwrap_or_default(),
+            path_normalization: value
+                .pointer("/pathNormalization/normalization")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            authorizers: authorizers(value),
+            trusted_proxies: value
+                .pointer("/defaultConfig/gatewayTopology/numTrustedProxies")
+                .and_then(Value::as_u64)
+                .and_then(|hops| usize::try_from(hops).ok()),
             enable_auto_mtls: value.get("enableAutoMtls").and_then(Value::as_bool),
             default_destination_rule_export_to: texts("defaultDestinationRuleExportTo"),
             default_service_export_to: texts("defaultServiceExportTo"),
@@ -85,6 +105,17 @@ impl MeshConfig {
             networks: MeshNetworks::default(),
         })
     }
+}
+
+/// The external authorizers by name (O2), each with whether it speaks HTTP.
+fn authorizers(mesh: &Value) -> Vec<(String, bool)> {
+    let providers = mesh.get("extensionProviders").and_then(Value::as_array).into_iter().flatten();
+    let authorizers = providers.filter_map(|provider| {
+        let name = provider.get("name")?.as_str()?;
+        let is_http = provider.get("envoyExtAuthzHttp").is_some();
+        (is_http || provider.get("envoyExtAuthzGrpc").is_some()).then(|| (name.to_owned(), is_http))
+    });
+    authorizers.collect()
 }
 
 #[cfg(test)]

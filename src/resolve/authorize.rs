@@ -9,6 +9,7 @@ pub mod claims;
 pub mod clause;
 pub mod decision;
 pub mod envoy;
+pub mod evaluator;
 pub mod identity;
 pub mod path;
 pub mod pattern;

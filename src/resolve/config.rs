@@ -106,6 +106,14 @@ pub struct Config {
     pub networks: MeshNetworks,
     /// The trust domain (MT-4.17).
     pub trust_domain: String,
+    /// Its aliases (I6).
+    pub trust_domain_aliases: Vec<String>,
+    /// `pathNormalization.normalization` (H6), empty where it is not set.
+    pub path_normalization: String,
+    /// The external authorizers that are known, and whether they speak HTTP (O9, T4).
+    pub authorizers: Vec<(String, bool)>,
+    /// How many hops before them gateways trust (I8).
+    pub trusted_proxies: usize,
     /// `enableAutoMtls` (MT-4.5).
     pub auto_mtls: bool,
     /// Whether `defaultDestinationRuleExportTo` contains `.` (DR-4.7).
@@ -221,6 +229,10 @@ impl Config {
             networks: mesh.networks,
             root_namespace: root,
             trust_domain: mesh.trust_domain.unwrap_or_else(|| "cluster.local".to_owned()),
+            trust_domain_aliases: mesh.trust_domain_aliases,
+            path_normalization: mesh.path_normalization.unwrap_or_default(),
+            authorizers: mesh.authorizers,
+            trusted_proxies: mesh.trusted_proxies.unwrap_or_default(),
             // Before 1.4 there was none, and the field is not known (MT-9.4).
             auto_mtls: version.at_least(1, 4)
                 && mesh.enable_auto_mtls.unwrap_or_else(|| version.at_least(1, 6)),

@@ -29,11 +29,16 @@ pub enum Flag {
     SidecarListeningHbone,
     /// Sidecars end TLS that their `Sidecar` describes (MT-2.5).
     SidecarIngressTls,
+    /// Policies without targetRefs reach gateways of the Gateway API (S4).
+    SelectorsOnGateways,
+    /// One workload may have several external authorizers (O9).
+    SeveralAuthorizers,
 }
 
 impl Flag {
-    /// All: those that decide about rules and endpoints, then those of ambient mode.
-    pub const ALL: [Self; 11] = [
+    /// All: those that decide about rules and endpoints, then those of ambient mode, and those about
+    /// authorization.
+    pub const ALL: [Self; 13] = [
         Self::EnhancedMerge,
         Self::RuleInheritance,
         Self::UnifiedSidecarScope,
@@ -45,6 +50,8 @@ impl Flag {
         Self::PreferSendingHbone,
         Self::SidecarListeningHbone,
         Self::SidecarIngressTls,
+        Self::SelectorsOnGateways,
+        Self::SeveralAuthorizers,
     ];
 
     /// The name of the environment variable.
@@ -61,6 +68,8 @@ impl Flag {
             Self::PreferSendingHbone => "PILOT_PREFER_SENDING_HBONE",
             Self::SidecarListeningHbone => "PILOT_ENABLE_SIDECAR_LISTENING_HBONE",
             Self::SidecarIngressTls => "ENABLE_TLS_ON_SIDECAR_INGRESS",
+            Self::SelectorsOnGateways => "ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY",
+            Self::SeveralAuthorizers => "PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS",
         }
     }
 
@@ -77,12 +86,14 @@ impl Flag {
             | Self::BestServiceNamespace
             | Self::RuleTlsForExternal
             | Self::SendingHbone
-            | Self::SidecarListeningHbone => true,
+            | Self::SidecarListeningHbone
+            | Self::SelectorsOnGateways => true,
             Self::RuleInheritance
             | Self::EdsForHeadless
             | Self::Ambient
             | Self::PreferSendingHbone
-            | Self::SidecarIngressTls => false,
+            | Self::SidecarIngressTls
+            | Self::SeveralAuthorizers => false,
         }
     }
 
@@ -98,8 +109,15 @@ impl Flag {
             | Self::SendingHbone
             | Self::PreferSendingHbone
             | Self::SidecarListeningHbone
-            | Self::SidecarIngressTls => true,
+            | Self::SidecarIngressTls
+            | Self::SelectorsOnGateways
+            | Self::SeveralAuthorizers => true,
         }
+    }
+
+    /// Whether it decides about pairs of clients and services, and not about authorization alone.
+    pub fn decides_pairs(self) -> bool {
+        !matches!(self, Self::SelectorsOnGateways | Self::SeveralAuthorizers)
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Gaps {
 impl Gaps {
     /// The gaps of a snapshot.
     pub fn new(snapshot: &Snapshot, config: &Config) -> Self {
-        let unread = config.unread_flags.iter().map(|flag| {
+        let unread = config.unread_flags.iter().filter(|flag| flag.decides_pairs()).map(|flag| {
             let need = format!("the value of {}, which istiod takes from elsewhere", flag.name());
             Missing::not_collected("Deployment", need)
         });

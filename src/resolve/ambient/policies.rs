@@ -108,6 +108,46 @@ impl AmbientPolicies {
     }
 }
 
+/// The policy that a strict one becomes without exceptions (MT-6.6).
+const STATIC_STRICT: &str = "istio_converted_static_strict";
+
+impl AmbientPolicies {
+    /// The name of the policy that refuses plaintext on a port, as ztunnel logs it; `None` where plaintext is let in.
+    ///
+    /// # Errors
+    ///
+    /// What is not known: policies of one second may come to different modes.
+    pub fn refusing_plaintext(
+        &self,
+        namespace: &str,
+        labels: &Labels,
+        port: u16,
+    ) -> Result<Option<String>, String> {
+        match self.on_port(namespace, labels, port).demand.mode {
+            MtlsMode::Strict => {}
+            MtlsMode::Other(word) => return Err(word),
+            MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable => return Ok(None),
+        }
+        let of = |all: &FxHashMap<Text, Vec<Aged>>, labels: Option<&Labels>| {
+            let class = all.get(namespace).map(Vec::as_slice).unwrap_or_default();
+            let fits = |policy: &PeerAuthentication| {
+                labels.is_none_or(|labels| policy.selector.is_subset_of(labels))
+            };
+            oldest(class, &fits).first().copied().flatten().cloned()
+        };
+        let in_root = *namespace == *self.root_namespace;
+        let mesh = oldest(&self.mesh, &|policy| in_root || !policy.has_selector).first().copied().flatten();
+        let (of_namespace, workload) = (of(&self.namespaces, None), of(&self.workloads, Some(labels)));
+        let chosen = Chosen { mesh, namespace: of_namespace.as_ref(), workload: workload.as_ref() };
+        Ok(Some(match (chosen.is_converted(), chosen.workload) {
+            (true, Some(policy)) => {
+                format!("{}/converted_peer_authentication_{}", policy.id.namespace, policy.id.name)
+            }
+            (_, _) => format!("{}/{STATIC_STRICT}", self.root_namespace),
+        }))
+    }
+}
+
 /// The oldest of a class; several where they are of one second, and `None` where there is none.
 fn oldest<'a>(
     class: &'a [Aged],
@@ -166,6 +206,22 @@ impl Chosen<'_> {
                 lost(Lost::Exception)
             }
             (_, _) => sound(of_entry),
+        }
+    }
+
+    /// Whether the workload's policy has an entry for a port that its mode does not say already: then it is converted as
+    /// a whole.
+    fn is_converted(self) -> bool {
+        let Some(policy) = body(self.workload) else { return false };
+        let has = |wanted: &[MtlsMode]| policy.ports.iter().any(|(_, mode)| wanted.contains(mode));
+        match &policy.mode {
+            MtlsMode::Strict => has(&[MtlsMode::Permissive, MtlsMode::Disable]),
+            MtlsMode::Permissive | MtlsMode::Disable => has(&[MtlsMode::Strict]),
+            MtlsMode::Unset => {
+                let above = Self { workload: None, ..self }.of_workload().mode;
+                has(&[if above == MtlsMode::Strict { MtlsMode::Permissive } else { MtlsMode::Strict }])
+            }
+            MtlsMode::Other(_) => false,
         }
     }
 

@@ -175,9 +175,10 @@ pub fn compile(key: &str, values: &[Text], around: Surroundings<'_>) -> (Compile
         "request.auth.presenter" => whole(Test::Claim(vec!["azp".to_owned()], filled())),
         key => {
             if let Some(rest) = key.strip_prefix("request.headers") {
-                return match brackets(rest).as_deref() {
-                    Some([name]) => whole(Test::Header(name.to_lowercase(), patterns())),
-                    Some(_) | None => (Compiled::Nothing, false),
+                // Brackets inside are of the name.
+                return match rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                    Some(name) => whole(Test::Header(name.to_lowercase(), patterns())),
+                    None => (Compiled::Nothing, false),
                 };
             }
             if let Some(rest) = key.strip_prefix("request.auth.claims") {

@@ -67,13 +67,15 @@ fn checked(rules: &[&JwtRule], payload: &Value, signature: Signature) -> Taken {
     if of_issuer.is_empty() {
         return Taken::Refused { status: 401, details: "jwt_authn_access_denied{Jwt_issuer_is_not_configured}" };
     }
-    if signature == Signature::Bad {
-        return Taken::Refused { status: 401, details: "jwt_authn_access_denied{Jwt_verification_fails}" };
-    }
+    // Audiences are looked at before signatures, and the last rule that refuses says why.
+    let last_takes = of_issuer.last().is_some_and(|rule| takes_audience(rule, payload));
     let taking: Vec<&JwtRule> = of_issuer.into_iter().filter(|rule| takes_audience(rule, payload)).collect();
-    if taking.is_empty() {
-        let details = "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}";
-        return Taken::Refused { status: 403, details };
+    if taking.is_empty() || signature == Signature::Bad {
+        return if last_takes {
+            Taken::Refused { status: 401, details: "jwt_authn_access_denied{Jwt_verification_fails}" }
+        } else {
+            Taken::Refused { status: 403, details: "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}" }
+        };
     }
     let nothing = HeaderValue::Lines(Vec::new());
     Taken::On { claims: Some(claims(payload, &taking)), authorization: left(&taking, nothing) }

@@ -1,0 +1,7 @@
+//! `authz`: what policies make of requests, in the shapes of the command line.
+
+pub mod cases;
+pub mod decision;
+pub mod requests;
+
+pub use decision::{AuthzDecision, AuthzDecisions};
