@@ -57,7 +57,8 @@ impl Report for AuthzDecision {
                 Some(false) => Cell::toned("no", Tone::Dim),
                 None => Cell::toned("?", Tone::Careful),
             };
-            let action = if step.dry_run { format!("{} (dry run)", step.action) } else { step.action.clone() };
+            let action =
+                if step.dry_run { format!("{} (dry run)", step.action) } else { step.action.clone() };
             let rule = format!("{} rule {}", step.policy.path(), step.rule);
             rows.push(vec![Cell::plain(action), Cell::plain(rule), matched(step.matched), Cell::plain("")]);
             for field in &step.fields {
