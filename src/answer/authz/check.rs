@@ -159,6 +159,8 @@ fn of_service(
     engine: Option<Engine>,
 ) -> (Option<Before>, Vec<Guard>) {
     let Some(service) = mesh.registry.by_host(host) else { return (None, Vec::new()) };
+    // Where there is but one port, it is the one that is meant.
+    let port = port.or(if let [only] = service.ports() { Some(only.number) } else { None });
     let declared = port.and_then(|port| service.port(port)).map(crate::model::service::ServicePort::protocol);
     let protocol = match declared {
         Some(PortProtocol::Http) => Some(Protocol::Http),

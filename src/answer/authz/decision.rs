@@ -224,7 +224,7 @@ fn change(field: &FieldResult, policy: &str, place: &str) -> String {
             format!("{place} of {policy} decides by {}, which is not known", field.looks_at)
         }
         (false, Some(value)) if !value.is_empty() => format!("add {value:?} to {place} of {policy}"),
-        (false, _) => format!("send {} that {place} of {policy} names", field.looks_at),
+        (false, _) => format!("the request needs {} as {place} of {policy} names it", field.looks_at),
         (true, Some(value)) => {
             format!("take what matches {value:?} out of {place} of {policy}")
         }

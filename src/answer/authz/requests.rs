@@ -64,9 +64,9 @@ pub fn read(value: &Value, place: &str) -> Result<Asked, String> {
 ///
 /// The place of the first mistake.
 pub fn read_all(value: &Value) -> Result<Vec<Asked>, String> {
-    match value {
-        Value::Array(all) => all.iter().enumerate().map(|(at, one)| read(one, &format!("[{at}]"))).collect(),
-        one => Ok(vec![read(one, "request")?]),
+    match value.as_array() {
+        Some(all) => all.iter().enumerate().map(|(at, one)| read(one, &format!("[{at}]"))).collect(),
+        None => Ok(vec![read(value, "request")?]),
     }
 }
 
@@ -93,7 +93,8 @@ impl Reader<'_> {
 
     fn address(&self, key: &str) -> Result<Option<IpAddr>, String> {
         let Some(text) = self.text(key)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.wrong(key, "an IP address"))
+        let read = text.parse().ok();
+        read.map(Some).ok_or_else(|| self.wrong(key, "an IP address"))
     }
 
     /// What its port speaks.

@@ -171,10 +171,9 @@ impl Subject {
             Engine::Waypoint => true,
         };
         match (policy.targets, by_name) {
-            ([], false) => self.selected(policy, in_own),
             ([_, ..], false) => Err(WhyNot::NamesTargets),
             ([], true) if is_waypoint || !self.selectors_on_gateways => Err(WhyNot::NamesNothing),
-            ([], true) => self.selected(policy, in_own),
+            ([], _) => self.selected(policy, in_own),
             (targets, true) => {
                 let fitting = targets.iter().find(|target| self.is_named(target, policy.namespace));
                 fitting.cloned().map(By::Target).ok_or(WhyNot::OtherTargets)

@@ -217,7 +217,7 @@ impl Clause {
     /// Whether it holds. A pattern on what is absent is false, and its negation true (P4).
     pub fn holds(&self, seen: &Seen<'_>) -> Truth {
         let fits = self.test.fits(seen);
-        if self.is_not { fits.not() } else { fits }
+        if self.is_not { fits.negated() } else { fits }
     }
 }
 
@@ -387,10 +387,9 @@ fn of_peer(peer: &Peer, is_any: bool, fits: &dyn Fn(&str) -> bool) -> Truth {
 
 fn of_path(patterns: &[PathPattern], path: Option<&str>) -> Truth {
     Truth::any(patterns.iter().map(|pattern| match (pattern, path) {
-        (PathPattern::Refused, _) => Truth::Unknown,
         // Every request has a path that is not empty.
         (PathPattern::Text(Pattern::Any), _) => Truth::Yes,
-        (PathPattern::Text(_) | PathPattern::Template(_), None) => Truth::Unknown,
+        (PathPattern::Refused, _) | (PathPattern::Text(_) | PathPattern::Template(_), None) => Truth::Unknown,
         (PathPattern::Text(pattern), Some(path)) => pattern.fits(path, Star::SomeText).into(),
         (PathPattern::Template(template), Some(path)) => template.fits(path).into(),
     }))

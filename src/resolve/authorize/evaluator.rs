@@ -34,7 +34,7 @@ pub struct Policies {
     pub in_force: Vec<InForce>,
     /// Those that are not, and why. Of other namespaces none is kept.
     pub others: Vec<(Arc<Object>, WhyNot)>,
-    /// The RequestAuthentications that are for it.
+    /// The policies about tokens that are for it.
     pub tokens: Vec<Arc<Object>>,
     /// What may be for it and is not understood, in words.
     pub not_understood: Vec<String>,

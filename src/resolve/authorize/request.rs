@@ -43,7 +43,7 @@ pub enum Token {
     None,
     /// The claims of one that was taken already.
     Validated(Value),
-    /// One as it was sent: whether it is taken is for RequestAuthentication to say (J3).
+    /// One as it was sent: whether it is taken is for policies to say (J3).
     Sent {
         /// Its payload.
         claims: Value,

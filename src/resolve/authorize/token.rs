@@ -7,7 +7,7 @@ use super::request::{HeaderValue, Request, Signature, Token};
 use super::truth::Truth;
 use crate::model::request_authentication::{JwtRule, RequestAuthentication};
 
-/// What RequestAuthentication makes of a request.
+/// What `RequestAuthentication` makes of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     /// It goes on, with claims or without.
