@@ -5,5 +5,6 @@ pub mod check;
 pub mod decision;
 pub mod list;
 pub mod requests;
+pub mod workloads;
 
 pub use decision::{AuthzDecision, AuthzDecisions};

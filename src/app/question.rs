@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::answer::authz::workloads::AuthzWorkloads;
 use crate::answer::causes::Causes;
 use crate::answer::check::CheckReport;
 use crate::answer::explain::Explanation;
@@ -20,6 +21,8 @@ pub enum Question {
     Tls,
     /// For whom each rule wins.
     Rules,
+    /// Which rules decide about requests to each workload.
+    AuthzRules,
     /// The access logs in short.
     Logs,
     /// Why what failed did.
@@ -48,6 +51,8 @@ pub enum Answer {
     Tls(Arc<TlsCheck>),
     /// To [`Question::Rules`].
     Rules(Arc<RuleTable>),
+    /// To [`Question::AuthzRules`].
+    AuthzRules(Arc<AuthzWorkloads>),
     /// To [`Question::Logs`].
     Logs(Arc<LogReport>),
     /// To [`Question::Causes`].
