@@ -4,6 +4,7 @@ pub mod cases;
 pub mod check;
 pub mod decision;
 pub mod diff;
+pub mod explain;
 pub mod list;
 pub mod requests;
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod explain;
 mod list;
 
 use clap::Subcommand;
@@ -15,6 +16,8 @@ pub(super) enum Question {
     Check(Box<check::Flags>),
     /// Which requests in the logs another set of policies decides otherwise
     Diff(diff::Flags),
+    /// Why the request of a log line was let in or refused
+    Explain(explain::Flags),
     /// The rules in force for a workload in the order of evaluation, with what log lines each decided
     List(list::Flags),
 }
@@ -23,6 +26,7 @@ pub(super) fn run(common: &Common, question: &Question) -> anyhow::Result<Outcom
     match question {
         Question::Check(flags) => check::run(common, flags),
         Question::Diff(flags) => diff::run(common, flags),
+        Question::Explain(flags) => explain::run(common, flags),
         Question::List(flags) => list::run(common, flags),
     }
 }

@@ -1,6 +1,7 @@
 //! Counters of rules: which rule of a workload decided about each log line. Lines are put together by what the rules
 //! look at, so that each verdict is made once; a line of a group that is known costs no allocation.
 
+mod looks_at;
 mod tally;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::resolve::authorize::evaluator::{Evaluator, Protocol};
 use crate::resolve::authorize::in_mesh;
 use crate::resolve::authorize::request::Request;
 
+use looks_at::{LooksAt, host_of, push};
 pub use tally::{Counters, Hits, Tally};
 
 /// So many different requests are told apart; the lines of others are counted as undecided.
@@ -69,83 +71,11 @@ pub struct Guard {
     looks_at: LooksAt,
 }
 
-/// The attributes by which the lines of a proxy are told apart.
-#[derive(Debug, Clone, Default)]
-struct LooksAt(FxHashSet<&'static str>);
-
-const ATTRIBUTES: [&str; 10] = [
-    "method",
-    "path",
-    "host",
-    "principal",
-    "source_ip",
-    "remote_ip",
-    "dest_ip",
-    "sni",
-    "headers[user-agent]",
-    "headers[x-request-id]",
-];
-
-impl LooksAt {
-    fn of(evaluator: &Evaluator) -> Self {
-        let rules =
-            [Protocol::Http, Protocol::Tcp].into_iter().flat_map(|protocol| evaluator.rules(protocol));
-        let asked: FxHashSet<String> =
-            rules.flat_map(|(_, _, rule)| rule.clauses().map(|clause| clause.test.looks_at())).collect();
-        Self(ATTRIBUTES.into_iter().filter(|attribute| asked.contains(*attribute)).collect())
-    }
-
-    fn has(&self, attribute: &str) -> bool {
-        self.0.contains(attribute)
-    }
-
-    /// Writes what tells a line from others into a key. Behind each part stands how long it is.
-    fn write(&self, line: &AccessLine<'_>, key: &mut Vec<u8>) {
-        let who = self.has("principal") || self.has("source_ip");
-        // Whether it was plaintext is looked at by refusals, too.
-        let parts = [
-            (self.has("method"), line.method),
-            (self.has("path"), line.path),
-            (self.has("host"), line.authority),
-            (self.has("headers[user-agent]"), line.user_agent),
-            (self.has("headers[x-request-id]"), line.request_id),
-            (who || self.has("sni"), line.requested_server_name),
-        ];
-        for (is_asked, field) in parts {
-            if is_asked {
-                push(key, field.unwrap_or_default());
-            }
-        }
-        push(key, port_of(line.downstream_local_address.unwrap_or_default()));
-        if self.has("dest_ip") {
-            push(key, host_of(line.downstream_local_address.unwrap_or_default()));
-        }
-        if who || self.has("remote_ip") {
-            let remote = line.downstream_remote_address.unwrap_or_default();
-            push(key, host_of(remote));
-            // Behind X-Forwarded-For the port is 0, and the address is another one.
-            key.push(u8::from(port_of(remote) == b"0"));
-        }
-        key.push(u8::from(line.ambiguous));
-    }
-}
-
-fn push(key: &mut Vec<u8>, part: &[u8]) {
-    key.extend_from_slice(part);
-    key.extend_from_slice(&part.len().to_le_bytes());
-}
-
-fn port_of(address: &[u8]) -> &[u8] {
-    memchr::memrchr(b':', address).and_then(|at| address.get(at + 1..)).unwrap_or_default()
-}
-
-fn host_of(address: &[u8]) -> &[u8] {
-    memchr::memrchr(b':', address).and_then(|at| address.get(..at)).unwrap_or(address)
-}
-
 /// Takes up lines while they are read.
 pub struct RuleHits {
     mesh: Arc<Mesh>,
+    /// The same with other policies, to which lines that are alike shall be alike as well.
+    other: Option<Arc<Mesh>>,
     /// The workloads whose lines are wanted; all where there are none named.
     wanted: Option<FxHashSet<usize>>,
     state: Mutex<State>,
@@ -163,6 +93,8 @@ struct State {
     seen: Vec<SeenRequests>,
     tallies: Vec<Tally>,
     key: Vec<u8>,
+    /// Lines of requests that are not told apart any more.
+    beyond: u64,
 }
 
 impl fmt::Debug for RuleHits {
@@ -174,7 +106,12 @@ impl fmt::Debug for RuleHits {
 impl RuleHits {
     /// Counters of a mesh, for the workloads with these indices or for all.
     pub fn new(mesh: Arc<Mesh>, wanted: Option<FxHashSet<usize>>) -> Self {
-        Self { mesh, wanted, state: Mutex::default() }
+        Self { mesh, other: None, wanted, state: Mutex::default() }
+    }
+
+    /// Requests that the policies of two meshes with the same workloads tell apart.
+    pub fn of_both(mesh: Arc<Mesh>, other: Arc<Mesh>) -> Self {
+        Self { other: Some(other), ..Self::new(mesh, None) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -198,10 +135,10 @@ impl RuleHits {
         all
     }
 
-    /// The requests that were seen.
-    pub fn seen(&self) -> (Vec<Guard>, Vec<SeenRequests>) {
+    /// The requests that were seen, and how many lines there are of others that are not told apart any more.
+    pub fn seen(&self) -> (Vec<Guard>, Vec<SeenRequests>, u64) {
         let state = self.state();
-        (state.guards.clone(), state.seen.clone())
+        (state.guards.clone(), state.seen.clone(), state.beyond)
     }
 
     /// Begins to count anew.
@@ -211,7 +148,7 @@ impl RuleHits {
 
     fn envoy(&self, state: &mut State, line: &AccessLine<'_>, pod: usize) {
         let ruling = line_request::ruling(line);
-        let Some(guard) = state.guard(&self.mesh, pod, || handled(line)) else { return };
+        let Some(guard) = self.guard(state, pod, || handled(line)) else { return };
         let engine = state.guards.get(guard).map(|guard| guard.evaluator.policies.subject.engine);
         // A sidecar's own policies are asked about what comes in.
         let comes_in = match crate::logs::reporter_of(line) {
@@ -235,6 +172,41 @@ impl RuleHits {
         state.count(key, guard, protocol, ruling, last, || line_request::of_access(&self.mesh, line));
     }
 
+    /// The proxy of a pod; `None` where there is none that reads policies.
+    fn guard<'a>(
+        &self,
+        state: &mut State,
+        pod: usize,
+        host: impl FnOnce() -> Option<&'a [u8]>,
+    ) -> Option<usize> {
+        let workload = self.mesh.workloads.get(pod)?;
+        let is_waypoint = in_mesh::engine(workload) == Some(Engine::Waypoint);
+        let host = if is_waypoint { host().unwrap_or_default() } else { b"" };
+        let known = state.by_name.entry(pod).or_default();
+        if let Some((_, guard)) = known.iter().find(|(name, _)| **name == *host) {
+            return *guard;
+        }
+        let service = std::str::from_utf8(host).ok().and_then(|name| self.mesh.registry.by_host(name));
+        let evaluator = in_mesh::evaluator(&self.mesh, workload, None, service);
+        let guard = evaluator.map(|evaluator| {
+            let mut looks_at = LooksAt::default();
+            looks_at.add(&evaluator);
+            let other = self
+                .other
+                .as_ref()
+                .and_then(|other| in_mesh::evaluator(other, other.workloads.get(pod)?, None, service));
+            if let Some(other) = other {
+                looks_at.add(&other);
+            }
+            let service = service.map(|service| Text::clone(&service.host));
+            state.guards.push(Guard { workload: pod, service, evaluator: Arc::new(evaluator), looks_at });
+            state.tallies.push(Tally::default());
+            state.guards.len() - 1
+        });
+        known.push((host.into(), guard));
+        guard
+    }
+
     fn ztunnel(&self, state: &mut State, line: &ZtunnelLine<'_>) {
         if line.reporter != Reporter::Server
             || !line.message.starts_with("connection ")
@@ -245,7 +217,7 @@ impl RuleHits {
         let own = line.own_pod().and_then(|(namespace, name)| self.mesh.workloads.by_pod(namespace, name));
         let Some(pod) = own.filter(|pod| self.wants(*pod)) else { return };
         let ruling = line_request::ruling_of_ztunnel(line);
-        let Some(guard) = state.guard(&self.mesh, pod, || None) else { return };
+        let Some(guard) = self.guard(state, pod, || None) else { return };
         if let Some(tally) = state.tallies.get_mut(guard) {
             tally.count(ruling);
         }
@@ -287,34 +259,6 @@ fn handled<'a>(line: &AccessLine<'a>) -> Option<&'a [u8]> {
 }
 
 impl State {
-    /// The proxy of a pod; `None` where there is none that reads policies.
-    fn guard<'a>(
-        &mut self,
-        mesh: &Mesh,
-        pod: usize,
-        host: impl FnOnce() -> Option<&'a [u8]>,
-    ) -> Option<usize> {
-        let workload = mesh.workloads.get(pod)?;
-        let is_waypoint = in_mesh::engine(workload) == Some(Engine::Waypoint);
-        let host = if is_waypoint { host().unwrap_or_default() } else { b"" };
-        let known = self.by_name.entry(pod).or_default();
-        if let Some((_, guard)) = known.iter().find(|(name, _)| **name == *host) {
-            return *guard;
-        }
-        let name = std::str::from_utf8(host).unwrap_or_default();
-        let service = mesh.registry.by_host(name);
-        let evaluator = in_mesh::evaluator(mesh, workload, None, service);
-        let guard = evaluator.map(|evaluator| {
-            let looks_at = LooksAt::of(&evaluator);
-            let service = service.map(|service| Text::clone(&service.host));
-            self.guards.push(Guard { workload: pod, service, evaluator: Arc::new(evaluator), looks_at });
-            self.tallies.push(Tally::default());
-            self.guards.len() - 1
-        });
-        known.push((host.into(), guard));
-        guard
-    }
-
     /// The beginning of a line's key; `None` where it tells nothing about rules.
     fn key_of(&mut self, guard: usize, protocol: Protocol, ruling: Ruling<'_>) -> Option<Vec<u8>> {
         let mut key = std::mem::take(&mut self.key);
@@ -350,6 +294,7 @@ impl State {
             if let Some(tally) = self.tallies.get_mut(guard) {
                 tally.beyond += 1;
             }
+            self.beyond += 1;
         } else {
             let ruled = match ruling {
                 Ruling::Refused(name) => Ruled::Refused(String::from_utf8_lossy(name).into()),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::Report;
 use super::table::{self, Cell, Style, Tone};
 use crate::answer::authz::diff::{AuthzDiff, Verdict};
+use crate::answer::authz::explain::{Explanation, Explanations};
 use crate::answer::authz::list::{AuthzList, Lines};
 use crate::answer::authz::{AuthzDecision, AuthzDecisions};
 
@@ -273,5 +274,54 @@ impl Report for AuthzDiff {
 
     fn names(&self) -> Vec<String> {
         self.changes.iter().map(|change| change.workload.path()).collect()
+    }
+}
+
+impl Report for Explanation {
+    fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+        self.decision.table(out, style, wide)?;
+        if let Some(policy) = &self.policy {
+            let rule = policy.rule.map(|rule| format!(" rule {rule}")).unwrap_or_default();
+            let text = policy.text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
+            let place = format!(
+                "{}{rule} ({}:{}){text}",
+                policy.object.path(),
+                policy.origin.file,
+                policy.origin.line
+            );
+            writeln!(out, "\npolicy:  {}", style.paint(&place, Tone::Plain))?;
+        }
+        for text in &self.basis.line {
+            writeln!(out, "line:    {}", style.paint(text, Tone::Plain))?;
+        }
+        for text in &self.basis.evaluated {
+            writeln!(out, "besides: {}", style.paint(text, Tone::Plain))?;
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.decision.decision.to_owned()]
+    }
+}
+
+impl Report for Explanations {
+    fn table(&self, out: &mut dyn Write, style: Style, wide: bool) -> io::Result<()> {
+        for (at, one) in self.decisions.iter().enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            writeln!(out, "{}", style.paint(&one.line, Tone::Dim))?;
+            one.table(out, style, wide)?;
+        }
+        Ok(())
+    }
+
+    fn items(&self) -> Vec<serde_json::Value> {
+        self.decisions.iter().filter_map(|one| serde_json::to_value(one).ok()).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.decisions.iter().map(|one| one.decision.decision.to_owned()).collect()
     }
 }

@@ -117,10 +117,10 @@ pub fn with_policies(mesh: &Mesh, base: Option<&Snapshot>, edit: Option<&Snapsho
 /// What changes for the requests that were seen. Where lines do not tell enough, what the proxy did counts: it settles
 /// the rules that it had then, and those of them that are still there.
 pub fn diff(before: &Mesh, after: &Mesh, hits: &RuleHits) -> AuthzDiff {
-    let (guards, seen) = hits.seen();
+    let (guards, seen, beyond) = hits.seen();
     let evaluators: Vec<_> = guards.iter().map(|guard| (of(before, guard), of(after, guard))).collect();
     let mut known = Known::default();
-    let mut summary = Summary::default();
+    let mut summary = Summary { unknown: beyond, ..Summary::default() };
     let mut changes: BTreeMap<(usize, Verdict, Verdict), Change> = BTreeMap::new();
     for one in &seen {
         let (Some(guard), Some((Some(was), Some(is)))) = (guards.get(one.guard), evaluators.get(one.guard))

@@ -26,23 +26,20 @@ pub(in crate::cli) struct Flags {
 
 pub(in crate::cli) fn run(common: &Common, flags: &Flags) -> anyhow::Result<Outcome> {
     let mut found = None;
-    let read = source::read_watched(common, |read| {
-        let before = flags.before.as_deref().map(|path| policies(common, path)).transpose()?;
-        let mesh = match &before {
-            Some(before) => diff::with_policies(&read.mesh, Some(before), None),
+    source::read_watched(common, |read| {
+        let of = |path: &Option<String>| path.as_deref().map(|path| policies(common, path)).transpose();
+        let before = match of(&flags.before)? {
+            Some(before) => diff::with_policies(&read.mesh, Some(&before), None),
             None => Arc::clone(&read.mesh),
         };
-        let hits = Arc::new(RuleHits::new(Arc::clone(&mesh), None));
-        found = Some((Arc::clone(&hits), mesh));
+        let after = diff::with_policies(&before, of(&flags.after)?.as_ref(), of(&flags.edit)?.as_ref());
+        let hits = Arc::new(RuleHits::of_both(Arc::clone(&before), Arc::clone(&after)));
+        found = Some((Arc::clone(&hits), before, after));
         Ok(hits)
     })?;
-    let Some((hits, before)) = found else { return Ok(Outcome::Fine) };
-    let after = flags.after.as_deref().map(|path| policies(common, path)).transpose()?;
-    let edit = flags.edit.as_deref().map(|path| policies(common, path)).transpose()?;
-    let after = diff::with_policies(&before, after.as_ref(), edit.as_ref());
+    let Some((hits, before, after)) = found else { return Ok(Outcome::Fine) };
     let answer = diff::diff(&before, &after, &hits);
     common.write(&answer)?;
-    drop(read);
     let changes = answer.summary.now_denied + answer.summary.now_allowed > 0;
     Ok(if changes { Outcome::Faulty } else { Outcome::Fine })
 }
