@@ -39,7 +39,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 answered, nothing wrong; 1 could not do it; 64 wrong usage; 65 an input in which nothing could be read; \
-79 findings at or above --fail-on, or a conflict.
+79 findings at or above --fail-on, a conflict, or a request that is refused.
 
 Try it: `meshscope demo` shows a small broken mesh with traffic; nothing else is needed.";
 
@@ -95,7 +95,7 @@ enum Command {
     Why(why::Flags),
     /// Access logs in short, and the causes of what failed
     Logs(logs::Flags),
-    /// What AuthorizationPolicies make of requests, and why
+    /// What authorization policies make of requests, and why
     Authz {
         #[command(subcommand)]
         question: authz::Question,
@@ -124,6 +124,8 @@ enum Outcome {
     Fine,
     /// Answered, and something is wrong.
     Faulty,
+    /// What was asked cannot be decided by what is known.
+    Open,
 }
 
 /// The value of `--istio-version`.
@@ -152,6 +154,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.run() {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Faulty) => ExitCode::from(79),
+        Ok(Outcome::Open) => ExitCode::FAILURE,
         Err(error) => failed(&error),
     }
 }

@@ -1,7 +1,9 @@
 //! `authz`: what policies make of requests, in the shapes of the command line.
 
 pub mod cases;
+pub mod check;
 pub mod decision;
+pub mod list;
 pub mod requests;
 
 pub use decision::{AuthzDecision, AuthzDecisions};

@@ -185,7 +185,11 @@ fn from_value(
             let spec = value.get("spec").unwrap_or(&Value::Null);
             let notes = schema::check(kind.name(), &api_version, spec);
             let is_clear = !notes.iter().any(|note| note.wrong_type);
-            let body = if is_clear { authorization::request_authentication(spec, interner) } else { Body::Unreadable };
+            let body = if is_clear {
+                authorization::request_authentication(spec, interner)
+            } else {
+                Body::Unreadable
+            };
             (meta, body, notes)
         }
         Kind::Service => with_body(network::service(&value, interner)?),

@@ -42,8 +42,17 @@ impl Report for AuthzDecision {
             style.paint(&by(self), Tone::Strong),
             self.engine
         )?;
+        // What is not known may have refused it before, which changes nothing.
+        let known = if self.decision == "UNKNOWN" {
+            "not known"
+        } else {
+            "may be refused before, by what is not known"
+        };
         for missing in &self.missing {
-            writeln!(out, "not known: {}", style.paint(&missing.need, Tone::Careful))?;
+            writeln!(out, "{known}: {}", style.paint(&missing.need, Tone::Careful))?;
+        }
+        for assumed in &self.assumed {
+            writeln!(out, "taken for granted: {}", style.paint(assumed, Tone::Plain))?;
         }
         for tried in &self.dry_run {
             let rule = tried.rule.as_deref().unwrap_or("no rule matches");
@@ -57,7 +66,8 @@ impl Report for AuthzDecision {
                 Some(false) => Cell::toned("no", Tone::Dim),
                 None => Cell::toned("?", Tone::Careful),
             };
-            let action = if step.dry_run { format!("{} (dry run)", step.action) } else { step.action.clone() };
+            let action =
+                if step.dry_run { format!("{} (dry run)", step.action) } else { step.action.clone() };
             let rule = format!("{} rule {}", step.policy.path(), step.rule);
             rows.push(vec![Cell::plain(action), Cell::plain(rule), matched(step.matched), Cell::plain("")]);
             for field in &step.fields {

@@ -11,6 +11,7 @@ pub mod decision;
 pub mod envoy;
 pub mod evaluator;
 pub mod identity;
+pub mod in_mesh;
 pub mod path;
 pub mod pattern;
 pub mod request;

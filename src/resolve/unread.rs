@@ -65,7 +65,9 @@ fn resource(kind: &Kind) -> String {
         | Kind::ServiceEntry
         | Kind::WorkloadEntry
         | Kind::EnvoyFilter => ".networking.istio.io",
-        Kind::PeerAuthentication | Kind::AuthorizationPolicy | Kind::RequestAuthentication => ".security.istio.io",
+        Kind::PeerAuthentication | Kind::AuthorizationPolicy | Kind::RequestAuthentication => {
+            ".security.istio.io"
+        }
         Kind::EndpointSlice => ".discovery.k8s.io",
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => ".apps",
         Kind::Job | Kind::CronJob => ".batch",

@@ -11,6 +11,7 @@
 mod ambient;
 mod answer_key;
 mod archives;
+mod authz;
 mod bad_input;
 mod cases;
 mod causes;

@@ -11,6 +11,7 @@ use super::requests::{Asked, Reader};
 use crate::model::decode::{self, Head, ObjectSeed};
 use crate::model::interner::Interner;
 use crate::model::{Kind, Labels, Origin, Snapshot};
+use crate::resolve::Config;
 use crate::resolve::ambient::policies::AmbientPolicies;
 use crate::resolve::authorize::attach::{Engine, GATEWAY_NAME, Handled, Subject};
 use crate::resolve::authorize::envoy::{Provider, Remote, Setting};
@@ -18,7 +19,6 @@ use crate::resolve::authorize::evaluator::{Evaluator, Policies, Protocol};
 use crate::resolve::authorize::path::Normalization;
 use crate::resolve::authorize::request::Peer;
 use crate::resolve::config::{Ages, Options};
-use crate::resolve::Config;
 
 /// Answers all requests of all cases, in their order.
 ///
@@ -57,8 +57,10 @@ fn defaults(protocol: Protocol) -> Map<String, Value> {
         Protocol::Http => json!({"principal": "cluster.local/ns/bar/sa/client", "method": "GET", "path": "/",
             "host": "httpbin.foo.svc.cluster.local", "port": 8080, "source_ip": "10.0.0.9", "dest_ip": "10.1.1.1",
             "sni": "", "headers": {}, "jwt": null}),
-        Protocol::Tcp => json!({"principal": "cluster.local/ns/bar/sa/client", "port": 9000, "source_ip": "10.0.0.9",
-            "dest_ip": "10.1.1.1", "sni": "", "headers": {}, "jwt": null}),
+        Protocol::Tcp => {
+            json!({"principal": "cluster.local/ns/bar/sa/client", "port": 9000, "source_ip": "10.0.0.9",
+            "dest_ip": "10.1.1.1", "sni": "", "headers": {}, "jwt": null})
+        }
     };
     default.as_object().cloned().unwrap_or_default()
 }
@@ -69,7 +71,8 @@ impl<'a> Case<'a> {
         let context = Context(case.get("context").unwrap_or(&empty));
         let subject = context.subject()?;
         let setting = context.setting(subject.engine)?;
-        let objects = ["objects", "policies"].into_iter().filter_map(|key| case.get(key)?.as_array()).flatten();
+        let objects =
+            ["objects", "policies"].into_iter().filter_map(|key| case.get(key)?.as_array()).flatten();
         let snapshot = snapshot(objects, file)?;
         let root = subject.root_namespace.to_string();
         let policies = snapshot
@@ -79,7 +82,8 @@ impl<'a> Case<'a> {
         let policies = Policies::choose(subject, policies);
         let evaluator = if is_ztunnel {
             let options = Options { root_namespace: Some(root), ..Options::default() };
-            let strict = AmbientPolicies::new(&snapshot, &Config::new(&snapshot, &options), Ages::MissingIsOldest);
+            let strict =
+                AmbientPolicies::new(&snapshot, &Config::new(&snapshot, &options), Ages::MissingIsOldest);
             Evaluator::ztunnel(policies, Arc::new(strict))
         } else {
             Evaluator::envoy(policies, &setting)
@@ -128,7 +132,8 @@ fn snapshot<'a>(objects: impl Iterator<Item = &'a Value>, file: &str) -> Result<
         let read = seed.deserialize(object.clone());
         let meta = |key: &str| object.pointer(&format!("/metadata/{key}")).and_then(Value::as_str);
         let object = read.map_err(|error| error.to_string()).or_else(|error| {
-            let (namespace, name) = (meta("namespace").unwrap_or("default"), meta("name").unwrap_or_default());
+            let (namespace, name) =
+                (meta("namespace").unwrap_or("default"), meta("name").unwrap_or_default());
             let note = refused.ok_or(error)?;
             decode::unreadable(&head, namespace, name, origin, note).ok_or_else(String::new)
         });
@@ -161,7 +166,8 @@ impl Context<'_> {
     fn subject(&self) -> Result<Subject, String> {
         let mut interner = Interner::default();
         let pairs = self.0.pointer("/workload/labels").and_then(Value::as_object).into_iter().flatten();
-        let labels: Labels = interner.labels(pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
+        let labels: Labels =
+            interner.labels(pairs.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
         let is_waypoint = self.0.pointer("/workload/waypoint").and_then(Value::as_bool).unwrap_or_default();
         let engine = match self.text("/engine")? {
             Some("ztunnel") => Engine::Ztunnel,
@@ -192,7 +198,8 @@ impl Context<'_> {
 
     fn setting(&self, engine: Engine) -> Result<Setting, String> {
         let texts = |key: &str| self.0.get(key).and_then(Value::as_array).into_iter().flatten();
-        let mut domains: Vec<String> = texts("trust_domains").filter_map(Value::as_str).map(str::to_owned).collect();
+        let mut domains: Vec<String> =
+            texts("trust_domains").filter_map(Value::as_str).map(str::to_owned).collect();
         if domains.is_empty() {
             domains.push("cluster.local".to_owned());
         }
@@ -200,13 +207,18 @@ impl Context<'_> {
         let normalization = Normalization::of_word(word)
             .ok_or_else(|| format!("context.path_normalization: {word:?} is no setting"))?;
         let mut providers = BTreeMap::new();
-        for (name, value) in self.0.get("ext_authz_providers").and_then(Value::as_object).into_iter().flatten() {
+        for (name, value) in
+            self.0.get("ext_authz_providers").and_then(Value::as_object).into_iter().flatten()
+        {
             let is_http = match value.get("type").and_then(Value::as_str) {
                 Some("http") => true,
                 Some("grpc") => false,
                 _ => return Err(format!("context.ext_authz_providers.{name}.type: must be http or grpc")),
             };
-            providers.insert(name.clone(), Provider { is_http, answer: value.get("answer").and_then(Value::as_bool) });
+            providers.insert(
+                name.clone(),
+                Provider { is_http, answer: value.get("answer").and_then(Value::as_bool) },
+            );
         }
         let remote = match engine {
             Engine::Gateway => Remote::Gateway(0),

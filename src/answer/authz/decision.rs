@@ -25,7 +25,7 @@ pub struct AuthzDecision {
     pub decision: &'static str,
     /// The HTTP status of a refusal, 0 on TCP; `null` where the application answers.
     pub status: Option<u16>,
-    /// `sidecar`, `gateway`, `waypoint`, `ztunnel`.
+    /// `sidecar`, `gateway`, `waypoint`, `ztunnel`, or `none`.
     pub engine: &'static str,
     /// What decides, in the proxy's own words; `null` where no policy applies.
     pub decided_by: Option<String>,
@@ -36,6 +36,8 @@ pub struct AuthzDecision {
     pub steps: Option<Vec<StepRef>>,
     /// The rule that would have let it in with the smallest change.
     pub nearest_miss: Option<NearestRule>,
+    /// What was taken for granted.
+    pub assumed: Vec<String>,
     /// What is not known and decides.
     pub missing: Vec<MissingRef>,
 }
@@ -148,6 +150,7 @@ impl AuthzDecision {
             dry_run: decision.dry_run.iter().map(Tried::from).collect(),
             steps: with_steps.then(|| decision.steps.iter().map(StepRef::from).collect()),
             nearest_miss: decision.nearest.as_ref().and_then(NearestRule::of),
+            assumed: Vec::new(),
             missing: decision.missing.iter().map(missing).collect(),
         }
     }
@@ -221,7 +224,7 @@ fn change(field: &FieldResult, policy: &str, place: &str) -> String {
             format!("{place} of {policy} decides by {}, which is not known", field.looks_at)
         }
         (false, Some(value)) if !value.is_empty() => format!("add {value:?} to {place} of {policy}"),
-        (false, _) => format!("send {} that {place} of {policy} names", field.looks_at),
+        (false, _) => format!("the request needs {} as {place} of {policy} names it", field.looks_at),
         (true, Some(value)) => {
             format!("take what matches {value:?} out of {place} of {policy}")
         }

@@ -20,8 +20,19 @@ pub struct Asked {
 
 /// All keys of a request.
 const KEYS: [&str; 13] = [
-    "principal", "protocol", "method", "path", "host", "port", "source_ip", "remote_ip", "dest_ip", "sni", "headers",
-    "jwt", "token",
+    "principal",
+    "protocol",
+    "method",
+    "path",
+    "host",
+    "port",
+    "source_ip",
+    "remote_ip",
+    "dest_ip",
+    "sni",
+    "headers",
+    "jwt",
+    "token",
 ];
 
 /// Reads a request, alone or as `{"id", "request"}`. `place` says where it stands.
@@ -42,7 +53,8 @@ pub fn read(value: &Value, place: &str) -> Result<Asked, String> {
         return Err(format!("{place}.{key}: no request has such a key; there are {}", KEYS.join(", ")));
     }
     let reader = Reader { fields, place: &place };
-    let id = id.and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|id| id.to_string())));
+    let id =
+        id.and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|id| id.to_string())));
     Ok(Asked { id, protocol: reader.protocol()?, request: reader.request()? })
 }
 
@@ -52,11 +64,9 @@ pub fn read(value: &Value, place: &str) -> Result<Asked, String> {
 ///
 /// The place of the first mistake.
 pub fn read_all(value: &Value) -> Result<Vec<Asked>, String> {
-    match value {
-        Value::Array(all) => {
-            all.iter().enumerate().map(|(at, one)| read(one, &format!("[{at}]"))).collect()
-        }
-        one => Ok(vec![read(one, "request")?]),
+    match value.as_array() {
+        Some(all) => all.iter().enumerate().map(|(at, one)| read(one, &format!("[{at}]"))).collect(),
+        None => Ok(vec![read(value, "request")?]),
     }
 }
 
@@ -83,7 +93,8 @@ impl Reader<'_> {
 
     fn address(&self, key: &str) -> Result<Option<IpAddr>, String> {
         let Some(text) = self.text(key)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.wrong(key, "an IP address"))
+        let read = text.parse().ok();
+        read.map(Some).ok_or_else(|| self.wrong(key, "an IP address"))
     }
 
     /// What its port speaks.
@@ -101,7 +112,9 @@ impl Reader<'_> {
         let peer = match self.fields.get("principal") {
             None => Peer::Unknown,
             Some(Value::Null) => Peer::Plaintext,
-            Some(Value::String(text)) => Peer::Identity(text.strip_prefix("spiffe://").unwrap_or(text).to_owned()),
+            Some(Value::String(text)) => {
+                Peer::Identity(text.strip_prefix("spiffe://").unwrap_or(text).to_owned())
+            }
             Some(_) => return Err(self.wrong("principal", "a text, or null for plaintext")),
         };
         let port = match self.fields.get("port") {

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::policy::{labels, list, text};
 use crate::model::authorization_policy::{
-    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Condition, Peer, Spares, TargetRef, Values,
-    Written,
+    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Condition, Peer, Spares, TargetRef,
+    Values, Written,
 };
 use crate::model::id::Text;
 use crate::model::interner::Interner;
@@ -110,7 +110,8 @@ fn written(rule: &Value, interner: &mut Interner) -> Written {
         let fields = entry.get(name).and_then(Value::as_object).into_iter().flatten();
         let lists = fields.filter_map(|(field, values)| Some((field, values.as_array()?)));
         let filled = lists.filter(|(_, values)| !values.is_empty());
-        let read = filled.map(|(field, values)| Values { field: field.as_str().into(), values: texts(values) });
+        let read =
+            filled.map(|(field, values)| Values { field: field.as_str().into(), values: texts(values) });
         read.collect::<Vec<_>>()
     };
     let from = list(rule, "from").iter().map(|entry| part(entry, "source")).collect();

@@ -17,7 +17,8 @@ impl Block {
             return Some(Self { address, bits: width(address) });
         };
         let address: IpAddr = address.parse().ok()?;
-        let is_plain = bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
+        let is_plain =
+            bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits == "0" || !bits.starts_with('0'));
         let bits: u8 = bits.parse().ok().filter(|_| is_plain)?;
         (bits <= width(address)).then_some(Self { address, bits })
     }
@@ -29,7 +30,8 @@ impl Block {
 
     /// Whether an address is in it.
     pub fn contains(self, address: IpAddr) -> bool {
-        let leading = |difference: u128, width: u8| difference.checked_shr(u32::from(width - self.bits)) == Some(0);
+        let leading =
+            |difference: u128, width: u8| difference.checked_shr(u32::from(width - self.bits)) == Some(0);
         match (self.address, address) {
             // Nothing is left where no bit counts.
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) if self.bits == 0 => true,
@@ -56,12 +58,15 @@ mod tests {
 
     #[test]
     fn blocks_ignore_host_bits_and_keep_families_apart() {
-        let has = |block: &str, address: &str| Block::parse(block).unwrap().contains(address.parse().unwrap());
+        let has =
+            |block: &str, address: &str| Block::parse(block).unwrap().contains(address.parse().unwrap());
         assert!(has("10.1.2.3/8", "10.9.9.9") && !has("10.0.0.0/8", "11.0.0.0"));
         assert!(has("10.0.0.9", "10.0.0.9") && !has("10.0.0.9", "10.0.0.8"));
         assert!(has("0.0.0.0/0", "1.2.3.4") && !has("0.0.0.0/0", "::1") && has("::/0", "::1"));
         assert!(has("2001:db8::/32", "2001:db8:1::1") && !has("::ffff:1.2.3.4", "1.2.3.4"));
-        for bad in ["", "bogus", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/", "010.0.0.1", "10.0.0.0/+8", "1.2.3"] {
+        for bad in
+            ["", "bogus", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/", "010.0.0.1", "10.0.0.0/+8", "1.2.3"]
+        {
             assert_eq!(Block::parse(bad), None, "{bad}");
         }
     }

@@ -13,9 +13,9 @@ const GATEWAY_API: &str = "gateway.networking.k8s.io";
 /// What reads a workload's policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Engine {
-    /// Envoy beside a workload, and the classic gateway.
+    /// Envoy beside a workload.
     Sidecar,
-    /// Envoy as a gateway of the Gateway API.
+    /// Envoy as a gateway, of the Gateway API or a classic one.
     Gateway,
     /// Envoy as a waypoint.
     Waypoint,
@@ -157,20 +157,23 @@ impl Subject {
         let in_root = *policy.namespace == *self.root_namespace;
         let in_own = *policy.namespace == *self.namespace;
         let is_waypoint = self.engine == Engine::Waypoint;
-        let of_service =
-            self.service.as_ref().is_some_and(|service| is_waypoint && *service.namespace == *policy.namespace);
+        let of_service = self
+            .service
+            .as_ref()
+            .is_some_and(|service| is_waypoint && *service.namespace == *policy.namespace);
         if !in_root && !in_own && !of_service {
             return Err(WhyNot::OtherNamespace);
         }
+        // The label makes a gateway of the Gateway API, whatever the proxy is (S2); the classic one has none (S3).
         let by_name = match self.engine {
-            Engine::Sidecar | Engine::Ztunnel => false,
-            Engine::Gateway | Engine::Waypoint => true,
+            Engine::Ztunnel => false,
+            Engine::Sidecar | Engine::Gateway => self.gateway().is_some(),
+            Engine::Waypoint => true,
         };
         match (policy.targets, by_name) {
-            ([], false) => self.selected(policy, in_own),
             ([_, ..], false) => Err(WhyNot::NamesTargets),
             ([], true) if is_waypoint || !self.selectors_on_gateways => Err(WhyNot::NamesNothing),
-            ([], true) => self.selected(policy, in_own),
+            ([], _) => self.selected(policy, in_own),
             (targets, true) => {
                 let fitting = targets.iter().find(|target| self.is_named(target, policy.namespace));
                 fitting.cloned().map(By::Target).ok_or(WhyNot::OtherTargets)

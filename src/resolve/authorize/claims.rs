@@ -23,20 +23,21 @@ impl RequestPrincipal {
         let or_any = |text: &str, other: &dyn Fn(&str) -> Pattern| {
             if text.is_empty() { Pattern::Any } else { other(text) }
         };
-        let (issuer, subject) = match (value.strip_prefix('*'), value.strip_suffix('*'), value.rsplit_once('/')) {
-            (Some(""), _, _) => (Pattern::Any, Pattern::Any),
-            (Some(rest), _, Some(_)) => {
-                let (issuer, subject) = rest.rsplit_once('/').unwrap_or((rest, ""));
-                (or_any(issuer, &suffix), exact(subject))
-            }
-            (Some(rest), _, None) => (Pattern::Any, suffix(rest)),
-            (None, Some(_), Some((issuer, subject))) => {
-                (exact(issuer), or_any(subject.strip_suffix('*').unwrap_or(subject), &prefix))
-            }
-            (None, Some(start), None) => (prefix(start), Pattern::Any),
-            (None, None, Some((issuer, subject))) => (exact(issuer), exact(subject)),
-            (None, None, None) => (exact(value), exact("")),
-        };
+        let (issuer, subject) =
+            match (value.strip_prefix('*'), value.strip_suffix('*'), value.rsplit_once('/')) {
+                (Some(""), _, _) => (Pattern::Any, Pattern::Any),
+                (Some(rest), _, Some(_)) => {
+                    let (issuer, subject) = rest.rsplit_once('/').unwrap_or((rest, ""));
+                    (or_any(issuer, &suffix), exact(subject))
+                }
+                (Some(rest), _, None) => (Pattern::Any, suffix(rest)),
+                (None, Some(_), Some((issuer, subject))) => {
+                    (exact(issuer), or_any(subject.strip_suffix('*').unwrap_or(subject), &prefix))
+                }
+                (None, Some(start), None) => (prefix(start), Pattern::Any),
+                (None, None, Some((issuer, subject))) => (exact(issuer), exact(subject)),
+                (None, None, None) => (exact(value), exact("")),
+            };
         Self { issuer, subject }
     }
 
@@ -113,9 +114,14 @@ mod tests {
         ] {
             assert!(fits(value, iss, sub), "{value}");
         }
-        for (value, iss, sub) in
-            [("*", "i", ""), ("*/s", "", "s"), ("i*", "issuer", ""), ("i/s", "i", "t"), ("i", "i", "s"), ("*/*", "i", "s")]
-        {
+        for (value, iss, sub) in [
+            ("*", "i", ""),
+            ("*/s", "", "s"),
+            ("i*", "issuer", ""),
+            ("i/s", "i", "t"),
+            ("i", "i", "s"),
+            ("*/*", "i", "s"),
+        ] {
             assert!(!fits(value, iss, sub), "{value}");
         }
         assert!(!RequestPrincipal::new("*").fits(&json!({"iss": "i"})));
@@ -131,8 +137,23 @@ mod tests {
         let fits = |path: &[&str], value: &str| {
             claims.fit(&path.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>(), &[Pattern::new(value)])
         };
-        assert!(fits(&["scope"], "write") && fits(&["roles"], "b") && fits(&["n", "l"], "x") && fits(&["aud"], "api*"));
-        assert!(!fits(&["aud"], "web") && !fits(&["n", "scope"], "a") && !fits(&["level"], "5") && !fits(&["n"], "*"));
-        assert!(!fits(&["none"], "*") && !fits(&["empty"], "*") && !fits(&["absent"], "*") && !fits(&["n", "l"], "5"));
+        assert!(
+            fits(&["scope"], "write")
+                && fits(&["roles"], "b")
+                && fits(&["n", "l"], "x")
+                && fits(&["aud"], "api*")
+        );
+        assert!(
+            !fits(&["aud"], "web")
+                && !fits(&["n", "scope"], "a")
+                && !fits(&["level"], "5")
+                && !fits(&["n"], "*")
+        );
+        assert!(
+            !fits(&["none"], "*")
+                && !fits(&["empty"], "*")
+                && !fits(&["absent"], "*")
+                && !fits(&["n", "l"], "5")
+        );
     }
 }

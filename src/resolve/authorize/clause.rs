@@ -153,7 +153,9 @@ pub fn compile(key: &str, values: &[Text], around: Surroundings<'_>) -> (Compile
             let accounts = values.iter().map(|value| Account::new(value, around.namespace));
             whole(Test::ServiceAccount(accounts.collect()))
         }
-        "source.trustDomain" => whole(Test::TrustDomain(identity::trust_domains(values, around.trust_domains))),
+        "source.trustDomain" => {
+            whole(Test::TrustDomain(identity::trust_domains(values, around.trust_domains)))
+        }
         "source.ip" => blocks(Test::SourceIp),
         "remote.ip" => blocks(Test::RemoteIp),
         "destination.ip" => blocks(Test::DestinationIp),
@@ -215,7 +217,7 @@ impl Clause {
     /// Whether it holds. A pattern on what is absent is false, and its negation true (P4).
     pub fn holds(&self, seen: &Seen<'_>) -> Truth {
         let fits = self.test.fits(seen);
-        if self.is_not { fits.not() } else { fits }
+        if self.is_not { fits.negated() } else { fits }
     }
 }
 
@@ -239,10 +241,12 @@ impl Test {
             Self::ServiceAccount(accounts) => of_peer(&request.peer, false, &|identity| {
                 accounts.iter().any(|account| account.fits(identity))
             }),
-            Self::NamespaceName(patterns) => of_peer(&request.peer, patterns.contains(&Pattern::Any), &|one| {
-                identity::parts(one)
-                    .is_some_and(|(namespace, _)| Pattern::any_fits(patterns, namespace, Star::SomeText))
-            }),
+            Self::NamespaceName(patterns) => {
+                of_peer(&request.peer, patterns.contains(&Pattern::Any), &|one| {
+                    identity::parts(one)
+                        .is_some_and(|(namespace, _)| Pattern::any_fits(patterns, namespace, Star::SomeText))
+                })
+            }
             Self::AccountName(accounts) => of_peer(&request.peer, false, &|one| {
                 identity::parts(one).is_some_and(|(namespace, name)| {
                     accounts.iter().any(|account| account.is(namespace, name))
@@ -298,9 +302,7 @@ impl Test {
             | Self::ServiceAccount(_)
             | Self::NamespaceName(_)
             | Self::AccountName(_)
-            | Self::TrustDomain(_) => {
-                "principal".to_owned()
-            }
+            | Self::TrustDomain(_) => "principal".to_owned(),
             Self::SourceIp(_) => "source_ip".to_owned(),
             Self::RemoteIp(_) => "remote_ip".to_owned(),
             Self::DestinationIp(_) => "dest_ip".to_owned(),
@@ -336,12 +338,10 @@ impl Test {
             | Self::ServiceAccount(_)
             | Self::NamespaceName(_)
             | Self::AccountName(_)
-            | Self::TrustDomain(_) => {
-                match &request.peer {
-                    Peer::Identity(identity) => Some(Value::from(identity.as_str())),
-                    Peer::Unknown | Peer::Somebody | Peer::Plaintext => None,
-                }
-            }
+            | Self::TrustDomain(_) => match &request.peer {
+                Peer::Identity(identity) => Some(Value::from(identity.as_str())),
+                Peer::Unknown | Peer::Somebody | Peer::Plaintext => None,
+            },
             Self::SourceIp(_) => address(request.source_ip),
             Self::RemoteIp(_) => address(seen.remote_ip),
             Self::DestinationIp(_) => address(request.destination_ip),
@@ -387,10 +387,9 @@ fn of_peer(peer: &Peer, is_any: bool, fits: &dyn Fn(&str) -> bool) -> Truth {
 
 fn of_path(patterns: &[PathPattern], path: Option<&str>) -> Truth {
     Truth::any(patterns.iter().map(|pattern| match (pattern, path) {
-        (PathPattern::Refused, _) => Truth::Unknown,
         // Every request has a path that is not empty.
         (PathPattern::Text(Pattern::Any), _) => Truth::Yes,
-        (PathPattern::Text(_) | PathPattern::Template(_), None) => Truth::Unknown,
+        (PathPattern::Refused, _) | (PathPattern::Text(_) | PathPattern::Template(_), None) => Truth::Unknown,
         (PathPattern::Text(pattern), Some(path)) => pattern.fits(path, Star::SomeText).into(),
         (PathPattern::Template(template), Some(path)) => template.fits(path).into(),
     }))

@@ -149,7 +149,8 @@ pub fn steps<'a>(
 
 /// The rule with the fewest lists that do not hold, the first of several.
 pub fn nearest(rules: &[Rule], seen: &Seen<'_>) -> Option<NearestMiss> {
-    let misses = rules.iter().map(|rule| (rule, rule.missed(seen)));
-    let (rule, missed) = misses.filter(|(_, missed)| !missed.is_empty()).min_by_key(|(_, missed)| missed.len())?;
+    let all = rules.iter().map(|rule| (rule, rule.missed(seen)));
+    let (rule, missed) =
+        all.filter(|(_, missed)| !missed.is_empty()).min_by_key(|(_, missed)| missed.len())?;
     Some(NearestMiss { policy: Arc::clone(&rule.policy), rule: rule.index, missed })
 }

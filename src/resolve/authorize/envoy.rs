@@ -138,12 +138,14 @@ impl Envoy {
     /// What becomes of a request (O11).
     pub fn decide(&self, request: &Request) -> Decision {
         let mut decision = Decision::open();
-        let Some(normalization) = self.setting.normalization.or(Some(Normalization::Base).filter(|_| self.is_tcp))
+        let Some(normalization) =
+            self.setting.normalization.or(Some(Normalization::Base).filter(|_| self.is_tcp))
         else {
             decision.missing.insert("meshConfig.pathNormalization".to_owned());
             return decision;
         };
-        if let Some(path) = request.path.as_deref().filter(|path| !self.is_tcp && normalization.refuses(path)) {
+        if let Some(path) = request.path.as_deref().filter(|path| !self.is_tcp && normalization.refuses(path))
+        {
             let by = if path.is_ascii() { "path_normalization_failed" } else { "http1.codec_error" };
             self.refuse(&mut decision, request, by.to_owned(), 400);
             return decision;
@@ -219,7 +221,9 @@ impl Envoy {
                     return Stage::Refused;
                 }
                 (Found::Rule(_), None) => {
-                    decision.missing.insert(format!("the answer of the external authorizer {}", authorizer.provider));
+                    decision
+                        .missing
+                        .insert(format!("the answer of the external authorizer {}", authorizer.provider));
                     stage = Stage::Open;
                 }
                 (Found::Unknown, Some(false) | None) => {

@@ -34,7 +34,7 @@ pub struct Policies {
     pub in_force: Vec<InForce>,
     /// Those that are not, and why. Of other namespaces none is kept.
     pub others: Vec<(Arc<Object>, WhyNot)>,
-    /// The RequestAuthentications that are for it.
+    /// The policies about tokens that are for it.
     pub tokens: Vec<Arc<Object>>,
     /// What may be for it and is not understood, in words.
     pub not_understood: Vec<String>,
@@ -43,16 +43,20 @@ pub struct Policies {
 impl Policies {
     /// Chooses those that are for a workload, out of those of the namespaces that are looked at or of more.
     pub fn choose<'a>(subject: Subject, objects: impl IntoIterator<Item = &'a Arc<Object>>) -> Self {
-        let mut all =
-            Self { subject, in_force: Vec::new(), others: Vec::new(), tokens: Vec::new(), not_understood: Vec::new() };
+        let mut all = Self {
+            subject,
+            in_force: Vec::new(),
+            others: Vec::new(),
+            tokens: Vec::new(),
+            not_understood: Vec::new(),
+        };
         for object in objects {
             all.add(object);
         }
         // istiod takes those of the root namespace first, then the oldest.
         let root = Arc::clone(&all.subject.root_namespace);
-        all.tokens.sort_by_cached_key(|object| {
-            (object.id.namespace != root, Ages::MissingIsOldest.place(object))
-        });
+        all.tokens
+            .sort_by_cached_key(|object| (object.id.namespace != root, Ages::MissingIsOldest.place(object)));
         all
     }
 
@@ -86,7 +90,8 @@ impl Policies {
 
     fn may_be_for(&self, namespace: &str) -> bool {
         let service = self.subject.service.as_ref().map(|service| &*service.namespace);
-        [Some(&*self.subject.root_namespace), Some(&*self.subject.namespace), service].contains(&Some(namespace))
+        [Some(&*self.subject.root_namespace), Some(&*self.subject.namespace), service]
+            .contains(&Some(namespace))
     }
 }
 
@@ -162,7 +167,8 @@ impl Evaluator {
 
     /// What is not understood may decide, unless a rule that refuses has been found.
     fn understood(&self, mut decision: Decision) -> Decision {
-        let is_settled = decision.outcome == Outcome::Deny && ![Some("none"), Some(NONE_ALLOWED)].contains(&decision.decided_by.as_deref());
+        let is_settled = decision.outcome == Outcome::Deny
+            && ![Some("none"), Some(NONE_ALLOWED)].contains(&decision.decided_by.as_deref());
         if !is_settled && !self.policies.not_understood.is_empty() {
             (decision.outcome, decision.decided_by, decision.rule) = (Outcome::Unknown, None, None);
             decision.status = None;

@@ -12,7 +12,8 @@ const LOCAL: &str = "cluster.local";
 pub fn principals(values: &[Text], trust_domains: &[String]) -> Vec<Pattern> {
     let all = values.iter().flat_map(|value| with_aliases(value, trust_domains));
     // An empty text fits nothing, and neither does one with the scheme.
-    let filled = all.filter(|value| !value.is_empty() && !value.trim_start_matches('*').starts_with("spiffe://"));
+    let filled =
+        all.filter(|value| !value.is_empty() && !value.trim_start_matches('*').starts_with("spiffe://"));
     filled.map(|value| Pattern::new(&value)).collect()
 }
 
@@ -125,9 +126,7 @@ pub fn is_of_trust_domain(patterns: &[Pattern], identity: &str) -> bool {
         Pattern::Suffix(end) => domain.ends_with(&**end),
         Pattern::Prefix(start) => domain.starts_with(&**start),
         // What has a slash in it is compared with as much of the identity.
-        Pattern::Exact(whole) => {
-            identity.strip_prefix(&**whole).is_some_and(|rest| rest.starts_with('/'))
-        }
+        Pattern::Exact(whole) => identity.strip_prefix(&**whole).is_some_and(|rest| rest.starts_with('/')),
     })
 }
 
@@ -154,7 +153,8 @@ mod tests {
 
     #[test]
     fn principals_with_the_scheme_fit_nobody() {
-        let fits = |value: &str| is_principal(&principals(&[value.into()], &domains(&["td"])), "td/ns/a/sa/b");
+        let fits =
+            |value: &str| is_principal(&principals(&[value.into()], &domains(&["td"])), "td/ns/a/sa/b");
         assert!(fits("*") && fits("td/ns/a/*") && fits("*/sa/b") && fits("cluster.local/ns/a/sa/b"));
         assert!(!fits("spiffe://td/ns/a/sa/b") && !fits("*spiffe://td/ns/a/sa/b") && !fits(""));
     }
@@ -162,13 +162,15 @@ mod tests {
     #[test]
     fn accounts_and_namespaces_are_found_in_odd_identities() {
         let account = |identity: &str| Account::new("b", "a").fits(identity);
-        for one in ["td/ns/a/sa/b", "x/y/ns/a/sa/b", "td/ns/a/z/sa/b", "td/ns/a/sa/b/c", "td/ns/a/sa/bb/sa/b"] {
+        for one in ["td/ns/a/sa/b", "x/y/ns/a/sa/b", "td/ns/a/z/sa/b", "td/ns/a/sa/b/c", "td/ns/a/sa/bb/sa/b"]
+        {
             assert!(account(one), "{one}");
         }
         for other in ["/ns/a/sa/b", "td/ns/a/sa/bb", "td/ns/a/xsa/b", "td/ns/b/sa/b", "td/ns/a/sa/b/", "td"] {
             assert!(!account(other), "{other}");
         }
-        let namespace = |value: &str, identity: &str| namespaces(&[value.into()]).iter().any(|g| g.fits(identity));
+        let namespace =
+            |value: &str, identity: &str| namespaces(&[value.into()]).iter().any(|g| g.fits(identity));
         assert!(namespace("*", "td/ns/a/sa/b") && namespace("a*c", "td/ns/abc/sa/b"));
         assert!(!namespace("*", "td/workload/api") && !namespace("a", "td/ns/ab/sa/b"));
     }
@@ -178,7 +180,9 @@ mod tests {
         let fits = |value: &str, identity: &str| {
             is_of_trust_domain(&trust_domains(&[value.into()], &domains(&["td1", "td2"])), identity)
         };
-        assert!(fits("td1", "td2/ns/a/sa/b") && fits("*", "x/y") && fits("*.local", "cluster.local/ns/a/sa/b"));
+        assert!(
+            fits("td1", "td2/ns/a/sa/b") && fits("*", "x/y") && fits("*.local", "cluster.local/ns/a/sa/b")
+        );
         assert!(!fits("td", "td1/ns/a/sa/b") && !fits("*b", "td1/ns/a/sa/b") && !fits("td1*a", "td1/ns/a"));
     }
 }

@@ -175,8 +175,13 @@ mod tests {
     #[test]
     fn each_setting_does_what_it_says() {
         let all = |path: &str| {
-            [Normalization::None, Normalization::Base, Normalization::MergeSlashes, Normalization::DecodeAndMergeSlashes]
-                .map(|setting| setting.apply(path))
+            [
+                Normalization::None,
+                Normalization::Base,
+                Normalization::MergeSlashes,
+                Normalization::DecodeAndMergeSlashes,
+            ]
+            .map(|setting| setting.apply(path))
         };
         assert_eq!(all("/a//b"), ["/a//b", "/a//b", "/a/b", "/a/b"]);
         assert_eq!(all("/a%2Fb"), ["/a%2Fb", "/a%2Fb", "/a%2Fb", "/a/b"]);

@@ -43,7 +43,7 @@ pub enum Token {
     None,
     /// The claims of one that was taken already.
     Validated(Value),
-    /// One as it was sent: whether it is taken is for RequestAuthentication to say (J3).
+    /// One as it was sent: whether it is taken is for policies to say (J3).
     Sent {
         /// Its payload.
         claims: Value,
@@ -121,7 +121,9 @@ impl HeaderValue<'_> {
                 Pattern::Prefix(wanted) if start.starts_with(&**wanted) => Truth::Yes,
                 Pattern::Prefix(wanted) if wanted.starts_with(start) => Truth::Unknown,
                 Pattern::Suffix(_) => Truth::Unknown,
-                Pattern::Exact(whole) if whole.len() > start.len() && whole.starts_with(start) => Truth::Unknown,
+                Pattern::Exact(whole) if whole.len() > start.len() && whole.starts_with(start) => {
+                    Truth::Unknown
+                }
                 Pattern::Prefix(_) | Pattern::Exact(_) => Truth::No,
             })),
         }
@@ -165,9 +167,12 @@ impl<'a> Seen<'a> {
 
     /// A header by its name in lower case, those that Envoy makes by itself included (H9).
     pub fn header(&self, name: &str) -> HeaderValue<'_> {
-        let one = |text: Option<&'a str>| text.map_or(HeaderValue::Unknown, |text| HeaderValue::Lines(vec![text]));
+        let one =
+            |text: Option<&'a str>| text.map_or(HeaderValue::Unknown, |text| HeaderValue::Lines(vec![text]));
         let sent = |name: &str| match self.request.headers.get(name) {
-            Some(lines) => HeaderValue::Lines(lines.iter().map(|line| line.trim_matches([' ', '\t'])).collect()),
+            Some(lines) => {
+                HeaderValue::Lines(lines.iter().map(|line| line.trim_matches([' ', '\t'])).collect())
+            }
             None => HeaderValue::Unknown,
         };
         match name {
@@ -188,7 +193,9 @@ impl<'a> Seen<'a> {
             "x-request-id" => match sent(name) {
                 HeaderValue::Lines(lines) if !lines.is_empty() => HeaderValue::Lines(lines),
                 // A number that nobody knows beforehand.
-                HeaderValue::Lines(_) | HeaderValue::Unknown | HeaderValue::Begins(_) => HeaderValue::Begins(""),
+                HeaderValue::Lines(_) | HeaderValue::Unknown | HeaderValue::Begins(_) => {
+                    HeaderValue::Begins("")
+                }
             },
             // Without mutual TLS Envoy takes it away, and with it its own value is behind the caller's.
             "x-forwarded-client-cert" => match self.request.peer {

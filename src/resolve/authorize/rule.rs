@@ -66,16 +66,33 @@ enum Lost {
 
 impl Compiler<'_> {
     /// Compiles a rule; `None` where nothing of it is enforced (C6, T1).
-    pub fn rule(self, policy: &Arc<Object>, index: usize, written: &Written, action: &Action) -> Option<Rule> {
+    pub fn rule(
+        self,
+        policy: &Arc<Object>,
+        index: usize,
+        written: &Written,
+        action: &Action,
+    ) -> Option<Rule> {
         let around = Surroundings { namespace: &policy.id.namespace, trust_domains: self.trust_domains };
         let is_allow = *action == Action::Allow;
         let parts = |all: &[Vec<Values>], prefix: &str| -> Option<Vec<Vec<Clause>>> {
             let one = |(at, values): (usize, &Vec<Values>)| {
-                let place = if all.len() > 1 { prefix.replacen('.', &format!("[{at}]."), 1) } else { prefix.to_owned() };
+                let place = if all.len() > 1 {
+                    prefix.replacen('.', &format!("[{at}]."), 1)
+                } else {
+                    prefix.to_owned()
+                };
                 let clauses = values.iter().map(|list| {
                     let positive = list.field.strip_prefix("not").map(uncapitalized);
                     let key = clause::key_of(positive.as_deref().unwrap_or(&list.field)).to_owned();
-                    self.list(format!("{place}.{}", list.field), &key, &list.values, positive.is_some(), around, is_allow)
+                    self.list(
+                        format!("{place}.{}", list.field),
+                        &key,
+                        &list.values,
+                        positive.is_some(),
+                        around,
+                        is_allow,
+                    )
                 });
                 kept(clauses)
             };
@@ -85,10 +102,12 @@ impl Compiler<'_> {
         let to = parts(&written.to, "to.operation")?;
         let conditions = written.when.iter().enumerate().flat_map(|(at, condition)| {
             let lists = [("values", &condition.values, false), ("notValues", &condition.not_values, true)];
-            lists.into_iter().filter(|(_, values, _)| !values.is_empty()).map(move |(list, values, is_not)| {
-                let field = format!("when[{at}].{}.{list}", condition.key);
-                self.list(field, &condition.key, values, is_not, around, is_allow)
-            })
+            lists.into_iter().filter(|(_, values, _)| !values.is_empty()).map(
+                move |(list, values, is_not)| {
+                    let field = format!("when[{at}].{}.{list}", condition.key);
+                    self.list(field, &condition.key, values, is_not, around, is_allow)
+                },
+            )
         });
         // Without values nothing is asked, but a key that nobody knows is one even so.
         let unknown = |key: &str| clause::compile(key, &[], around).0 == Compiled::UnknownKey;

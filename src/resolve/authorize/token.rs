@@ -7,7 +7,7 @@ use super::request::{HeaderValue, Request, Signature, Token};
 use super::truth::Truth;
 use crate::model::request_authentication::{JwtRule, RequestAuthentication};
 
-/// What RequestAuthentication makes of a request.
+/// What `RequestAuthentication` makes of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Taken {
     /// It goes on, with claims or without.
@@ -32,7 +32,8 @@ const BEARER: HeaderValue<'static> = HeaderValue::Begins("Bearer ");
 
 /// Whether a request is a CORS preflight, whose token nobody looks at.
 fn is_preflight(request: &Request) -> Truth {
-    let is_there = |name: &str| request.headers.get(name).map_or(Truth::Unknown, |lines| (!lines.is_empty()).into());
+    let is_there =
+        |name: &str| request.headers.get(name).map_or(Truth::Unknown, |lines| (!lines.is_empty()).into());
     let is_options = request.method.as_deref().map_or(Truth::Unknown, |method| (method == "OPTIONS").into());
     Truth::all([is_options, is_there("origin"), is_there("access-control-request-method")])
 }
@@ -65,7 +66,10 @@ pub fn take(policies: &[&RequestAuthentication], request: &Request) -> Taken {
 fn checked(rules: &[&JwtRule], payload: &Value, signature: Signature) -> Taken {
     let of_issuer: Vec<&JwtRule> = rules.iter().copied().filter(|rule| is_issuer(rule, payload)).collect();
     if of_issuer.is_empty() {
-        return Taken::Refused { status: 401, details: "jwt_authn_access_denied{Jwt_issuer_is_not_configured}" };
+        return Taken::Refused {
+            status: 401,
+            details: "jwt_authn_access_denied{Jwt_issuer_is_not_configured}",
+        };
     }
     // Audiences are looked at before signatures, and the last rule that refuses says why.
     let last_takes = of_issuer.last().is_some_and(|rule| takes_audience(rule, payload));
@@ -74,7 +78,10 @@ fn checked(rules: &[&JwtRule], payload: &Value, signature: Signature) -> Taken {
         return if last_takes {
             Taken::Refused { status: 401, details: "jwt_authn_access_denied{Jwt_verification_fails}" }
         } else {
-            Taken::Refused { status: 403, details: "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}" }
+            Taken::Refused {
+                status: 403,
+                details: "jwt_authn_access_denied{Audiences_in_Jwt_are_not_allowed}",
+            }
         };
     }
     let nothing = HeaderValue::Lines(Vec::new());
@@ -86,7 +93,8 @@ fn is_issuer(rule: &JwtRule, payload: &Value) -> bool {
 }
 
 fn takes_audience(rule: &JwtRule, payload: &Value) -> bool {
-    let is_taken = |audience: &Value| audience.as_str().is_some_and(|text| rule.audiences.iter().any(|one| one == text));
+    let is_taken =
+        |audience: &Value| audience.as_str().is_some_and(|text| rule.audiences.iter().any(|one| one == text));
     rule.audiences.is_empty()
         || match payload.get("aud") {
             Some(Value::Array(all)) => all.iter().any(is_taken),

@@ -38,7 +38,7 @@ impl Truth {
 
     /// The opposite.
     #[must_use]
-    pub fn not(self) -> Self {
+    pub fn negated(self) -> Self {
         match self {
             Self::No => Self::Yes,
             Self::Unknown => Self::Unknown,
@@ -64,6 +64,6 @@ mod tests {
         assert_eq!(Truth::all([Yes, Unknown]), Unknown);
         assert_eq!(Truth::any([No, Unknown, Yes]), Yes);
         assert_eq!(Truth::any([No, Unknown]), Unknown);
-        assert_eq!((Truth::all([]), Truth::any([]), Unknown.not()), (Yes, No, Unknown));
+        assert_eq!((Truth::all([]), Truth::any([]), Unknown.negated()), (Yes, No, Unknown));
     }
 }

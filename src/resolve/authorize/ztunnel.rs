@@ -143,7 +143,8 @@ fn convert(policy: &Arc<Object>, index: usize, written: &Written, is_allow: bool
     let namespace = &*policy.id.namespace;
     let parts = |all: &[Vec<Values>], prefix: &str| -> Option<Vec<Vec<Clause>>> {
         let one = |(at, values): (usize, &Vec<Values>)| {
-            let place = if all.len() > 1 { prefix.replacen('.', &format!("[{at}]."), 1) } else { prefix.to_owned() };
+            let place =
+                if all.len() > 1 { prefix.replacen('.', &format!("[{at}]."), 1) } else { prefix.to_owned() };
             match part(values, &place, namespace, is_allow) {
                 Part::Dropped => None,
                 Part::Kept(clauses) if clauses.is_empty() => Some(vec![Clause::never(place)]),

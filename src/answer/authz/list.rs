@@ -1,0 +1,197 @@
+//! `authz list`: the rules in force for a workload, in the order of evaluation.
+
+use serde::Serialize;
+
+use crate::answer::common::{API_VERSION, MissingRef, ObjectRef, WorkloadRef};
+use crate::model::Origin;
+use crate::model::authorization_policy::AccessRule;
+use crate::resolve::authorize::attach::Engine;
+use crate::resolve::authorize::evaluator::{Evaluator, Protocol};
+use crate::resolve::authorize::in_mesh;
+use crate::resolve::{Mesh, Workload};
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthzList {
+    /// [`API_VERSION`].
+    pub api_version: &'static str,
+    /// `AuthzList`.
+    pub kind: &'static str,
+    /// The workload.
+    pub workload: WorkloadRef,
+    /// `sidecar`, `gateway`, `waypoint`, `ztunnel`, or `none`.
+    pub engine: &'static str,
+    /// The rules, in the order of evaluation.
+    pub rules: Vec<RuleRow>,
+    /// Policies of the namespaces that are looked at which are not for it, and why.
+    pub others: Vec<OtherPolicy>,
+    /// Lines of the logs that no rule explains: refusals of which no policy that was read can be the reason.
+    pub unexplained: u64,
+    /// What is not known and may decide.
+    pub missing: Vec<MissingRef>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleRow {
+    /// Its place in the order of evaluation, from 1.
+    pub order: usize,
+    /// What its policy does.
+    pub action: String,
+    /// Its policy.
+    pub policy: ObjectRef,
+    /// Where that was read.
+    pub origin: Origin,
+    /// Its number; `null` for a policy of which no rule is enforced.
+    pub rule: Option<usize>,
+    /// Whether it is only tried.
+    pub dry_run: bool,
+    /// Why the policy is for the workload.
+    pub attached_by: String,
+    /// What it asks, in short.
+    pub text: String,
+    /// Why nothing of it is enforced on ports without HTTP, or at all, where that is so.
+    pub lost: Option<String>,
+    /// Lines that it decided; `null` where no log of the workload was read.
+    pub hits: Option<u64>,
+    /// Those of them that it refused.
+    pub denials: Option<u64>,
+    /// The last of them, RFC 3339.
+    pub last_hit: Option<String>,
+    /// `named` where Envoy named the rule, `evaluated` where it was held against the lines.
+    pub hit_source: Option<&'static str>,
+}
+
+/// A policy that is not for a workload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OtherPolicy {
+    /// The policy.
+    pub policy: ObjectRef,
+    /// Why it is not.
+    pub reason: String,
+}
+
+/// The rules in force for a pod, without counters.
+pub fn list(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> AuthzList {
+    let evaluator = in_mesh::evaluator(mesh, pod, as_engine, None);
+    let engine = evaluator.as_ref().map_or("none", |evaluator| evaluator.policies.subject.engine.word());
+    let (mut rules, mut others, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(evaluator) = &evaluator {
+        rules = rows(evaluator);
+        let policies = &evaluator.policies;
+        others.extend(policies.others.iter().map(|(object, why)| OtherPolicy {
+            policy: ObjectRef::from(&**object),
+            reason: why.to_string(),
+        }));
+        missing.extend(policies.not_understood.iter().map(|need| MissingRef {
+            kind: "AuthorizationPolicy".to_owned(),
+            state: "not-collected".to_owned(),
+            need: need.clone(),
+        }));
+    }
+    AuthzList {
+        api_version: API_VERSION,
+        kind: "AuthzList",
+        workload: WorkloadRef::workload(pod),
+        engine,
+        rules,
+        others,
+        unexplained: 0,
+        missing,
+    }
+}
+
+/// The rules of an evaluator as rows, and a row for each policy of which none is enforced.
+fn rows(evaluator: &Evaluator) -> Vec<RuleRow> {
+    let enforced = evaluator.rules(Protocol::Http);
+    let on_tcp = evaluator.rules(Protocol::Tcp);
+    let is_ztunnel = evaluator.policies.subject.engine == Engine::Ztunnel;
+    let mut rows = Vec::new();
+    for (action, is_dry_run, rule) in &enforced {
+        let object = &rule.policy;
+        let by = evaluator
+            .policies
+            .in_force
+            .iter()
+            .find(|(one, _)| one.id == object.id)
+            .map(|(_, by)| by.to_string());
+        let is_same = |other: &&crate::resolve::authorize::rule::Rule| {
+            other.policy.id == object.id && other.index == rule.index
+        };
+        let tcp = on_tcp.iter().map(|(_, _, rule)| *rule).find(is_same);
+        let lists = rule.clauses().count();
+        let lost = match tcp {
+            _ if is_ztunnel => None,
+            None => Some("not enforced on ports without HTTP (T1)".to_owned()),
+            Some(tcp) if tcp.clauses().count() < lists => {
+                Some("on ports without HTTP it matches more (T2)".to_owned())
+            }
+            Some(_) => None,
+        };
+        let written = object.body.authorization_policy().and_then(|policy| policy.rules.get(rule.index));
+        rows.push(RuleRow {
+            order: rows.len() + 1,
+            action: action.word().to_owned(),
+            policy: ObjectRef::from(&**object),
+            origin: object.origin.clone(),
+            rule: Some(rule.index),
+            dry_run: *is_dry_run,
+            attached_by: by.unwrap_or_default(),
+            text: written.map(text).unwrap_or_default(),
+            lost,
+            hits: None,
+            denials: None,
+            last_hit: None,
+            hit_source: None,
+        });
+    }
+    for (object, by) in &evaluator.policies.in_force {
+        if enforced.iter().any(|(_, _, rule)| rule.policy.id == object.id) {
+            continue;
+        }
+        let Some(policy) = object.body.authorization_policy() else { continue };
+        rows.push(RuleRow {
+            order: rows.len() + 1,
+            action: policy.action.word().to_owned(),
+            policy: ObjectRef::from(&**object),
+            origin: object.origin.clone(),
+            rule: None,
+            dry_run: policy.is_dry_run,
+            attached_by: by.to_string(),
+            text: if policy.rules.is_empty() { "no rules" } else { "no rule is enforced" }.to_owned(),
+            lost: None,
+            hits: None,
+            denials: None,
+            last_hit: None,
+            hit_source: None,
+        });
+    }
+    rows
+}
+
+/// What a rule asks, on one line.
+pub fn text(rule: &AccessRule) -> String {
+    let part = |lists: &Vec<crate::model::authorization_policy::Values>| {
+        let lists = lists.iter().map(|list| format!("{} {}", list.field, list.values.join("|")));
+        let all: Vec<_> = lists.collect();
+        if all.is_empty() { "anything".to_owned() } else { all.join(", ") }
+    };
+    let either = |word: &str, parts: &[Vec<crate::model::authorization_policy::Values>]| {
+        let parts: Vec<_> = parts.iter().map(part).collect();
+        (!parts.is_empty()).then(|| format!("{word} {}", parts.join(" or ")))
+    };
+    let mut all: Vec<String> = Vec::new();
+    all.extend(either("from", &rule.written.from));
+    all.extend(either("to", &rule.written.to));
+    for condition in &rule.written.when {
+        if !condition.values.is_empty() {
+            all.push(format!("when {} is {}", condition.key, condition.values.join("|")));
+        }
+        if !condition.not_values.is_empty() {
+            all.push(format!("when {} is not {}", condition.key, condition.not_values.join("|")));
+        }
+    }
+    if all.is_empty() { "everything".to_owned() } else { all.join(" ") }
+}
