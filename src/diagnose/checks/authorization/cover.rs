@@ -30,8 +30,10 @@ fn texts_disjoint(one: &str, other: &str) -> bool {
             !one.starts_with(&*other) && !other.starts_with(&*one)
         }
         (Pattern::Suffix(one), Pattern::Suffix(other)) => !one.ends_with(&*other) && !other.ends_with(&*one),
-        (Pattern::Any, _) | (_, Pattern::Any) => false,
-        (Pattern::Prefix(_), Pattern::Suffix(_)) | (Pattern::Suffix(_), Pattern::Prefix(_)) => false,
+        (Pattern::Any, _)
+        | (_, Pattern::Any)
+        | (Pattern::Prefix(_), Pattern::Suffix(_))
+        | (Pattern::Suffix(_), Pattern::Prefix(_)) => false,
     }
 }
 

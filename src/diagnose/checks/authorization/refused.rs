@@ -90,7 +90,9 @@ fn of_policy(json: &Value, spec: &Value, action: &str, found: &mut Found) {
     let dry_run = json.pointer("/metadata/annotations/istio.io~1dry-run").and_then(Value::as_str);
     let field = "metadata.annotations.istio.io/dry-run";
     match dry_run {
-        Some(value) if !is_boolean(value) => found.push((field, format!("is {value:?}, no boolean"))),
+        Some(value) if !is_boolean(value) => {
+            found.push((field, format!("is {value:?}, no boolean")));
+        }
         Some(_) if !["ALLOW", "DENY"].contains(&action) => {
             found.push((field, format!("is for ALLOW and DENY, not for {action}")));
         }
@@ -125,7 +127,7 @@ fn of_rule(rule: &Value, action: &str, found: &mut Found) {
         match from.get("source").filter(|source| source.is_object()) {
             None => found.push(("spec.rules.from.source", "must be set".to_owned())),
             Some(source) if is_empty(source) => {
-                found.push(("spec.rules.from.source", "must not be empty".to_owned()))
+                found.push(("spec.rules.from.source", "must not be empty".to_owned()));
             }
             Some(source) => of_source(source, action, found),
         }

@@ -32,10 +32,8 @@ fn captured(namespace: &str, name: &str, address: u8, labels: &str) -> String {
 }
 
 fn namespaces(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"))
-        .collect()
+    let object = |name: &&str| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+    names.iter().map(object).collect::<Vec<_>>().concat()
 }
 
 fn mesh_config(more: &str) -> String {
