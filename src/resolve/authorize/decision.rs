@@ -120,6 +120,67 @@ pub fn first<'a>(rules: &'a [Rule], seen: &Seen<'_>) -> Found<'a> {
     found
 }
 
+/// The first rule that surely fits.
+pub fn surely<'a>(rules: &'a [Rule], seen: &Seen<'_>) -> Option<&'a Rule> {
+    rules.iter().find(|rule| rule.fits(seen) == Truth::Yes)
+}
+
+/// What let a request in, of which it is known that it got in.
+#[derive(Debug, Clone)]
+pub enum Passing<'a> {
+    /// No ALLOW policy applies, so nothing had to.
+    NoPolicy {
+        /// The rules that fit besides, and refuse nothing: those that mark, ask an authorizer, or are only tried.
+        besides: Vec<&'a Rule>,
+    },
+    /// This rule: no other one can have.
+    Rule {
+        /// The rule.
+        rule: &'a Rule,
+        /// As before.
+        besides: Vec<&'a Rule>,
+    },
+    /// One of several; what is not known tells which.
+    OneOf(BTreeSet<String>),
+    /// It cannot have got in: this rule refuses it.
+    RefusedBy(&'a Rule),
+    /// It cannot have got in: no rule allows it.
+    AllowedByNone,
+}
+
+impl<'a> Passing<'a> {
+    /// What is left when a request is known to have got past everything that refuses.
+    pub(super) fn of(
+        refusing: Option<&'a Rule>,
+        allow: &'a [Rule],
+        has_allow: bool,
+        besides: Vec<&'a Rule>,
+        seen: &Seen<'_>,
+    ) -> Self {
+        if let Some(rule) = refusing {
+            return Self::RefusedBy(rule);
+        }
+        if !has_allow {
+            return Self::NoPolicy { besides };
+        }
+        let mut candidates = Vec::new();
+        for rule in allow {
+            let fits = rule.fits(seen);
+            if fits != Truth::No {
+                candidates.push(rule);
+            }
+            if fits == Truth::Yes {
+                break;
+            }
+        }
+        match candidates.as_slice() {
+            [] => Self::AllowedByNone,
+            [rule] => Self::Rule { rule, besides },
+            [_, _, ..] => Self::OneOf(missing(allow, seen)),
+        }
+    }
+}
+
 /// What is not known of a request and keeps rules from being decided.
 pub fn missing(rules: &[Rule], seen: &Seen<'_>) -> BTreeSet<String> {
     let open = rules.iter().filter(|rule| rule.fits(seen) == Truth::Unknown);

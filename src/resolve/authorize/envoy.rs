@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decision::{self, Decision, DryRun, Found, Outcome};
+use super::decision::{self, Decision, DryRun, Found, Outcome, Passing, surely};
 use super::path::Normalization;
 use super::request::{Request, Seen, remote_at_gateway, remote_at_sidecar};
 use super::rule::{Compiler, Rule, name};
@@ -150,14 +150,7 @@ impl Envoy {
             self.refuse(&mut decision, request, by.to_owned(), 400);
             return decision;
         }
-        let remote = request.remote_ip.or_else(|| match (self.is_tcp, self.setting.remote) {
-            (true, _) => request.source_ip,
-            (false, Remote::Sidecar) => remote_at_sidecar(request),
-            (false, Remote::Gateway(hops)) => remote_at_gateway(request, hops),
-        });
-        let mut seen = Seen::new(request, normalization, remote);
-        // Before tokens are looked at there are no claims.
-        seen.claims = Ok(None);
+        let mut seen = self.see(request, normalization);
         let mut is_open = false;
         for stage in 0..4 {
             let result = match stage {
@@ -181,6 +174,43 @@ impl Envoy {
             decision.status = self.is_tcp.then_some(0);
         }
         decision
+    }
+
+    /// The request as this proxy sees it, before tokens are looked at: there are no claims yet.
+    fn see<'r>(&self, request: &'r Request, normalization: Normalization) -> Seen<'r> {
+        let remote = request.remote_ip.or_else(|| match (self.is_tcp, self.setting.remote) {
+            (true, _) => request.source_ip,
+            (false, Remote::Sidecar) => remote_at_sidecar(request),
+            (false, Remote::Gateway(hops)) => remote_at_gateway(request, hops),
+        });
+        Seen { claims: Ok(None), ..Seen::new(request, normalization, remote) }
+    }
+
+    /// What let a request in of which it is known that it was. `None` where the setting for paths is not known.
+    pub fn passing(&self, request: &Request) -> Option<Passing<'_>> {
+        let normalization =
+            self.setting.normalization.or(Some(Normalization::Base).filter(|_| self.is_tcp))?;
+        let mut seen = self.see(request, normalization);
+        let refusing = self.custom.iter().find_map(|one| surely(&one.refusing, &seen));
+        if !self.is_tcp {
+            match token::take(&self.token_policies(), request) {
+                Taken::On { claims, authorization } => {
+                    (seen.claims, seen.authorization) = (Ok(claims), authorization);
+                }
+                Taken::Refused { .. } | Taken::Unknown => seen.claims = Err(()),
+            }
+        }
+        let mut marked = Vec::new();
+        for rules in [&self.audit, &self.tried_deny, &self.tried_allow] {
+            marked.extend(surely(&rules.rules, &seen));
+        }
+        marked.extend(self.custom.iter().filter_map(|one| surely(&one.asking, &seen)));
+        let refusing = refusing.or_else(|| surely(&self.deny.rules, &seen));
+        Some(Passing::of(refusing, &self.allow.rules, self.allow.are_there, marked, &seen))
+    }
+
+    fn token_policies(&self) -> Vec<&RequestAuthentication> {
+        self.tokens.iter().filter_map(|object| object.body.request_authentication()).collect()
     }
 
     fn refuse(&self, decision: &mut Decision, request: &Request, by: String, status: u16) {
@@ -239,9 +269,7 @@ impl Envoy {
         if self.is_tcp {
             return Stage::Passed;
         }
-        let policies: Vec<&RequestAuthentication> =
-            self.tokens.iter().filter_map(|object| object.body.request_authentication()).collect();
-        match token::take(&policies, seen.request) {
+        match token::take(&self.token_policies(), seen.request) {
             Taken::On { claims, authorization } => {
                 (seen.claims, seen.authorization) = (Ok(claims), authorization);
                 Stage::Passed

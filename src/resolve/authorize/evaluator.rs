@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::attach::{By, Scope, Subject, WhyNot};
-use super::decision::{Decision, Outcome};
+use super::decision::{Decision, Outcome, Passing};
 use super::envoy::{Envoy, Setting};
 use super::request::Request;
 use super::rule::Rule;
@@ -130,6 +130,19 @@ impl Evaluator {
             (Compiled::Envoy { http, .. }, Protocol::Http) => http.rules().collect(),
             (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.rules().collect(),
             (Compiled::Ztunnel { converted, .. }, _) => converted.rules().collect(),
+        }
+    }
+
+    /// What let a request in of which it is known that it got in: a log line says so. `None` where policies that are
+    /// not understood may have, or the setting for paths is not known.
+    pub fn passing(&self, protocol: Protocol, request: &Request) -> Option<Passing<'_>> {
+        if !self.policies.not_understood.is_empty() {
+            return None;
+        }
+        match (&self.compiled, protocol) {
+            (Compiled::Envoy { http, .. }, Protocol::Http) => http.passing(request),
+            (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.passing(request),
+            (Compiled::Ztunnel { converted, .. }, _) => Some(converted.passing(request)),
         }
     }
 

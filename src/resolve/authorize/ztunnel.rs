@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::address::{self, Block};
 use super::attach::By;
 use super::clause::{Clause, Test};
-use super::decision::{self, Decision, Found, Outcome};
+use super::decision::{self, Decision, Found, Outcome, Passing, surely};
 use super::identity::Account;
 use super::path::Normalization;
 use super::pattern::Pattern;
@@ -73,6 +73,12 @@ impl Ztunnel {
     pub fn rules(&self) -> impl Iterator<Item = (Action, bool, &Rule)> {
         let deny = self.deny.iter().map(|rule| (Action::Deny, false, rule));
         deny.chain(self.allow.iter().map(|rule| (Action::Allow, false, rule)))
+    }
+
+    /// What let a connection in of which it is known that it was.
+    pub fn passing(&self, request: &Request) -> Passing<'_> {
+        let seen = Seen::new(request, Normalization::None, request.source_ip);
+        Passing::of(surely(&self.deny, &seen), &self.allow, self.has_allow, Vec::new(), &seen)
     }
 
     /// What becomes of a connection. `strict` is the name of the policy that a strict PeerAuthentication became, where
