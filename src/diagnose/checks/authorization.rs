@@ -114,7 +114,9 @@ fn enforcing<'a>(mesh: &'a Mesh, object: &Object, body: &AuthorizationPolicy) ->
         ProxyKind::Waypoint | ProxyKind::None => false,
     };
     let mut pods = candidates(mesh, &object.id.namespace);
-    pods.retain(|(_, pod)| enforces(pod) && authorization::is_for(mesh, object, pod));
+    // Labels are the quickest to tell, and tell most.
+    let fits = |pod: &Workload| body.selector.is_subset_of(&pod.labels) && enforces(pod);
+    pods.retain(|(_, pod)| fits(pod) && authorization::is_for(mesh, object, pod));
     pods
 }
 

@@ -38,10 +38,14 @@ impl Asking {
     }
 }
 
-/// The pairs that reach such pods in plaintext, by pod and its port.
+/// The pods, each with its port, that a pair reaches.
+type Reached = Vec<(usize, u16)>;
+
+/// The pairs that reach such pods in plaintext. Those that reach the same ones are held together, since most endpoints of
+/// a service get the same.
 #[derive(Debug, Default)]
 pub struct Plain {
-    found: BTreeMap<(usize, u16), Edges>,
+    found: BTreeMap<Reached, Edges>,
 }
 
 impl Plain {
@@ -51,19 +55,26 @@ impl Plain {
         if asking.0.is_empty() || tls.status == Status::Unknown || tls.undecided.is_some() {
             return;
         }
-        for endpoint in tls.reachable().filter(|endpoint| endpoint.sent == Sent::Plaintext) {
-            let lets_in = match &endpoint.server {
-                Server::Sidecar(mode) | Server::Ambient(mode) => {
-                    matches!(mode, MtlsMode::Permissive | MtlsMode::Disable)
-                }
-                Server::NoProxy
-                | Server::PastProxy
-                | Server::OwnListeners
-                | Server::Outside
-                | Server::Unknown => false,
-            };
-            let Some(at) = endpoint.workload.filter(|at| asking.0.contains(at) && lets_in) else { continue };
-            let edges = self.found.entry((at, endpoint.port)).or_default();
+        let lets_in = |server: &Server| match server {
+            Server::Sidecar(mode) | Server::Ambient(mode) => {
+                matches!(mode, MtlsMode::Permissive | MtlsMode::Disable)
+            }
+            Server::NoProxy
+            | Server::PastProxy
+            | Server::OwnListeners
+            | Server::Outside
+            | Server::Unknown => false,
+        };
+        let plain = tls.reachable().filter(|endpoint| endpoint.sent == Sent::Plaintext);
+        let reached = plain.filter_map(|endpoint| {
+            let at = endpoint.workload.filter(|at| asking.0.contains(at) && lets_in(&endpoint.server))?;
+            Some((at, endpoint.port))
+        });
+        let mut reached: Reached = reached.collect();
+        if !reached.is_empty() {
+            reached.sort_unstable();
+            reached.dedup();
+            let edges = self.found.entry(reached).or_default();
             edges.add(&judged.clients(), &judged.service.host, tls.port, tls.subset.as_ref());
         }
     }
@@ -81,18 +92,44 @@ pub(super) fn check(policies: &Policies<'_>, plain: &Plain) -> Vec<Finding> {
     if plain.found.is_empty() {
         return Vec::new();
     }
-    let mut of_pod: BTreeMap<usize, Vec<(u16, &Edges)>> = BTreeMap::new();
-    for ((at, port), edges) in &plain.found {
-        of_pod.entry(*at).or_default().push((*port, edges));
-    }
-    let refused = Refused::new(policies, &of_pod);
+    let reached = ByPod::new(plain);
+    let refused = refused(policies, &reached);
     let accounts = accounts(policies.mesh);
     let of_policy = |policy: &Policy<'_>| match policy.body.action {
-        Action::Allow if !policy.body.is_dry_run => refused.by_allow(policy, &of_pod),
-        Action::Deny if !policy.body.is_dry_run => missed_by_deny(policy, &of_pod, &accounts),
+        Action::Allow if !policy.body.is_dry_run => refused_by_allow(policy, &reached, &refused),
+        Action::Deny if !policy.body.is_dry_run => missed_by_deny(policy, &reached, &accounts),
         Action::Allow | Action::Deny | Action::Audit | Action::Custom | Action::Other(_) => None,
     };
     policies.all.iter().filter_map(of_policy).collect()
+}
+
+/// The pairs in plaintext, and which of them reach a pod.
+struct ByPod<'a> {
+    edges: Vec<&'a Edges>,
+    /// The ports of a pod and the number of the pairs.
+    pods: BTreeMap<usize, Vec<(u16, usize)>>,
+}
+
+impl<'a> ByPod<'a> {
+    fn new(plain: &'a Plain) -> Self {
+        let mut pods: BTreeMap<usize, Vec<(u16, usize)>> = BTreeMap::new();
+        for (number, reached) in plain.found.keys().enumerate() {
+            for (at, port) in reached {
+                pods.entry(*at).or_default().push((*port, number));
+            }
+        }
+        Self { edges: plain.found.values().collect(), pods }
+    }
+
+    /// The pairs that reach the pods of a policy at ports that count, each once.
+    fn of_policy(&self, policy: &Policy<'_>, counts: impl Fn(usize, u16) -> bool) -> Vec<&'a Edges> {
+        let of_pods = policy.pods.iter().filter_map(|(at, _)| Some((*at, self.pods.get(at)?)));
+        let counting =
+            of_pods.flat_map(|(at, ports)| ports.iter().map(move |(port, number)| (at, *port, *number)));
+        let numbers: BTreeSet<usize> =
+            counting.filter(|(at, port, _)| counts(*at, *port)).map(|(_, _, number)| number).collect();
+        numbers.into_iter().filter_map(|number| self.edges.get(number).copied()).collect()
+    }
 }
 
 /// The place of the identity that a rule asks for.
@@ -113,54 +150,49 @@ fn place(at: usize, rule: &AccessRule) -> String {
 }
 
 /// The ports of pods at which every rule of every ALLOW policy asks for an identity.
-struct Refused(BTreeSet<(usize, u16)>);
-
-impl Refused {
-    fn new(policies: &Policies<'_>, of_pod: &BTreeMap<usize, Vec<(u16, &Edges)>>) -> Self {
-        let mut refused = BTreeSet::new();
-        for (at, ports) in of_pod {
-            let Some(pod) = policies.mesh.workloads.get(*at) else { continue };
-            let allowing = authorization::allowing(policies.mesh, pod);
-            let always = |is_http: bool| allowing.asks(is_http) == Asks::AlwaysIdentity;
-            for (port, _) in ports {
-                let all = match policies.ports.protocol(*at, *port) {
-                    Some(PortProtocol::Http) => always(true),
-                    Some(PortProtocol::Tcp) => always(false),
-                    Some(PortProtocol::Auto) | None => always(true) && always(false),
-                };
-                if all {
-                    refused.insert((*at, *port));
-                }
+fn refused(policies: &Policies<'_>, reached: &ByPod<'_>) -> BTreeSet<(usize, u16)> {
+    let mut refused = BTreeSet::new();
+    for (at, ports) in &reached.pods {
+        let Some(pod) = policies.mesh.workloads.get(*at) else { continue };
+        let allowing = authorization::allowing(policies.mesh, pod);
+        let always = |is_http: bool| allowing.asks(is_http) == Asks::AlwaysIdentity;
+        for (port, _) in ports {
+            let all = match policies.ports.protocol(*at, *port) {
+                Some(PortProtocol::Http) => always(true),
+                Some(PortProtocol::Tcp) => always(false),
+                Some(PortProtocol::Auto) | None => always(true) && always(false),
+            };
+            if all {
+                refused.insert((*at, *port));
             }
         }
-        Self(refused)
     }
+    refused
+}
 
-    fn by_allow(&self, policy: &Policy<'_>, of_pod: &BTreeMap<usize, Vec<(u16, &Edges)>>) -> Option<Finding> {
-        let mut rules = policy.body.rules.iter().enumerate();
-        let (at, rule) = rules.find(|(_, rule)| rule.identity == AsksIdentity::Always)?;
-        let mut all = Edges::default();
-        for (pod, _) in &policy.pods {
-            for (port, edges) in of_pod.get(pod).into_iter().flatten() {
-                if self.0.contains(&(*pod, *port)) {
-                    all.absorb((*edges).clone());
-                }
-            }
-        }
-        let first = all.iter().next()?;
-        let place = place(at, rule);
-        let message = format!(
-            "{} ({place}) asks for an identity, which plaintext does not have, and {} in plaintext: no ALLOW rule lets \
-             that in",
-            policy.object.id,
-            reached(&first, all.len())
-        );
-        let counted = "met by mutual TLS only";
-        let mut finding =
-            Finding::of_field(Code::PrincipalWithoutMtls, policy.object, &place, counted, message);
-        finding.edges = all;
-        Some(finding)
+fn refused_by_allow(
+    policy: &Policy<'_>,
+    of_pods: &ByPod<'_>,
+    refused: &BTreeSet<(usize, u16)>,
+) -> Option<Finding> {
+    let mut rules = policy.body.rules.iter().enumerate();
+    let (at, rule) = rules.find(|(_, rule)| rule.identity == AsksIdentity::Always)?;
+    let mut all = Edges::default();
+    for edges in of_pods.of_policy(policy, |pod, port| refused.contains(&(pod, port))) {
+        all.absorb(edges.clone());
     }
+    let first = all.iter().next()?;
+    let place = place(at, rule);
+    let message = format!(
+        "{} ({place}) asks for an identity, which plaintext does not have, and {} in plaintext: no ALLOW rule lets that \
+         in",
+        policy.object.id,
+        reached(&first, all.len())
+    );
+    let counted = "met by mutual TLS only";
+    let mut finding = Finding::of_field(Code::PrincipalWithoutMtls, policy.object, &place, counted, message);
+    finding.edges = all;
+    Some(finding)
 }
 
 fn reached(first: &Edge, all: usize) -> String {
@@ -195,7 +227,7 @@ fn names(peer: &Peer, namespace: &str, account: &str, policy: &str) -> bool {
 /// Clients that a rule denies by their identity, and that send none.
 fn missed_by_deny(
     policy: &Policy<'_>,
-    of_pod: &BTreeMap<usize, Vec<(u16, &Edges)>>,
+    of_pods: &ByPod<'_>,
     accounts: &FxHashMap<ClientName, Text>,
 ) -> Option<Finding> {
     let mut rules =
@@ -207,8 +239,8 @@ fn missed_by_deny(
                 rule.peers.iter().any(|peer| names(peer, &edge.client.0, account, namespace))
             })
         };
-        let of_pods = policy.pods.iter().filter_map(|(pod, _)| of_pod.get(pod)).flatten();
-        let missed: Edges = of_pods.flat_map(|(_, edges)| edges.iter()).filter(is_named).collect();
+        let reaching = of_pods.of_policy(policy, |_, _| true);
+        let missed: Edges = reaching.into_iter().flat_map(Edges::iter).filter(is_named).collect();
         let first = missed.iter().next()?;
         let place = place(at, rule);
         let message = format!(

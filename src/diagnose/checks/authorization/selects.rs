@@ -1,16 +1,16 @@
 //! MS0403: a policy whose selector or `targetRefs` are for nothing that is there (S1, S3, S6, S7). Pods come and go, so
 //! that what a template, a job that has ended or an entry for a virtual machine has counts as well.
 
-use super::{Policies, Policy, candidates};
+use super::{Policies, Policy, candidates, named};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Finding};
 use crate::model::authorization_policy::TargetRef;
 use crate::model::object::Body;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Labels, Object, Text};
-use crate::resolve::Mesh;
 use crate::resolve::authorize::attach::GATEWAY_NAME;
 use crate::resolve::name::distance;
+use crate::resolve::{Mesh, Workload};
 
 /// Kinds that make pods.
 const MAKERS: [Kind; 6] =
@@ -65,7 +65,7 @@ fn selector(mesh: &Mesh, policy: &Policy<'_>) -> Option<Finding> {
         // What its template gives to entries is not read.
         || of(&group).next().is_some();
     if is_there {
-        return None;
+        return without_proxy(policy, &pods);
     }
     let wanted: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let near = pods.iter().map(|(_, pod)| pod).find_map(|pod| {
@@ -95,6 +95,30 @@ fn selector(mesh: &Mesh, policy: &Policy<'_>) -> Option<Finding> {
         finding.confidence = Confidence::Likely;
     }
     Some(finding)
+}
+
+/// A policy that selects pods, of which none has a proxy or a ztunnel that takes notice of selectors (S3, S5).
+fn without_proxy(policy: &Policy<'_>, pods: &[(usize, &Workload)]) -> Option<Finding> {
+    let selected: Vec<&Workload> = pods
+        .iter()
+        .map(|(_, pod)| *pod)
+        .filter(|pod| policy.body.selector.is_subset_of(&pod.labels))
+        .collect();
+    let enforces = |pod: &&Workload| {
+        pod.unclear.is_some() || !matches!(pod.proxy, ProxyKind::None | ProxyKind::Waypoint)
+    };
+    if selected.is_empty() || selected.iter().any(enforces) {
+        return None;
+    }
+    let message = format!(
+        "{} selects pods that have neither a sidecar nor a ztunnel before them, or are waypoints, which take notice of \
+         targetRefs only: it is in force for nobody: {}",
+        policy.object.id,
+        named(selected.into_iter())
+    );
+    let counted = "nothing at these pods enforces it";
+    let code = Code::PolicySelectsNothing;
+    Some(Finding::of_field(code, policy.object, "spec.selector.matchLabels", counted, message))
 }
 
 /// An empty selector selects everything in Envoy, and nothing in ambient mode (S7).

@@ -124,6 +124,13 @@ fn a_policy_for_nothing_that_is_there_is_told() {
     let job = "---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {namespace: shop, name: nightly}\n\
                spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: reviewz}}, spec: {containers: [{name: a}]}}}}}\n";
     assert!(all(&(shop() + job + &policy(none)), "MS0403").is_empty());
+    // The pods are there, and nothing before them enforces it.
+    let of_bare = policy("{selector: {matchLabels: {app: bare}}, rules: [{}]}");
+    let bare = |sidecar| shop() + &pod("shop", "bare-1", 9, "app: bare", sidecar) + &of_bare;
+    assert!(all(&bare(false), "MS0403")[0].message.contains("shop/bare-1"));
+    assert!(all(&bare(true), "MS0403").is_empty());
+    let also = bare(false) + &pod("shop", "bare-2", 10, "app: bare", true);
+    assert!(all(&also, "MS0403").is_empty());
     let elsewhere = object("AuthorizationPolicy", "empty", "p", 1, none);
     assert_eq!(all(&(shop() + &elsewhere), "MS0403")[0].confidence.word(), "likely");
 }
