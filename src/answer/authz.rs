@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod check;
 pub mod decision;
+pub mod diff;
 pub mod list;
 pub mod requests;
 

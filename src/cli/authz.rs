@@ -1,6 +1,8 @@
 //! `authz`: what policies make of requests.
 
 mod check;
+mod diff;
+mod list;
 
 use clap::Subcommand;
 
@@ -11,10 +13,16 @@ use super::{Common, Outcome};
 pub(super) enum Question {
     /// Whether requests are let in, by which policy and rule
     Check(Box<check::Flags>),
+    /// Which requests in the logs another set of policies decides otherwise
+    Diff(diff::Flags),
+    /// The rules in force for a workload in the order of evaluation, with what log lines each decided
+    List(list::Flags),
 }
 
 pub(super) fn run(common: &Common, question: &Question) -> anyhow::Result<Outcome> {
     match question {
         Question::Check(flags) => check::run(common, flags),
+        Question::Diff(flags) => diff::run(common, flags),
+        Question::List(flags) => list::run(common, flags),
     }
 }

@@ -137,6 +137,8 @@ pub enum Passing<'a> {
     Rule {
         /// The rule.
         rule: &'a Rule,
+        /// Whether it fits by what is known; else it is only the last that is left.
+        is_sure: bool,
         /// As before.
         besides: Vec<&'a Rule>,
     },
@@ -175,7 +177,7 @@ impl<'a> Passing<'a> {
         }
         match candidates.as_slice() {
             [] => Self::AllowedByNone,
-            [rule] => Self::Rule { rule, besides },
+            [rule] => Self::Rule { rule, is_sure: rule.fits(seen) == Truth::Yes, besides },
             [_, _, ..] => Self::OneOf(missing(allow, seen)),
         }
     }
