@@ -24,9 +24,10 @@ use crate::model::authorization_policy::{Action, AuthorizationPolicy, Condition,
 use crate::model::pod::ProxyKind;
 use crate::model::service::{PortProtocol, ServicePort, TargetPort};
 use crate::model::{Kind, Object, Text};
-use crate::resolve::authorize::address;
+use crate::resolve::authorize::attach::{Scope, Subject};
+use crate::resolve::authorize::{address, in_mesh};
 use crate::resolve::registry::EndpointsFrom;
-use crate::resolve::{Mesh, Missing, Service, Workload, authorization, interception};
+use crate::resolve::{Flag, Mesh, Missing, Service, Workload, interception};
 
 /// At most so many workloads are named in a message.
 const NAMED: usize = 3;
@@ -47,7 +48,7 @@ const OF_HTTP: [&str; 8] = [
 struct Policy<'a> {
     object: &'a Arc<Object>,
     body: &'a AuthorizationPolicy,
-    /// The pods with a proxy or a ztunnel, by their index (S1, S3 to S5).
+    /// The pods with a proxy or a ztunnel, by their index (S1 to S7).
     pods: Vec<(usize, &'a Workload)>,
 }
 
@@ -86,8 +87,10 @@ impl<'a> Policies<'a> {
     fn new(mesh: &'a Mesh) -> Self {
         let objects = mesh.snapshot.of_kind(&Kind::AuthorizationPolicy);
         let read = objects.filter_map(|object| Some((object, object.body.authorization_policy()?)));
-        let all: Vec<_> =
-            read.map(|(object, body)| Policy { object, body, pods: enforcing(mesh, object, body) }).collect();
+        let read: Vec<_> = read.collect();
+        let subjects = if read.is_empty() { Vec::new() } else { subjects(mesh) };
+        let of = |(object, body)| Policy { object, body, pods: enforcing(mesh, &subjects, object, body) };
+        let all: Vec<_> = read.into_iter().map(of).collect();
         let ports = if all.is_empty() { Ports::default() } else { Ports::new(mesh) };
         Self { mesh, all, ports }
     }
@@ -103,20 +106,41 @@ fn candidates<'a>(mesh: &'a Mesh, namespace: &str) -> Vec<(usize, &'a Workload)>
     }
 }
 
-fn enforcing<'a>(mesh: &'a Mesh, object: &Object, body: &AuthorizationPolicy) -> Vec<(usize, &'a Workload)> {
-    if !body.targets.is_empty() {
-        return Vec::new();
-    }
-    let enforces = |pod: &Workload| match pod.proxy {
-        ProxyKind::Sidecar | ProxyKind::Gateway => pod.unclear.is_none(),
-        // An empty selector is listed on no pod (S7).
-        ProxyKind::Ztunnel => !(body.has_selector && body.selector.is_empty()),
-        ProxyKind::Waypoint | ProxyKind::None => false,
+/// What decides which policies are for each of the pods; `None` where nothing enforces any, or it is not known what.
+fn subjects(mesh: &Mesh) -> Vec<Option<Subject>> {
+    let mut roots: BTreeMap<&str, Text> = BTreeMap::new();
+    let mut subject = |pod: &Workload| {
+        let config = &mesh.of_client(pod).config;
+        let root = &config.root_namespace;
+        Some(Subject {
+            namespace: Text::clone(&pod.namespace),
+            labels: pod.labels.clone(),
+            engine: in_mesh::engine(pod).filter(|_| pod.unclear.is_none())?,
+            service: None,
+            root_namespace: Text::clone(roots.entry(root).or_insert_with(|| root.as_str().into())),
+            selectors_on_gateways: config.flags.is_on(Flag::SelectorsOnGateways),
+        })
     };
+    mesh.workloads.all().iter().map(&mut subject).collect()
+}
+
+/// The pods at which a policy is in force (S1 to S7). What a waypoint does for services is not among it.
+fn enforcing<'a>(
+    mesh: &'a Mesh,
+    subjects: &[Option<Subject>],
+    object: &Object,
+    body: &AuthorizationPolicy,
+) -> Vec<(usize, &'a Workload)> {
+    let scope = Scope {
+        namespace: &object.id.namespace,
+        selector: &body.selector,
+        has_selector: body.has_selector,
+        targets: &body.targets,
+    };
+    let takes =
+        |at: usize| subjects.get(at).and_then(Option::as_ref).is_some_and(|one| one.takes(scope).is_ok());
     let mut pods = candidates(mesh, &object.id.namespace);
-    // Labels are the quickest to tell, and tell most.
-    let fits = |pod: &Workload| body.selector.is_subset_of(&pod.labels) && enforces(pod);
-    pods.retain(|(_, pod)| fits(pod) && authorization::is_for(mesh, object, pod));
+    pods.retain(|(at, _)| takes(*at));
     pods
 }
 

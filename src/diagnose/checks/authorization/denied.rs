@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use super::{Policies, named};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::Finding;
-use crate::model::authorization_policy::{Action, TargetRef};
-use crate::model::pod::ProxyKind;
-use crate::resolve::authorize::attach::GATEWAY_NAME;
-use crate::resolve::{Mesh, Workload};
+use crate::model::authorization_policy::Action;
+use crate::resolve::Workload;
 
 /// The findings.
 pub(super) fn check(policies: &Policies<'_>) -> Vec<Finding> {
@@ -17,23 +15,11 @@ pub(super) fn check(policies: &Policies<'_>) -> Vec<Finding> {
     let let_in: BTreeSet<usize> = with_rules.flat_map(|policy| &policy.pods).map(|(at, _)| *at).collect();
     let mut findings = Vec::new();
     for policy in allowing().filter(|policy| policy.body.rules.is_empty()) {
-        let bound = policy
-            .body
-            .targets
-            .iter()
-            .flat_map(|target| gateways(policies.mesh, &policy.object.id.namespace, target));
-        let covered: Vec<(Option<usize>, &Workload)> = policy
-            .pods
-            .iter()
-            .map(|(at, pod)| (Some(*at), *pod))
-            .chain(bound.map(|pod| (None, pod)))
-            .collect();
-        if covered.is_empty() {
+        if policy.pods.is_empty() {
             continue;
         }
-        let by_others = |one: &&(Option<usize>, &Workload)| one.0.is_some_and(|at| let_in.contains(&at));
-        let (others, alone): (Vec<_>, Vec<_>) = covered.iter().partition(by_others);
-        let names = |pods: &[&(Option<usize>, &Workload)]| named(pods.iter().map(|(_, pod)| *pod));
+        let (others, alone): (Vec<_>, Vec<_>) = policy.pods.iter().partition(|(at, _)| let_in.contains(at));
+        let names = |pods: &[&(usize, &Workload)]| named(pods.iter().map(|(_, pod)| *pod));
         let effect = match (alone.as_slice(), others.as_slice()) {
             (alone, []) => format!("every request to {} is denied", names(alone)),
             ([], others) => {
@@ -56,19 +42,4 @@ pub(super) fn check(policies: &Policies<'_>) -> Vec<Finding> {
         ));
     }
     findings
-}
-
-/// The pods of a gateway that a reference of a policy names (S6).
-fn gateways<'a>(
-    mesh: &'a Mesh,
-    namespace: &str,
-    target: &'a TargetRef,
-) -> impl Iterator<Item = &'a Workload> {
-    let is_gateway = target.group == "gateway.networking.k8s.io" && target.kind == "Gateway";
-    let own = mesh.workloads.in_namespace(namespace).iter().filter_map(|at| mesh.workloads.get(*at));
-    own.filter(move |pod| {
-        is_gateway
-            && matches!(pod.proxy, ProxyKind::Gateway | ProxyKind::Waypoint)
-            && pod.labels.get(GATEWAY_NAME) == Some(&*target.name)
-    })
 }

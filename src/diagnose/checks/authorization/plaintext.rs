@@ -28,10 +28,12 @@ impl Asking {
     /// Those of a mesh.
     pub fn new(mesh: &Mesh) -> Self {
         let mut asking = FxHashSet::default();
+        let mut subjects = None;
         for object in mesh.snapshot.of_kind(&Kind::AuthorizationPolicy) {
             let Some(body) = object.body.authorization_policy() else { continue };
             if body.rules.iter().any(|rule| rule.identity == AsksIdentity::Always) {
-                asking.extend(super::enforcing(mesh, object, body).into_iter().map(|(at, _)| at));
+                let subjects = subjects.get_or_insert_with(|| super::subjects(mesh));
+                asking.extend(super::enforcing(mesh, subjects, object, body).into_iter().map(|(at, _)| at));
             }
         }
         Self(asking)

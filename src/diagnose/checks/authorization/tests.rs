@@ -318,6 +318,10 @@ fn what_an_empty_policy_denies_is_told() {
     for silent in ["{rules: [{}]}", "{action: DENY}", "{selector: {matchLabels: {app: other}}}"] {
         assert_eq!(told("MS0409", silent), [""; 0], "{silent}");
     }
+    let gateway = pod("shop", "g-1", 9, "gateway.networking.k8s.io/gateway-name: g", true)
+        .replace("args: [proxy, sidecar]", "args: [proxy, router]");
+    let target = "{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]}";
+    assert!(all(&(gateway + &policy(target)), "MS0409")[0].message.contains("shop/g-1"));
     let tried = policy("{}").replace("name: p,", "name: p, annotations: {istio.io/dry-run: 'true'},");
     assert!(all(&(shop() + &tried), "MS0409").is_empty());
 }
