@@ -169,9 +169,6 @@ fn of(mesh: &Mesh, guard: &Guard) -> Option<Evaluator> {
 /// What a proxy did, and the rule that must have let it in where it did.
 type Did = (usize, Ruled, Option<(ObjectId, usize)>);
 
-/// The rule that must have let a request in, where one did.
-struct By(Option<(ObjectId, usize)>);
-
 /// The evaluators with what proxies did, each made once.
 #[derive(Default)]
 struct Known(HashMap<Did, (Evaluator, Evaluator)>);
@@ -184,27 +181,50 @@ impl Known {
         if before.outcome != Outcome::Unknown && after.outcome != Outcome::Unknown {
             return (before, after);
         }
-        let Some(By(by)) = explained(was, seen) else { return (before, after) };
-        let did: Did = (seen.guard, seen.ruled.clone(), by);
-        let (was, is) =
-            self.0.entry(did).or_insert_with_key(|(_, ruled, by)| knowing(was, is, ruled, by.as_ref()));
-        let now = |evaluator: &Evaluator| evaluator.decide(Some(seen.protocol), &seen.request);
-        (now(was), now(is))
+        let Some(candidates) = explained(was, seen) else { return (before, after) };
+        // Whichever of the rules let it in: what they all come to is proved.
+        let cases =
+            if candidates.is_empty() { vec![None] } else { candidates.into_iter().map(Some).collect() };
+        let mut cases = cases.into_iter().map(|by| {
+            let did: Did = (seen.guard, seen.ruled.clone(), by);
+            let make = |did: &Did| knowing(was, is, &did.1, did.2.as_ref());
+            let (was, is) = self.0.entry(did).or_insert_with_key(make);
+            let now = |evaluator: &Evaluator| evaluator.decide(Some(seen.protocol), &seen.request);
+            (now(was), now(is))
+        });
+        let Some((mut before, mut after)) = cases.next() else { return (before, after) };
+        for (was, is) in cases {
+            merge(&mut before, was);
+            merge(&mut after, is);
+        }
+        (before, after)
     }
 }
 
-/// Whether policies explain what a proxy did, and with them the ALLOW rule that must have let a request in. Where they do
-/// not, they were others when the line was written, and it settles nothing.
-fn explained(was: &Evaluator, seen: &SeenRequests) -> Option<By> {
+/// What two cases come to together.
+fn merge(one: &mut Decision, other: Decision) {
+    if one.decided_by != other.decided_by {
+        (one.decided_by, one.rule) = (None, None);
+    }
+    if one.outcome != other.outcome {
+        one.outcome = Outcome::Unknown;
+        one.missing.extend(other.missing);
+    }
+}
+
+/// Whether policies explain what a proxy did, and with them the ALLOW rules of which one must have let a request in.
+/// Where they do not, they were others when the line was written, and it settles nothing.
+fn explained(was: &Evaluator, seen: &SeenRequests) -> Option<Vec<(ObjectId, usize)>> {
     let passing = was.passing(seen.protocol, &seen.request)?;
+    let id = |rule: &Rule| (rule.policy.id.clone(), rule.index);
     match (&seen.ruled, passing) {
-        (Ruled::Passed, Passing::Rule { rule, .. }) => Some(By(Some((rule.policy.id.clone(), rule.index)))),
-        (Ruled::Passed, Passing::NoPolicy { .. } | Passing::OneOf(_)) => Some(By(None)),
+        (Ruled::Passed, Passing::Rule { rule, .. }) => Some(vec![id(rule)]),
+        (Ruled::Passed, Passing::OneOf { candidates, .. }) => Some(candidates.into_iter().map(id).collect()),
         (Ruled::RefusedByNone, Passing::Rule { is_sure: true, .. } | Passing::NoPolicy { .. }) => None,
-        (Ruled::RefusedByNone, _) => Some(By(None)),
+        (Ruled::Passed, Passing::NoPolicy { .. }) | (Ruled::RefusedByNone, _) => Some(Vec::new()),
         (Ruled::Refused(name), _) => {
             let rules = was.rules(seen.protocol);
-            rules.iter().any(|(_, _, rule)| rule.name == **name).then_some(By(None))
+            rules.iter().any(|(_, _, rule)| rule.name == **name).then(Vec::new)
         }
         (Ruled::Passed, Passing::RefusedBy(_) | Passing::AllowedByNone) | (Ruled::Authorizer, _) => None,
     }

@@ -165,7 +165,7 @@ impl Counters {
                 self.unexplained(why, seen, true);
             }
             Some(
-                Passing::Rule { .. } | Passing::OneOf(_) | Passing::RefusedBy(_) | Passing::AllowedByNone,
+                Passing::Rule { .. } | Passing::OneOf { .. } | Passing::RefusedBy(_) | Passing::AllowedByNone,
             )
             | None => {
                 self.none.add(seen, true, true);
@@ -188,7 +188,7 @@ impl Counters {
                     self.rule(rule).add(seen, false, false);
                 }
             }
-            Some(Passing::OneOf(missing)) => {
+            Some(Passing::OneOf { missing, .. }) => {
                 self.undecided.add(seen, false, false);
                 self.missing.extend(missing);
             }

@@ -142,8 +142,13 @@ pub enum Passing<'a> {
         /// As before.
         besides: Vec<&'a Rule>,
     },
-    /// One of several; what is not known tells which.
-    OneOf(BTreeSet<String>),
+    /// One of several.
+    OneOf {
+        /// These.
+        candidates: Vec<&'a Rule>,
+        /// What would tell which.
+        missing: BTreeSet<String>,
+    },
     /// It cannot have got in: this rule refuses it.
     RefusedBy(&'a Rule),
     /// It cannot have got in: no rule allows it.
@@ -175,10 +180,10 @@ impl<'a> Passing<'a> {
                 break;
             }
         }
-        match candidates.as_slice() {
+        match *candidates {
             [] => Self::AllowedByNone,
             [rule] => Self::Rule { rule, is_sure: rule.fits(seen) == Truth::Yes, besides },
-            [_, _, ..] => Self::OneOf(missing(allow, seen)),
+            [_, _, ..] => Self::OneOf { missing: missing(allow, seen), candidates },
         }
     }
 }
