@@ -108,9 +108,10 @@ impl<'a> Known<'a> {
         let listed: BTreeSet<&str> =
             mesh.snapshot.of_kind(&Kind::Namespace).map(|object| &*object.id.name).collect();
         let pods = || mesh.workloads.all().iter();
-        // A list without the namespace of a pod that was read is an excerpt.
+        // A list without the namespace of a pod that was read, or without any of the system, is an excerpt.
+        let of_system = mesh.of_all().any(|mesh| listed.contains(mesh.config.root_namespace.as_str()));
         let all = !elsewhere
-            && !listed.is_empty()
+            && (of_system || listed.contains("kube-system"))
             && is_read(&Kind::Namespace)
             && pods().all(|pod| listed.contains(&*pod.namespace));
         let mut accounts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
