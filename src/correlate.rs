@@ -9,11 +9,13 @@ pub mod contradiction;
 pub mod counted;
 mod denials;
 pub mod incomplete;
+pub mod line_request;
 pub mod locate;
 pub mod merge;
 mod message;
 mod named;
 mod passthrough;
+pub mod rule_hits;
 #[cfg(test)]
 mod tests;
 

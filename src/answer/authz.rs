@@ -3,6 +3,8 @@
 pub mod cases;
 pub mod check;
 pub mod decision;
+pub mod diff;
+pub mod explain;
 pub mod list;
 pub mod requests;
 pub mod workloads;

@@ -140,6 +140,34 @@ catalog! {
     RequestsDenied = "MS0306", "requests-denied", Warning;
     /// A policy wants an identity, and plaintext has none.
     DeniedBecausePlaintext = "MS0307", "denied-because-plaintext", Error;
+    /// An ALLOW rule that no request can meet.
+    AllowMatchesNothing = "MS0401", "allow-matches-nothing", Warning;
+    /// A DENY rule that loses its HTTP fields on a TCP port, and denies more than it says.
+    DenyWidenedOnTcp = "MS0402", "deny-widened-on-tcp", Warning;
+    /// An `AuthorizationPolicy` for workloads, services or gateways that are not there.
+    PolicySelectsNothing = "MS0403", "policy-selects-nothing", Warning;
+    /// A rule asks for an identity, and clients come in plaintext, which has none.
+    PrincipalWithoutMtls = "MS0404", "principal-without-mtls", Warning;
+    /// A policy about requests where no waypoint reads it.
+    L7PolicyWithoutWaypoint = "MS0405", "l7-policy-without-waypoint", Error;
+    /// An ALLOW rule that only says whom it does not match, and so lets in who has nothing to be known by.
+    NegativeOnlyRule = "MS0406", "negative-only-rule", Warning;
+    /// A policy names an identity that nobody can have.
+    UnknownIdentity = "MS0407", "unknown-identity", Warning;
+    /// A host of a policy that does not match the same host with a port.
+    HostWithPort = "MS0408", "host-with-port", Info;
+    /// An ALLOW policy without rules: what it covers is denied.
+    EverythingDenied = "MS0409", "everything-denied", Info;
+    /// A path template with which Envoy refuses the whole listener.
+    TemplateEnvoyRefuses = "MS0410", "template-envoy-refuses", Error;
+    /// A DENY rule that no request can meet.
+    DenyMatchesNothing = "MS0411", "deny-matches-nothing", Error;
+    /// A policy decides by an address that the caller chooses.
+    RemoteAddressOfCallersChoice = "MS0412", "remote-address-of-callers-choice", Warning;
+    /// A rule that asks for a token refuses CORS preflights, which carry none.
+    PreflightRefused = "MS0413", "preflight-refused", Info;
+    /// Rules with `from` only and with `to` only are alternatives.
+    FromAndToInSeparateRules = "MS0414", "from-and-to-in-separate-rules", Info;
     /// A kind that decides answers was not read.
     NotReadable = "MS0901", "not-readable", Warning;
     /// An object that was not understood in whole or part.

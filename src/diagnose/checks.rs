@@ -1,6 +1,7 @@
 //! The checks, one a file: the function, and its examples beside it.
 
 pub mod ambient_ports;
+pub mod authorization;
 pub mod conflicts;
 pub mod host_matches_nothing;
 pub mod not_readable;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::checks::authorization::plaintext::Asking;
 use super::checks::conflicts::Conflicts;
 use super::checks::reasons::Reasons;
 use super::checks::{
-    ambient_ports, host_matches_nothing, not_readable, not_understood, peer_policies, probes,
+    ambient_ports, authorization, host_matches_nothing, not_readable, not_understood, peer_policies, probes,
     rule_never_used, rules_lost, subsets, tls_origination, two_origins,
 };
 use super::finding::{ClientName, Finding};
@@ -94,14 +95,17 @@ const TOGETHER: usize = 512;
 fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
     let (classes, ground) =
         rayon::join(|| Classes::new(mesh, clients::classes(mesh, |_| true)), || Ground::new(mesh));
+    let asking = Asking::new(mesh);
     let hosts: Vec<_> = mesh.registry.hosts().collect();
-    let parts: Vec<_> =
-        hosts.par_chunks(TOGETHER).map(|hosts| Part::new(mesh, &classes, &ground, hosts)).collect();
-    let mut all = Part::empty(&ground);
+    let parts: Vec<_> = hosts
+        .par_chunks(TOGETHER)
+        .map(|hosts| Part::new(mesh, &classes, (&ground, &asking), hosts))
+        .collect();
+    let mut all = Part::empty((&ground, &asking));
     for part in parts {
         all.absorb(part);
     }
-    let Part { mut diagnosis, conflicts, reasons, plain, uses, missing } = all;
+    let Part { mut diagnosis, conflicts, reasons, plain, without_identity, uses, missing, .. } = all;
     let of_pairs = || {
         let mut findings = conflicts.findings();
         findings.extend(reasons.findings(mesh, &findings));
@@ -116,8 +120,12 @@ fn in_order(mesh: &Mesh, unread: &[Unread]) -> Diagnosis {
         findings.extend(two_origins::check(&mesh.snapshot));
         findings
     };
-    let (of_pairs, of_rules) = rayon::join(of_pairs, || of_rules(mesh, &uses));
+    let of_callers = || authorization::check(mesh, &without_identity);
+    let (of_pairs, (of_rules, (of_callers, untold))) =
+        rayon::join(of_pairs, || (of_rules(mesh, &uses), of_callers()));
     diagnosis.findings = of_pairs;
+    diagnosis.findings.extend(of_callers);
+    diagnosis.missing.extend(untold);
     diagnosis.findings.extend(of_rules);
     diagnosis.findings.sort_by(Finding::order);
     diagnosis.assumed.sort_unstable();
@@ -131,23 +139,27 @@ struct Part<'a> {
     conflicts: Conflicts,
     reasons: Reasons,
     plain: tls_origination::Plain,
+    asking: &'a Asking,
+    without_identity: authorization::plaintext::Plain,
     uses: Uses<'a>,
     missing: subsets::Missing,
 }
 
 impl<'a> Part<'a> {
-    fn empty(ground: &'a Ground) -> Self {
+    fn empty((ground, asking): (&'a Ground, &'a Asking)) -> Self {
         Self {
             diagnosis: Diagnosis::default(),
             conflicts: Conflicts::default(),
             reasons: Reasons::default(),
             plain: tls_origination::Plain::default(),
+            asking,
+            without_identity: authorization::plaintext::Plain::default(),
             uses: Uses::new(ground),
             missing: subsets::Missing::default(),
         }
     }
 
-    fn new(mesh: &'a Mesh, classes: &Classes, ground: &'a Ground, hosts: &[&Text]) -> Self {
+    fn new(mesh: &'a Mesh, classes: &Classes, ground: (&'a Ground, &'a Asking), hosts: &[&Text]) -> Self {
         let mut part = Self::empty(ground);
         let mut answers = Answers::new(mesh);
         for host in hosts {
@@ -198,6 +210,7 @@ impl<'a> Part<'a> {
                     self.conflicts.add(&judged);
                     self.reasons.add(&judged);
                     self.plain.add(&judged);
+                    self.without_identity.add(&judged, self.asking);
                 }
             }
         }
@@ -209,6 +222,7 @@ impl<'a> Part<'a> {
         self.conflicts.absorb(later.conflicts);
         self.reasons.absorb(later.reasons);
         self.plain.absorb(later.plain);
+        self.without_identity.absorb(later.without_identity);
         self.uses.absorb(later.uses);
         self.missing.absorb(later.missing);
     }

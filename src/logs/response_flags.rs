@@ -77,6 +77,10 @@ impl FlagSet {
     pub const UC: Self = Self { bits: 1 << 6, unknown: 0 };
     /// No route or no filter chain: `NR`.
     pub const NR: Self = Self { bits: 1 << 8, unknown: 0 };
+    /// An external authorizer refused.
+    pub const UAEX: Self = Self { bits: 1 << 12, unknown: 0 };
+    /// What came is not valid HTTP.
+    pub const DPE: Self = Self { bits: 1 << 18, unknown: 0 };
 
     /// Reads the field as Envoy writes it: names with commas between, or `-` for none.
     pub fn parse(field: &[u8]) -> Self {

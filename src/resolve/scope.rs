@@ -176,7 +176,7 @@ impl Scopes {
 
     /// The protocol of a server's port by the `ingress` of its `Sidecar`, which takes the place of what services declare: a
     /// port that is not listed there has none. `None` where there is no such list.
-    pub(super) fn ingress_protocol(&self, server: &Workload, port: u16) -> Option<PortProtocol> {
+    pub fn ingress_protocol(&self, server: &Workload, port: u16) -> Option<PortProtocol> {
         if !self.any_ingress {
             return None;
         }

@@ -218,3 +218,89 @@ fn wrong_usage_says_what_is_wrong() {
         assert!(answer.as_str().unwrap().contains(told), "{arguments:?}: {answer}");
     }
 }
+
+/// The answer of an `authz` command in a folder of fixtures.
+fn ask(folder: &str, arguments: &[&str]) -> (i32, Value) {
+    let all = [&["authz"], arguments, &["-o", "json"]].concat();
+    let ran = meshscope(&fixture(folder), &all);
+    (ran.code, ran.json())
+}
+
+#[test]
+fn rules_are_counted_as_envoy_counted_them() {
+    let (code, list) = ask("authz-hits", &["list", "productpage-v1-1", "-f", "."]);
+    assert_eq!(code, 0);
+    let rules: Vec<_> = list["rules"].as_array().unwrap().iter().collect();
+    let short = |rule: &Value| {
+        let name = rule["policy"]["name"].as_str().unwrap().to_owned();
+        (
+            name,
+            rule["rule"].as_u64(),
+            rule["hits"].as_u64(),
+            rule["denials"].as_u64(),
+            rule["hitSource"].clone(),
+        )
+    };
+    let of = |name: &str, rule, hits, denials, source: Value| {
+        (name.to_owned(), Some(rule), Some(hits), Some(denials), source)
+    };
+    let wanted = [
+        // All of POST, those that the enforced rules refuse among them.
+        of("tried", 0, 7, 0, json!("evaluated")),
+        // Envoy's own counters: 7 and 16 refused, 37 let in.
+        of("deny-admin", 0, 7, 7, json!("named")),
+        of("deny-admin", 1, 16, 16, json!("named")),
+        of("allow-curl", 0, 35, 0, json!("evaluated")),
+        of("allow-gateway", 0, 0, 0, Value::Null),
+    ];
+    assert_eq!(rules.iter().map(|rule| short(rule)).collect::<Vec<_>>(), wanted);
+    let lines = &list["lines"];
+    // Two came through a proxy whose address is not the caller's, to a path that either rule lets in.
+    assert_eq!((&lines["read"], &lines["undecided"]), (&json!(60), &json!(2)), "{lines}");
+    assert_eq!(lines["undecidedBy"], json!(["principal"]));
+    assert_eq!(lines["unexplained"], json!([]));
+    assert_eq!(rules[1]["lastHit"], json!("2026-11-22T09:10:53.982Z"));
+    assert_eq!(list["others"][0]["policy"]["name"], json!("other"));
+    // Of a workload whose logs were not read nothing is said.
+    let (_, list) = ask("authz-hits", &["list", "productpage-v1-1", "-f", "mesh.yaml"]);
+    assert_eq!((&list["rules"][1]["hits"], &list["lines"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn lines_that_the_policies_do_not_explain_are_told() {
+    // Without the policy that let them in, and with one that did not refuse.
+    let arguments = ["list", "productpage-v1-1", "-f", "../authz-hits/logs", "-f", "mesh.yaml"];
+    let (_, list) = ask("authz-unexplained", &arguments);
+    let reasons: Vec<_> = list["lines"]["unexplained"].as_array().unwrap().iter().collect();
+    let of = |text: &str| {
+        let found = reasons.iter().find(|one| one["reason"].as_str().unwrap().contains(text));
+        found.map_or(0, |one| one["count"].as_u64().unwrap())
+    };
+    assert_eq!(of("refused by ns[bookinfo]-policy[deny-admin]-rule[1], which is not in force"), 16);
+    assert_eq!(of("let in, though ns[bookinfo]-policy[deny-admin]-rule[0] refuses it"), 9, "{list}");
+    assert_eq!(of("let in, though no ALLOW rule matches"), 28, "{list}");
+}
+
+#[test]
+fn what_other_policies_would_change_is_told_by_the_requests_seen() {
+    let after = ["diff", "-f", ".", "--after", "../authz-hits-after/stricter.yaml"];
+    let (code, diff) = ask("authz-hits", &after);
+    let summary = |now_denied: u64, now_allowed: u64, unknown: u64, unchanged: u64| json!({"nowDenied": now_denied, "nowAllowed": now_allowed, "unknown": unknown, "unchanged": unchanged});
+    assert_eq!((code, &diff["summary"]), (79, &summary(9, 11, 7, 33)), "{diff}");
+    let first = &diff["changes"][0];
+    assert_eq!((&first["count"], &first["sample"]["path"]), (&json!(11), &json!("/login")));
+    assert_eq!(first["before"]["decidedBy"], json!("ns[bookinfo]-policy[deny-admin]-rule[1]"));
+    assert_eq!(first["after"]["decidedBy"], json!("ns[bookinfo]-policy[allow-curl]-rule[0]"));
+    // As an edit of what there is, the rule for the gateway stays: whichever let them in still does.
+    let edit = ["diff", "-f", ".", "--edit", "../authz-hits-after/stricter.yaml"];
+    assert_eq!(ask("authz-hits", &edit).1["summary"], summary(9, 11, 5, 35));
+    let same = ["diff", "-f", ".", "--after", "mesh.yaml"];
+    assert_eq!(ask("authz-hits", &same), (0, diff_of_nothing()));
+    let ran = meshscope(&fixture("authz-hits"), &["authz", "diff", "-f", ".", "--after", "nowhere.yaml"]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+}
+
+fn diff_of_nothing() -> Value {
+    json!({"apiVersion": "meshscope/v1", "kind": "AuthzDiff", "changes": [],
+        "summary": {"nowDenied": 0, "nowAllowed": 0, "unknown": 0, "unchanged": 60}})
+}

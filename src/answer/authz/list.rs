@@ -1,8 +1,12 @@
 //! `authz list`: the rules in force for a workload, in the order of evaluation.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use crate::answer::common::{API_VERSION, MissingRef, ObjectRef, WorkloadRef};
+use crate::correlate::rule_hits::{Hits, RuleHits};
+use crate::logs::format_time;
 use crate::model::Origin;
 use crate::model::authorization_policy::AccessRule;
 use crate::resolve::authorize::attach::Engine;
@@ -26,8 +30,8 @@ pub struct AuthzList {
     pub rules: Vec<RuleRow>,
     /// Policies of the namespaces that are looked at which are not for it, and why.
     pub others: Vec<OtherPolicy>,
-    /// Lines of the logs that no rule explains: refusals of which no policy that was read can be the reason.
-    pub unexplained: u64,
+    /// What the lines of its logs come to besides; `null` where none was read.
+    pub lines: Option<Lines>,
     /// What is not known and may decide.
     pub missing: Vec<MissingRef>,
 }
@@ -64,6 +68,89 @@ pub struct RuleRow {
     pub hit_source: Option<&'static str>,
 }
 
+/// What the lines of a workload's logs come to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lines {
+    /// All that its proxies wrote about what comes in.
+    pub read: u64,
+    /// Let in where no ALLOW policy applies.
+    pub without_policy: u64,
+    /// Refused, since no ALLOW rule matched.
+    pub refused_by_none: u64,
+    /// The last of them, RFC 3339.
+    pub last_refused_by_none: Option<String>,
+    /// Refused by external authorizers.
+    pub refused_by_authorizers: u64,
+    /// Those whose token was refused.
+    pub refused_tokens: u64,
+    /// Those that ended before any policy was asked.
+    pub not_asked: u64,
+    /// What no rule that was read explains.
+    pub unexplained: Vec<Unexplained>,
+    /// Those of which what they do not tell decides.
+    pub undecided: u64,
+    /// That.
+    pub undecided_by: Vec<String>,
+}
+
+/// Lines that no rule explains.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unexplained {
+    /// How many.
+    pub count: u64,
+    /// Why not.
+    pub reason: String,
+    /// One of them.
+    pub sample: Option<Origin>,
+}
+
+impl AuthzList {
+    /// Adds what the lines of the workload's pods, by their indices, come to.
+    #[must_use]
+    pub fn with_counters(mut self, hits: &RuleHits, pods: &[usize]) -> Self {
+        let mut rules: BTreeMap<(ObjectRef, usize), Hits> = BTreeMap::new();
+        let mut lines = Lines::default();
+        let (mut none, mut unexplained): (Hits, BTreeMap<String, Hits>) = Default::default();
+        let mut missing = BTreeSet::new();
+        for (_, counters) in hits.guards().iter().filter(|(guard, _)| pods.contains(&guard.workload)) {
+            lines.read += counters.tally.lines;
+            lines.not_asked += counters.tally.not_asked;
+            lines.refused_tokens += counters.tally.tokens;
+            lines.without_policy += counters.no_policy.hits;
+            lines.refused_by_authorizers += counters.authorizers.hits;
+            lines.undecided += counters.undecided.hits + counters.tally.beyond;
+            missing.extend(counters.missing.iter().cloned());
+            none.merge(&counters.none);
+            for (why, one) in &counters.unexplained {
+                unexplained.entry(why.clone()).or_default().merge(one);
+            }
+            for ((policy, rule), one) in &counters.rules {
+                rules.entry((ObjectRef::of(policy), *rule)).or_default().merge(one);
+            }
+        }
+        if lines.read == 0 {
+            return self;
+        }
+        let time = |hits: &Hits| hits.last.map(format_time);
+        (lines.refused_by_none, lines.last_refused_by_none) = (none.hits, time(&none));
+        lines.undecided_by = missing.into_iter().collect();
+        lines.unexplained = unexplained
+            .into_iter()
+            .map(|(reason, one)| Unexplained { count: one.hits, reason, sample: one.sample })
+            .collect();
+        lines.unexplained.sort_by(|one, other| (other.count, &one.reason).cmp(&(one.count, &other.reason)));
+        for row in &mut self.rules {
+            let own = row.rule.and_then(|rule| rules.get(&(row.policy.clone(), rule)));
+            let own = own.cloned().unwrap_or_default();
+            (row.hits, row.denials, row.last_hit) = (Some(own.hits), Some(own.denials), time(&own));
+            row.hit_source = (own.hits > 0).then_some(if own.named > 0 { "named" } else { "evaluated" });
+        }
+        self.lines = Some(lines);
+        self
+    }
+}
+
 /// A policy that is not for a workload.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OtherPolicy {
@@ -98,7 +185,7 @@ pub fn list(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> AuthzList
         engine,
         rules,
         others,
-        unexplained: 0,
+        lines: None,
         missing,
     }
 }

@@ -142,6 +142,7 @@ impl Reader<'_> {
             sni,
             headers: self.headers()?,
             token: self.token()?,
+            is_normalized: false,
             has_no_metadata: false,
         })
     }

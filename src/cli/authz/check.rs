@@ -189,6 +189,7 @@ impl One {
             sni: self.sni.clone(),
             headers: self.headers()?,
             token: self.token()?,
+            is_normalized: false,
             has_no_metadata: false,
         };
         let protocol = self.protocol.map(|protocol| match protocol {

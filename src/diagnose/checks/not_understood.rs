@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::authorization;
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Confidence, Edges, Finding, Involved, Role};
 use crate::diagnose::judge::Unread;
@@ -29,7 +30,9 @@ pub fn check(snapshot: &Snapshot, unread: &[Unread]) -> Vec<Finding> {
     let mut found: BTreeMap<(&Kind, &str), BTreeMap<Cow<'_, str>, Same<'_>>> = BTreeMap::new();
     for object in snapshot.objects() {
         let told = object.notes.iter().map(|note| (note.field.as_str(), Cow::from(note.problem.as_str())));
-        for (field, problem) in told.chain(of_istiod(object)) {
+        let refused = authorization::refused::mistakes(object);
+        let refused = refused.into_iter().map(|(field, problem)| (field, Cow::from(problem)));
+        for (field, problem) in told.chain(of_istiod(object)).chain(refused) {
             let mistakes = found.entry((&object.id.kind, field)).or_default();
             let objects = mistakes.entry(problem).or_default();
             match objects.last_mut() {

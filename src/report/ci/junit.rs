@@ -155,7 +155,21 @@ fn ground(code: Code) -> Ground {
         | Code::SubsetMissing
         | Code::SubsetSelectsNoPod
         | Code::NotExported
-        | Code::SelectorRuleStopsLookup => Ground::Pairs,
+        | Code::SelectorRuleStopsLookup
+        | Code::AllowMatchesNothing
+        | Code::DenyWidenedOnTcp
+        | Code::PolicySelectsNothing
+        | Code::PrincipalWithoutMtls
+        | Code::L7PolicyWithoutWaypoint
+        | Code::NegativeOnlyRule
+        | Code::UnknownIdentity
+        | Code::HostWithPort
+        | Code::EverythingDenied
+        | Code::TemplateEnvoyRefuses
+        | Code::DenyMatchesNothing
+        | Code::RemoteAddressOfCallersChoice
+        | Code::PreflightRefused
+        | Code::FromAndToInSeparateRules => Ground::Pairs,
     }
 }
 

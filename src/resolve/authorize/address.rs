@@ -23,6 +23,11 @@ impl Block {
         (bits <= width(address)).then_some(Self { address, bits })
     }
 
+    /// Whether all of another one is in it.
+    pub fn covers(self, other: Self) -> bool {
+        self.bits <= other.bits && self.contains(other.address)
+    }
+
     /// Whether an address is in it.
     pub fn contains(self, address: IpAddr) -> bool {
         let leading =

@@ -275,7 +275,7 @@ impl Test {
             Self::Method(patterns) => known(
                 request.method.as_deref().map(|method| Pattern::any_fits(patterns, method, Star::Presence)),
             ),
-            Self::Path(patterns) => of_path(patterns, seen.path()),
+            Self::Path(patterns) => path_fits(patterns, seen.path()),
             Self::Header(name, patterns) => seen.header(name).fits(patterns),
             Self::RequestPrincipal(wanted) => match &seen.claims {
                 Err(()) => Truth::Unknown,
@@ -385,7 +385,8 @@ fn of_peer(peer: &Peer, is_any: bool, fits: &dyn Fn(&str) -> bool) -> Truth {
     }
 }
 
-fn of_path(patterns: &[PathPattern], path: Option<&str>) -> Truth {
+/// Whether a path, as policies see it and without its query, fits any of some patterns.
+pub fn path_fits(patterns: &[PathPattern], path: Option<&str>) -> Truth {
     Truth::any(patterns.iter().map(|pattern| match (pattern, path) {
         // Every request has a path that is not empty.
         (PathPattern::Text(Pattern::Any), _) => Truth::Yes,

@@ -137,11 +137,18 @@ pub enum Passing<'a> {
     Rule {
         /// The rule.
         rule: &'a Rule,
+        /// Whether it fits by what is known; else it is only the last that is left.
+        is_sure: bool,
         /// As before.
         besides: Vec<&'a Rule>,
     },
-    /// One of several; what is not known tells which.
-    OneOf(BTreeSet<String>),
+    /// One of several.
+    OneOf {
+        /// These.
+        candidates: Vec<&'a Rule>,
+        /// What would tell which.
+        missing: BTreeSet<String>,
+    },
     /// It cannot have got in: this rule refuses it.
     RefusedBy(&'a Rule),
     /// It cannot have got in: no rule allows it.
@@ -173,10 +180,10 @@ impl<'a> Passing<'a> {
                 break;
             }
         }
-        match candidates.as_slice() {
+        match *candidates {
             [] => Self::AllowedByNone,
-            [rule] => Self::Rule { rule, besides },
-            [_, _, ..] => Self::OneOf(missing(allow, seen)),
+            [rule] => Self::Rule { rule, is_sure: rule.fits(seen) == Truth::Yes, besides },
+            [_, _, ..] => Self::OneOf { missing: missing(allow, seen), candidates },
         }
     }
 }

@@ -8,6 +8,7 @@ use super::path::Normalization;
 use super::request::{Request, Seen, remote_at_gateway, remote_at_sidecar};
 use super::rule::{Compiler, Rule, name};
 use super::token::{self, Taken};
+use super::truth::Truth;
 use crate::model::Object;
 use crate::model::authorization_policy::{Action, AuthorizationPolicy};
 use crate::model::request_authentication::RequestAuthentication;
@@ -72,6 +73,8 @@ pub struct Envoy {
     is_tcp: bool,
     custom: Vec<Authorizer>,
     tokens: Vec<Arc<Object>>,
+    /// Whether it is known that the token, which nobody knows, was taken.
+    tokens_are_taken: bool,
     /// AUDIT: it marks, and decides nothing (O3).
     pub audit: Rules,
     /// DENY.
@@ -83,6 +86,9 @@ pub struct Envoy {
     /// ALLOW that is only tried.
     pub tried_allow: Rules,
 }
+
+/// Whether a rule fits, where that is known from what a proxy did.
+pub type Settled<'a> = &'a dyn Fn(&Action, &Rule) -> Option<Truth>;
 
 /// What a stage comes to.
 enum Stage {
@@ -111,6 +117,7 @@ impl Envoy {
             is_tcp,
             custom: authorizers(setting, compiler, policies),
             tokens: tokens.to_vec(),
+            tokens_are_taken: false,
             audit: of(&Action::Audit, false),
             deny: of(&Action::Deny, false),
             allow: of(&Action::Allow, false),
@@ -135,6 +142,20 @@ impl Envoy {
         custom.map(|rule| (Action::Custom, false, rule)).chain(stages)
     }
 
+    /// Takes over what is known of rules from what a proxy did, by action and rule.
+    pub(super) fn settle(&mut self, settled: Settled<'_>, tokens_are_taken: bool) {
+        let rules = [(&mut self.deny, Action::Deny), (&mut self.allow, Action::Allow)];
+        for (rules, action) in rules {
+            for rule in &mut rules.rules {
+                rule.settled = settled(&action, rule);
+            }
+        }
+        for rule in self.custom.iter_mut().flat_map(|one| one.refusing.iter_mut().chain(&mut one.asking)) {
+            rule.settled = settled(&Action::Custom, rule);
+        }
+        self.tokens_are_taken = tokens_are_taken;
+    }
+
     /// What becomes of a request (O11).
     pub fn decide(&self, request: &Request) -> Decision {
         let mut decision = Decision::open();
@@ -144,7 +165,10 @@ impl Envoy {
             decision.missing.insert("meshConfig.pathNormalization".to_owned());
             return decision;
         };
-        if let Some(path) = request.path.as_deref().filter(|path| !self.is_tcp && normalization.refuses(path))
+        if let Some(path) = request
+            .path
+            .as_deref()
+            .filter(|path| !self.is_tcp && !request.is_normalized && normalization.refuses(path))
         {
             let by = if path.is_ascii() { "path_normalization_failed" } else { "http1.codec_error" };
             self.refuse(&mut decision, request, by.to_owned(), 400);
@@ -200,13 +224,38 @@ impl Envoy {
                 Taken::Refused { .. } | Taken::Unknown => seen.claims = Err(()),
             }
         }
-        let mut marked = Vec::new();
-        for rules in [&self.audit, &self.tried_deny, &self.tried_allow] {
-            marked.extend(surely(&rules.rules, &seen));
-        }
-        marked.extend(self.custom.iter().filter_map(|one| surely(&one.asking, &seen)));
+        let marked = self.marked_in(&seen, true);
         let refusing = refusing.or_else(|| surely(&self.deny.rules, &seen));
         Some(Passing::of(refusing, &self.allow.rules, self.allow.are_there, marked, &seen))
+    }
+
+    /// The rules that surely fit a request and refuse nothing, of the stages up to DENY or up to ALLOW.
+    pub fn marked(&self, request: &Request, up_to_allow: bool) -> Vec<&Rule> {
+        let normalization = self.setting.normalization.unwrap_or_default();
+        let mut seen = self.see(request, normalization);
+        if !self.is_tcp
+            && let Taken::On { claims, authorization } = token::take(&self.token_policies(), request)
+        {
+            (seen.claims, seen.authorization) = (Ok(claims), authorization);
+        } else if !self.is_tcp {
+            seen.claims = Err(());
+        }
+        self.marked_in(&seen, up_to_allow)
+    }
+
+    fn marked_in(&self, seen: &Seen<'_>, up_to_allow: bool) -> Vec<&Rule> {
+        let stages =
+            [Some(&self.audit), Some(&self.tried_deny), Some(&self.tried_allow).filter(|_| up_to_allow)];
+        let marked = stages.into_iter().flatten().filter_map(|rules| surely(&rules.rules, seen));
+        marked.chain(self.custom.iter().filter_map(|one| surely(&one.asking, seen))).collect()
+    }
+
+    /// The rules for which an external authorizer may have been asked.
+    pub fn asking(&self, request: &Request) -> Vec<&Rule> {
+        let normalization = self.setting.normalization.unwrap_or_default();
+        let seen = self.see(request, normalization);
+        let rules = self.custom.iter().flat_map(|one| &one.asking);
+        rules.filter(|rule| rule.fits(&seen) != Truth::No).collect()
     }
 
     fn token_policies(&self) -> Vec<&RequestAuthentication> {
@@ -277,6 +326,10 @@ impl Envoy {
             Taken::Refused { status, .. } => {
                 self.refuse(decision, seen.request, "jwt_authn".to_owned(), status);
                 Stage::Refused
+            }
+            Taken::Unknown if self.tokens_are_taken => {
+                seen.claims = Err(());
+                Stage::Passed
             }
             Taken::Unknown => {
                 seen.claims = Err(());

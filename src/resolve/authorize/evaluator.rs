@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attach::{By, Scope, Subject, WhyNot};
 use super::decision::{Decision, Outcome, Passing};
-use super::envoy::{Envoy, Setting};
+use super::envoy::{Envoy, Setting, Settled};
 use super::request::Request;
 use super::rule::Rule;
 use super::ztunnel::{NONE_ALLOWED, Ztunnel};
@@ -124,6 +124,21 @@ impl Evaluator {
         Self { policies, compiled: Compiled::Ztunnel { converted, strict } }
     }
 
+    /// The same with what is known of its rules from what a proxy did. Where tokens are known to have been taken, what
+    /// is in them is as unknown as before.
+    #[must_use]
+    pub fn knowing(&self, settled: Settled<'_>, tokens_are_taken: bool) -> Self {
+        let mut known = self.clone();
+        match &mut known.compiled {
+            Compiled::Envoy { http, tcp } => {
+                http.settle(settled, tokens_are_taken);
+                tcp.settle(settled, tokens_are_taken);
+            }
+            Compiled::Ztunnel { converted, .. } => converted.settle(settled),
+        }
+        known
+    }
+
     /// The rules in the order of evaluation, each with its action and whether it is only tried.
     pub fn rules(&self, protocol: Protocol) -> Vec<(Action, bool, &Rule)> {
         match (&self.compiled, protocol) {
@@ -143,6 +158,24 @@ impl Evaluator {
             (Compiled::Envoy { http, .. }, Protocol::Http) => http.passing(request),
             (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.passing(request),
             (Compiled::Ztunnel { converted, .. }, _) => Some(converted.passing(request)),
+        }
+    }
+
+    /// The rules that surely fit a request and refuse nothing, of the stages up to DENY or up to ALLOW.
+    pub fn marked(&self, protocol: Protocol, request: &Request, up_to_allow: bool) -> Vec<&Rule> {
+        match (&self.compiled, protocol) {
+            (Compiled::Envoy { http, .. }, Protocol::Http) => http.marked(request, up_to_allow),
+            (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.marked(request, up_to_allow),
+            (Compiled::Ztunnel { .. }, _) => Vec::new(),
+        }
+    }
+
+    /// The rules for which an external authorizer may have been asked about a request.
+    pub fn asking(&self, protocol: Protocol, request: &Request) -> Vec<&Rule> {
+        match (&self.compiled, protocol) {
+            (Compiled::Envoy { http, .. }, Protocol::Http) => http.asking(request),
+            (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.asking(request),
+            (Compiled::Ztunnel { .. }, _) => Vec::new(),
         }
     }
 

@@ -93,6 +93,8 @@ pub struct Request {
     pub headers: Headers,
     /// The token.
     pub token: Token,
+    /// Whether the path is as policies see it already: normalising twice is not the same as once.
+    pub is_normalized: bool,
     /// Whether filters of Envoy have left nothing for `experimental.envoy.filters`.
     pub has_no_metadata: bool,
 }
@@ -152,7 +154,10 @@ impl<'a> Seen<'a> {
     pub fn new(request: &'a Request, normalization: Normalization, remote_ip: Option<IpAddr>) -> Self {
         Self {
             request,
-            target: request.path.as_deref().map(|path| normalization.apply(path)),
+            target: request
+                .path
+                .as_deref()
+                .map(|path| if request.is_normalized { path.to_owned() } else { normalization.apply(path) }),
             remote_ip,
             claims: Err(()),
             authorization: HeaderValue::Unknown,

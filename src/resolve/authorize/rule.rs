@@ -42,6 +42,8 @@ pub struct Rule {
     to: Vec<Vec<Clause>>,
     /// What the conditions ask.
     when: Vec<Clause>,
+    /// Whether it fits, where that is known from elsewhere: from what a proxy did.
+    pub(super) settled: Option<Truth>,
 }
 
 /// How rules are compiled: whose they are, and what reads them.
@@ -170,17 +172,29 @@ impl Rule {
         to: Vec<Vec<Clause>>,
         when: Vec<Clause>,
     ) -> Self {
-        Self { policy: Arc::clone(policy), index, name, from, to, when }
+        Self { policy: Arc::clone(policy), index, name, from, to, when, settled: None }
     }
 
     /// Whether a request fits (C1, C2).
     pub fn fits(&self, seen: &Seen<'_>) -> Truth {
+        if let Some(settled) = self.settled {
+            return settled;
+        }
         let all = |clauses: &[Clause]| Truth::all(clauses.iter().map(|clause| clause.holds(seen)));
         let any = |parts: &[Vec<Clause>]| match parts {
             [] => Truth::Yes,
             parts => Truth::any(parts.iter().map(|part| all(part))),
         };
         Truth::all([any(&self.from), any(&self.to), all(&self.when)])
+    }
+
+    /// Whether another rule asks the same: as it is written, in a policy of the same namespace.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let written = |rule: &Self| {
+            let policy = rule.policy.body.authorization_policy()?;
+            policy.rules.get(rule.index).map(|one| one.written.clone())
+        };
+        self.policy.id.namespace == other.policy.id.namespace && written(self) == written(other)
     }
 
     /// What each of its lists makes of a request.

@@ -7,6 +7,7 @@ use super::address::{self, Block};
 use super::attach::By;
 use super::clause::{Clause, Test};
 use super::decision::{self, Decision, Found, Outcome, Passing, surely};
+use super::envoy::Settled;
 use super::identity::Account;
 use super::path::Normalization;
 use super::pattern::Pattern;
@@ -67,6 +68,15 @@ impl Ztunnel {
             }
         }
         all
+    }
+
+    /// Takes over what is known of rules from what ztunnel did.
+    pub(super) fn settle(&mut self, settled: Settled<'_>) {
+        for (rules, action) in [(&mut self.deny, Action::Deny), (&mut self.allow, Action::Allow)] {
+            for rule in rules {
+                rule.settled = settled(&action, rule);
+            }
+        }
     }
 
     /// All rules in the order of evaluation.
