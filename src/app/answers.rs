@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::question::{Answer, Question};
+use crate::answer::authz::hits::AuthzHits;
 use crate::answer::authz::workloads::AuthzWorkloads;
 use crate::answer::causes::Causes;
 use crate::answer::check::{CheckReport, Finding};
@@ -33,6 +34,7 @@ impl Answers {
                         | Question::Tls
                         | Question::Rules
                         | Question::AuthzRules
+                        | Question::AuthzHits
                         | Question::Causes
                 )
             });
@@ -77,6 +79,11 @@ impl Answers {
     /// The rules of authorization of all workloads.
     pub fn authz_rules(&self) -> Option<&Arc<AuthzWorkloads>> {
         if let Answer::AuthzRules(all) = self.get(&Question::AuthzRules)? { Some(all) } else { None }
+    }
+
+    /// How often rules decided.
+    pub fn authz_hits(&self) -> Option<&Arc<AuthzHits>> {
+        if let Answer::AuthzHits(hits) = self.get(&Question::AuthzHits)? { Some(hits) } else { None }
     }
 
     /// Why what failed did.

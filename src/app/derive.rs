@@ -42,6 +42,7 @@ impl Derive {
         match question {
             Question::Check
             | Question::Logs
+            | Question::AuthzHits
             | Question::Causes
             | Question::Lines(_)
             | Question::Why { .. } => self.revision,

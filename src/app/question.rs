@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::answer::authz::hits::AuthzHits;
 use crate::answer::authz::workloads::AuthzWorkloads;
 use crate::answer::causes::Causes;
 use crate::answer::check::CheckReport;
@@ -23,6 +24,8 @@ pub enum Question {
     Rules,
     /// Which rules decide about requests to each workload.
     AuthzRules,
+    /// How often each of them decided.
+    AuthzHits,
     /// The access logs in short.
     Logs,
     /// Why what failed did.
@@ -53,6 +56,8 @@ pub enum Answer {
     Rules(Arc<RuleTable>),
     /// To [`Question::AuthzRules`].
     AuthzRules(Arc<AuthzWorkloads>),
+    /// To [`Question::AuthzHits`].
+    AuthzHits(Arc<AuthzHits>),
     /// To [`Question::Logs`].
     Logs(Arc<LogReport>),
     /// To [`Question::Causes`].

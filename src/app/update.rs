@@ -344,9 +344,9 @@ fn show_log(app: &mut App) {
 
 /// Hits of rules are counted from now on.
 fn reset(app: &mut App) {
-    match app.answers.authz_rules() {
-        Some(all) => {
-            app.counted = Counted::of(all);
+    match app.answers.authz_hits() {
+        Some(hits) => {
+            app.counted = Counted::from(hits);
             app.say(Tone::Info, "rules are counted from now on");
             app.refresh();
         }

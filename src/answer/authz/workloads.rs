@@ -10,9 +10,6 @@ use crate::model::{Labels, Text};
 use crate::resolve::authorize::attach::GATEWAY_NAME;
 use crate::resolve::{Mesh, Workload};
 
-/// Pods of a workload that are named at most.
-const NAMED: usize = 32;
-
 /// The answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuthzWorkloads {
@@ -27,9 +24,11 @@ pub struct AuthzWorkloads {
 pub struct AuthzWorkload {
     /// The workload.
     pub workload: WorkloadRef,
+    /// Its namespace.
+    pub namespace: Text,
     /// How many pods it stands for.
     pub pods: usize,
-    /// Some of them, by their names.
+    /// Their names; none where a template stands for pods.
     pub names: Vec<Text>,
     /// Their rules.
     pub list: Arc<AuthzList>,
@@ -68,16 +67,15 @@ pub fn workloads(mesh: &Mesh) -> AuthzWorkloads {
         let key = (&*workload.namespace, &*workload.name, &*workload.kind, *number);
         let (_, names, pods) = groups.entry(key).or_insert_with(|| (workload, Vec::new(), 0));
         *pods += 1;
-        if names.len() < NAMED {
-            names.extend(&workload.pod);
-        }
+        names.extend(&workload.pod);
     }
     let by_number: HashMap<usize, Arc<AuthzList>> = lists.into_values().collect();
     let workloads = groups.into_iter().filter_map(|((.., number), (workload, names, pods))| {
         let mut names: Vec<Text> = names.into_iter().map(Arc::clone).collect();
         names.sort();
         let list = Arc::clone(by_number.get(&number)?);
-        Some(AuthzWorkload { workload: WorkloadRef::workload(workload), pods, names, list })
+        let namespace = Arc::clone(&workload.namespace);
+        Some(AuthzWorkload { workload: WorkloadRef::workload(workload), namespace, pods, names, list })
     });
     AuthzWorkloads { workloads: workloads.collect(), policies: count }
 }

@@ -5,17 +5,18 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::{Behaviour, Context, Title, View};
+use crate::answer::authz::hits::Hit;
 use crate::answer::authz::list::RuleRow;
 use crate::answer::authz::workloads::{AuthzWorkload, AuthzWorkloads};
 use crate::answer::common::WorkloadRef;
 use crate::app::command::{Motion, SortBy};
-use crate::app::counted::{Counters, rule_id};
+use crate::app::counted::rule_id;
 use crate::app::filter::Filter;
 use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{Said, Target};
-use crate::app::wording::{clock, count, thousands};
+use crate::app::wording::{count, thousands};
 use crate::text::{visible, width};
 
 mod found;
@@ -34,7 +35,7 @@ const MOST: usize = 100_000;
 struct Place {
     workload: usize,
     rule: Option<usize>,
-    counters: Counters,
+    counters: Option<Hit>,
 }
 
 /// The screen.
@@ -75,7 +76,7 @@ pub enum Shown<'a> {
     /// A workload.
     Workload(&'a AuthzWorkload),
     /// A rule.
-    Rule(&'a RuleRow, &'a Counters),
+    Rule(&'a RuleRow, Option<&'a Hit>),
 }
 
 /// An action, and whether it is only tried.
@@ -123,7 +124,7 @@ impl AuthzRules {
         let place = self.places.get(row.at)?;
         let workload = self.all.as_ref()?.workloads.get(place.workload)?;
         Some(match place.rule {
-            Some(rule) => Shown::Rule(workload.list.rules.get(rule)?, &place.counters),
+            Some(rule) => Shown::Rule(workload.list.rules.get(rule)?, place.counters.as_ref()),
             None => Shown::Workload(workload),
         })
     }
@@ -176,15 +177,22 @@ impl AuthzRules {
         let rules = workload.list.rules.iter().enumerate().filter(|(_, rule)| passes(rule));
         let mut rules: Vec<_> = rules
             .map(|(number, rule)| {
-                let counters = context.counted.counters(workload, rule);
+                let hits = context.answers.authz_hits();
+                let counters = hits.and_then(|hits| context.counted.counters(hits, workload, rule));
                 (Place { workload: at, rule: Some(number), counters }, rule)
             })
             .collect();
         match self.sort {
             SortBy::Number => {}
-            SortBy::Hits => rules.sort_by_key(|(place, _)| Reverse(place.counters.hits)),
-            SortBy::Denials => rules.sort_by_key(|(place, _)| Reverse(place.counters.denials)),
-            SortBy::LastHit => rules.sort_by(|(a, _), (b, _)| b.counters.last.cmp(&a.counters.last)),
+            SortBy::Hits => {
+                rules.sort_by_key(|(place, _)| Reverse(place.counters.as_ref().map(|hit| hit.hits)));
+            }
+            SortBy::Denials => {
+                rules.sort_by_key(|(place, _)| Reverse(place.counters.as_ref().map(|hit| hit.denials)));
+            }
+            SortBy::LastHit => rules.sort_by_cached_key(|(place, _)| {
+                Reverse(place.counters.as_ref().and_then(|hit| hit.last.clone()))
+            }),
             SortBy::Action => rules.sort_by(|(_, a), (_, b)| a.action.cmp(&b.action)),
             SortBy::Policy => rules.sort_by_cached_key(|(_, rule)| (rule.policy.path(), rule.rule)),
         }
@@ -231,10 +239,8 @@ impl AuthzRules {
         self.widest = rows.fold(Widest::default(), |widest, shown| match shown {
             Shown::Workload(_) => widest,
             Shown::Rule(rule, counters) => Widest {
-                number: widest
-                    .number
-                    .max(counters.hits.max(counters.denials).map_or(1, |hits| thousands(hits).len())),
-                last: widest.last.max(counters.last.as_deref().map_or(1, width)),
+                number: widest.number.max(counters.map_or(1, |hit| thousands(hit.hits).len())),
+                last: widest.last.max(counters.and_then(|hit| hit.last.as_deref()).map_or(1, width)),
                 policy: widest.policy.max(width(&visible(&rule.policy.path()))),
                 by: widest.by.max(width(&visible(&rule.attached_by))),
                 action: widest.action.max(width(&visible(&action(rule)))),
@@ -273,7 +279,7 @@ impl AuthzRules {
 
 impl Behaviour for AuthzRules {
     fn questions(&self) -> Vec<Question> {
-        vec![Question::AuthzRules]
+        vec![Question::AuthzRules, Question::AuthzHits]
     }
 
     fn refresh(&mut self, context: &Context<'_>) {
@@ -311,7 +317,7 @@ impl Behaviour for AuthzRules {
         let name = format!("rules({})", visible(of));
         let Some(all) = &self.all else { return Title { name, ..Title::default() } };
         let rules = self.places.iter().filter(|place| place.rule.is_some());
-        let is_counted = rules.clone().any(|place| place.counters.hits.is_some());
+        let is_counted = rules.clone().any(|place| place.counters.is_some());
         let mut counts: Vec<_> = self.line_says().into_iter().collect();
         if let Found::These(_, Some(note)) = &self.found {
             counts.push((Tone::Warning, visible(note).into_owned()));
@@ -321,6 +327,10 @@ impl Behaviour for AuthzRules {
         }
         if counts.is_empty() {
             counts.push((Tone::Dim, found::count_policies(all.policies)));
+        }
+        let is_outrun = context.answers.authz_hits().is_some_and(|hits| context.counted.is_outrun(hits));
+        if is_outrun {
+            counts.push((Tone::Warning, "too many lines since the reset: z counts again".to_owned()));
         }
         let right = match (context.counted.is_reset(), is_counted) {
             (true, true) => Some((Tone::Info, "counted from z on".to_owned())),
@@ -373,15 +383,14 @@ impl Behaviour for AuthzRules {
         };
         let number = rule.rule.map(|number| format!(" rule {number}")).unwrap_or_default();
         let lost = rule.lost.as_deref().map(|lost| format!("; {lost}")).unwrap_or_default();
-        let hit = rule.last_hit.as_deref().map(|last| format!("; last hit {}", clock(last)));
-        Some(format!(
-            "{} {}{number}, by {}: {}{lost}{}",
-            action(rule),
-            rule.policy.path(),
-            rule.attached_by,
-            rule.text,
-            hit.unwrap_or_default()
-        ))
+        let place = self.places.get(self.listing.selected()?.at)?;
+        let source = match &place.counters {
+            Some(hit) if hit.named > 0 => "; lines name it",
+            Some(hit) if hit.hits > 0 => "; hits evaluated",
+            Some(_) | None => "",
+        };
+        let (what, policy, by, text) = (action(rule), rule.policy.path(), &rule.attached_by, &rule.text);
+        Some(format!("{what} {policy}{number}, by {by}{source}: {text}{lost}"))
     }
 
     fn lines(&self) -> Option<Target> {

@@ -2,10 +2,10 @@
 
 use ratatui::layout::Rect;
 
+use crate::answer::authz::hits::Hit;
 use crate::answer::authz::list::RuleRow;
 use crate::answer::authz::workloads::AuthzWorkload;
 use crate::app::App;
-use crate::app::counted::Counters;
 use crate::app::page::Tone;
 use crate::app::screen::authz_rules::{AuthzRules, Shown, action, remark};
 use crate::app::wording::{clock, count, thousands};
@@ -67,20 +67,20 @@ fn columns(screen: &AuthzRules, width: u16, wide: bool) -> Vec<Column> {
     columns
 }
 
-fn cells_of(rule: &RuleRow, counters: &Counters, wide: bool) -> Vec<(Tone, String)> {
+fn cells_of(rule: &RuleRow, hit: Option<&Hit>, wide: bool) -> Vec<(Tone, String)> {
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), thousands);
-    let last = counters.last.as_deref().map(|last| if wide { last } else { clock(last) });
+    let last = hit.and_then(|hit| hit.last.as_deref()).map(|last| if wide { last } else { clock(last) });
     let of_action = match rule.action.as_str() {
         _ if rule.dry_run => Tone::Dim,
         "DENY" => Tone::Error,
         "ALLOW" => Tone::Good,
         _ => Tone::Info,
     };
-    let refused = if counters.denials.is_some_and(|denials| denials > 0) { Tone::Error } else { Tone::Plain };
+    let refused = if hit.is_some_and(|hit| hit.denials > 0) { Tone::Error } else { Tone::Plain };
     vec![
         (Tone::Dim, rule.order.to_string()),
-        (Tone::Plain, number(counters.hits)),
-        (refused, number(counters.denials)),
+        (Tone::Plain, number(hit.map(|hit| hit.hits))),
+        (refused, number(hit.map(|hit| hit.denials))),
         (Tone::Plain, last.unwrap_or("-").to_owned()),
         (of_action, action(rule)),
         (Tone::Plain, rule.policy.path()),

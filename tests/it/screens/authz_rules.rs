@@ -143,11 +143,30 @@ fn the_command_of_the_view_names_the_workload() {
     assert_eq!(session.copied, ["meshscope authz list -f mesh/ cart.shop", "no-admin", "istio-system"]);
 }
 
+/// The cells of the rule of a name: its number, hits and denials, the last one.
+fn cells(session: &Session, name: &str) -> Vec<String> {
+    let text = session.text();
+    let line = text.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{text}"));
+    line.trim_start_matches(['▌', ' ']).split_whitespace().take(4).map(str::to_owned).collect()
+}
+
 #[test]
-fn counters_can_be_reset_where_there_are_any() {
+fn hits_are_those_of_the_lines_and_can_be_reset() {
     let mut session = shop(120, 24);
     assert!(session.press(":reset<enter>").text().contains("nothing is counted yet"), "{}", session.text());
-    assert!(session.press(":rules<enter>z").text().contains("rules are counted from now on"));
+    session.press(":rules cart.shop<enter>");
+    assert_eq!(cells(&session, "no-admin"), ["2", "1", "1", "09:00:01"]);
+    session.press("z");
+    assert!(session.text().contains("rules are counted from now on"), "{}", session.text());
+    assert_eq!(cells(&session, "no-admin"), ["2", "0", "0", "-"]);
+    // Without a log nothing is counted, which is not the same as never.
+    let mut session = Session::on(yaml(MESH), 120, 24);
+    session.press(":rules cart.shop<enter>");
+    assert_eq!(cells(&session, "no-admin"), ["2", "-", "-", "-"]);
+    // No line of this workload was read.
+    let mut session = shop(120, 24);
+    session.press(":rules front-1<enter>");
+    assert_eq!(cells(&session, "no-admin"), ["2", "-", "-", "-"]);
 }
 
 #[test]

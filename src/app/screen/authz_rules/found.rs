@@ -81,8 +81,8 @@ impl Found {
             pods.iter().filter_map(|pod| Some((&*pod.namespace, pod.pod.as_deref()?))).collect();
         let has_one = |one: &AuthzWorkload| {
             let namespace = one.workload.namespace.as_deref().unwrap_or_default();
-            // Only some of many pods are named, and a template has none.
-            one.names.len() < one.pods || one.names.iter().any(|name| names.contains(&(namespace, &**name)))
+            // A template has no pods yet.
+            one.names.is_empty() || one.names.iter().any(|name| names.contains(&(namespace, &**name)))
         };
         let these = all.workloads.iter().enumerate().filter(|(_, one)| is_of(one) && has_one(one));
         Self::These(these.map(|(at, _)| at).collect(), note)
