@@ -84,8 +84,8 @@ pub struct RuleHits {
 #[derive(Default)]
 struct State {
     source: Option<(Arc<str>, u64)>,
-    /// The pod of the last line, which is mostly that of the next.
-    last_pod: Option<(PodOf, Option<usize>)>,
+    /// The pods of lines, by how lines name them, and the proxy of those that have but one.
+    pods: FxHashMap<PodOf, Option<(usize, Proxy)>>,
     /// The proxies, by workload and service handled.
     by_name: FxHashMap<usize, Vec<(Box<[u8]>, Option<usize>)>>,
     guards: Vec<Guard>,
@@ -146,9 +146,13 @@ impl RuleHits {
         *self.state() = State::default();
     }
 
-    fn envoy(&self, state: &mut State, line: &AccessLine<'_>, pod: usize) {
+    fn envoy(&self, state: &mut State, line: &AccessLine<'_>, (pod, proxy): (usize, Proxy)) {
         let ruling = line_request::ruling(line);
-        let Some(guard) = self.guard(state, pod, || handled(line)) else { return };
+        let guard = match proxy {
+            Proxy::One(guard) => guard,
+            Proxy::OfServices => self.guard(state, pod, || handled(line)),
+        };
+        let Some(guard) = guard else { return };
         let engine = state.guards.get(guard).map(|guard| guard.evaluator.policies.subject.engine);
         // A sidecar's own policies are asked about what comes in.
         let comes_in = match crate::logs::reporter_of(line) {
@@ -235,22 +239,38 @@ impl RuleHits {
         self.wanted.as_ref().is_none_or(|wanted| wanted.contains(&pod))
     }
 
-    /// The pod of a line, by its index.
-    fn pod(&self, state: &mut State, pod: &PodOf) -> Option<usize> {
-        if let Some((last, found)) = &state.last_pod
-            && last == pod
-        {
-            return *found;
+    /// The pod of a line, by its index, and its proxy.
+    fn pod(&self, state: &mut State, pod: &PodOf) -> Option<(usize, Proxy)> {
+        if let Some(known) = state.pods.get(pod) {
+            return *known;
         }
         let found = match pod {
             PodOf::Named(name) => self.mesh.workloads.by_pod(&name.namespace, &name.name),
             PodOf::Address(address) => self.mesh.workloads.by_address(address),
             PodOf::Unknown => None,
         };
-        let found = found.filter(|pod| self.wants(*pod));
-        state.last_pod = Some((pod.clone(), found));
+        let found = found.filter(|pod| self.wants(*pod)).map(|pod| {
+            let engine = self.mesh.workloads.get(pod).and_then(in_mesh::engine);
+            match engine {
+                Some(Engine::Waypoint) => (pod, Proxy::OfServices),
+                Some(_) | None => (pod, Proxy::One(self.guard(state, pod, || None))),
+            }
+        });
+        // Whoever writes lines of ever new addresses does not fill the memory.
+        if state.pods.len() < MOST {
+            state.pods.insert(pod.clone(), found);
+        }
         found
     }
+}
+
+/// The proxy of a pod.
+#[derive(Debug, Clone, Copy)]
+enum Proxy {
+    /// It is the same for all lines, if it reads policies.
+    One(Option<usize>),
+    /// A waypoint's depends on the service that a line is about.
+    OfServices,
 }
 
 /// The host of the service that a waypoint handles.

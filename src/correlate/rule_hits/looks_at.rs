@@ -1,33 +1,33 @@
 //! What the rules of a proxy look at, and with it which lines are alike to them. Of a path it counts only what it is
 //! compared with, so that the number of different lines does not grow with the number of paths.
 
-use rustc_hash::FxHashSet;
-
 use crate::logs::{AccessLine, Sni};
 use crate::resolve::authorize::clause::{PathPattern, Test, path_fits};
 use crate::resolve::authorize::evaluator::{Evaluator, Protocol};
 use crate::resolve::authorize::path::without_query;
 
 /// An attribute of lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
 enum Attribute {
-    Method,
-    WholePath,
-    Host,
-    Who,
-    Source,
-    Remote,
-    Destination,
-    Sni,
-    UserAgent,
-    RequestId,
-    ForwardedFor,
+    Method = 1 << 0,
+    WholePath = 1 << 1,
+    Host = 1 << 2,
+    Who = 1 << 3,
+    Source = 1 << 4,
+    Remote = 1 << 5,
+    Destination = 1 << 6,
+    Sni = 1 << 7,
+    UserAgent = 1 << 8,
+    RequestId = 1 << 9,
+    ForwardedFor = 1 << 10,
 }
 
 /// What the rules of a proxy look at.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LooksAt {
-    asked: FxHashSet<Attribute>,
+    /// The attributes, a bit each.
+    asked: u16,
     /// The lists that paths are compared with.
     paths: Vec<Vec<PathPattern>>,
 }
@@ -79,11 +79,11 @@ impl LooksAt {
                 return;
             }
         };
-        self.asked.insert(attribute);
+        self.asked |= attribute as u16;
     }
 
     fn has(&self, attribute: Attribute) -> bool {
-        self.asked.contains(&attribute)
+        self.asked & attribute as u16 != 0
     }
 
     /// Writes what tells a line from others into a key.
@@ -102,8 +102,10 @@ impl LooksAt {
                 push(key, field.unwrap_or_default());
             }
         }
-        let path = line.path.and_then(|path| std::str::from_utf8(path).ok()).map(without_query);
-        key.extend(self.paths.iter().map(|patterns| path_fits(patterns, path) as u8));
+        if !self.paths.is_empty() {
+            let path = line.path.and_then(|path| std::str::from_utf8(path).ok()).map(without_query);
+            key.extend(self.paths.iter().map(|patterns| path_fits(patterns, path) as u8));
+        }
         let local = line.downstream_local_address.unwrap_or_default();
         push(key, port_of(local));
         if self.has(Attribute::Destination) {
