@@ -12,6 +12,7 @@ pub mod answering;
 pub mod answers;
 pub mod command;
 pub mod command_line;
+pub mod counted;
 pub mod derive;
 pub mod effect;
 pub mod extent;
@@ -40,6 +41,7 @@ pub use question::{Answer, Question};
 pub use source::{Reading, Source};
 
 use command::{Command, Typing};
+use counted::Counted;
 use derive::Derive;
 use extent::Extent;
 use page::Tone;
@@ -77,6 +79,7 @@ pub struct App {
     namespaces: Vec<String>,
     live_sources: HashMap<SourceName, SourceId>,
     dropped: u64,
+    counted: Counted,
     now: i64,
     changed: bool,
 }
@@ -102,6 +105,7 @@ impl App {
             namespaces: Vec::new(),
             live_sources: HashMap::new(),
             dropped: 0,
+            counted: Counted::default(),
             now: 0,
             changed: true,
         }
@@ -187,6 +191,7 @@ impl App {
             source: &self.source,
             namespace: self.namespace.as_deref(),
             namespaces: &self.namespaces,
+            counted: &self.counted,
             wide: self.wide,
             extent: self.extent,
         }
@@ -219,6 +224,7 @@ impl App {
             }
             Command::Fix => behaviour.finding(&context).is_some(),
             Command::Describe => behaviour.describe().is_some(),
+            Command::Authorization => behaviour.authorization(&context).is_some(),
             Command::NextPair | Command::PreviousPair => {
                 matches!(screen, Screen::Why(page) if page.place().1 > 1)
             }
@@ -247,7 +253,9 @@ impl App {
     }
 
     fn refresh_those(&mut self, which: impl Fn(&Screen) -> bool) {
-        let Self { stack, answers, read, reading, source, namespace, namespaces, wide, extent, .. } = self;
+        let Self {
+            stack, answers, read, reading, source, namespace, namespaces, counted, wide, extent, ..
+        } = self;
         let context = Context {
             answers,
             read: read.as_ref(),
@@ -255,6 +263,7 @@ impl App {
             source,
             namespace: namespace.as_deref(),
             namespaces,
+            counted,
             wide: *wide,
             extent: *extent,
         };

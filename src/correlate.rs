@@ -19,7 +19,7 @@ pub mod rule_hits;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Cause, Denial, Family, Label, Part, Proof, Proved, causes};
+pub use cause::{Cause, Denial, Family, Label, NoneMatched, Part, Proof, Proved, causes, denial_of};
 pub use locate::{Located, Locator};
 pub use merge::{EdgeLogs, Traffic, findings};
 pub use named::Named;

@@ -5,7 +5,9 @@ pub mod check;
 pub mod decision;
 pub mod diff;
 pub mod explain;
+pub mod hits;
 pub mod list;
 pub mod requests;
+pub mod workloads;
 
 pub use decision::{AuthzDecision, AuthzDecisions};

@@ -88,6 +88,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("UF", include_str!("../../assets/explain/UF.md")),
     ("UH", include_str!("../../assets/explain/UH.md")),
     ("URX", include_str!("../../assets/explain/URX.md")),
+    ("actions", include_str!("../../assets/explain/actions.md")),
     ("app-closed", include_str!("../../assets/explain/app-closed.md")),
     ("app-down", include_str!("../../assets/explain/app-down.md")),
     ("app-error", include_str!("../../assets/explain/app-error.md")),
@@ -140,7 +141,7 @@ pub const PAGES: &[(&str, &str)] = &[
 ];
 
 /// Pages whose sections answer for themselves.
-const WITH_SECTIONS: [&str; 2] = ["outcomes", "statuses"];
+const WITH_SECTIONS: [&str; 3] = ["actions", "outcomes", "statuses"];
 
 /// The page, section or flag that is asked for, `None` where there is none. Asked for can be:
 ///

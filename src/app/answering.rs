@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::question::{Answer, Question};
+use crate::answer::authz::{hits, workloads};
 use crate::answer::why::{self, Query};
 use crate::answer::{Read, causes, check, explain, log_lines, logs, rules, tls_check};
 use crate::logs::Query as LineQuery;
@@ -14,6 +15,8 @@ pub fn answer(read: &Read, question: &Question) -> Answer {
         Question::Check => Answer::Check(Arc::new(check::check(read))),
         Question::Tls => Answer::Tls(Arc::new(tls_check::table(read))),
         Question::Rules => Answer::Rules(Arc::new(rules::table(read))),
+        Question::AuthzRules => Answer::AuthzRules(Arc::new(workloads::workloads(&read.mesh))),
+        Question::AuthzHits => Answer::AuthzHits(Arc::new(hits::hits(read))),
         Question::Logs => Answer::Logs(Arc::new(logs::report(read, None))),
         Question::Causes => Answer::Causes(Arc::new(causes::causes(read))),
         Question::Lines(text) if text.is_empty() => Answer::Lines(Arc::new(log_lines::lines(read, None))),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::question::{Answer, Question};
+use crate::answer::authz::hits::AuthzHits;
+use crate::answer::authz::workloads::AuthzWorkloads;
 use crate::answer::causes::Causes;
 use crate::answer::check::{CheckReport, Finding};
 use crate::answer::explain::Explanation;
@@ -26,7 +28,15 @@ impl Answers {
     pub fn give(&mut self, question: Question, revision: u64, answer: Answer) {
         if self.given.len() >= MOST_KEPT && !self.given.contains_key(&question) {
             self.given.retain(|known, _| {
-                matches!(known, Question::Check | Question::Tls | Question::Rules | Question::Causes)
+                matches!(
+                    known,
+                    Question::Check
+                        | Question::Tls
+                        | Question::Rules
+                        | Question::AuthzRules
+                        | Question::AuthzHits
+                        | Question::Causes
+                )
             });
         }
         self.given.insert(question, (revision, answer));
@@ -64,6 +74,16 @@ impl Answers {
     /// The table of rules.
     pub fn rules(&self) -> Option<&Arc<RuleTable>> {
         if let Answer::Rules(table) = self.get(&Question::Rules)? { Some(table) } else { None }
+    }
+
+    /// The rules of authorization of all workloads.
+    pub fn authz_rules(&self) -> Option<&Arc<AuthzWorkloads>> {
+        if let Answer::AuthzRules(all) = self.get(&Question::AuthzRules)? { Some(all) } else { None }
+    }
+
+    /// How often rules decided.
+    pub fn authz_hits(&self) -> Option<&Arc<AuthzHits>> {
+        if let Answer::AuthzHits(hits) = self.get(&Question::AuthzHits)? { Some(hits) } else { None }
     }
 
     /// Why what failed did.

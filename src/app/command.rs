@@ -75,6 +75,24 @@ pub enum LogKey {
     Range(u8),
 }
 
+/// What rows of rules are sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum SortBy {
+    /// The order of evaluation.
+    #[default]
+    Number,
+    /// Hits.
+    Hits,
+    /// Denials.
+    Denials,
+    /// The last hit.
+    LastHit,
+    /// The action.
+    Action,
+    /// The policy.
+    Policy,
+}
+
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -120,6 +138,12 @@ pub enum Command {
     ToggleWide,
     /// Faults only.
     ToggleFaults,
+    /// The order of the rows.
+    Sort(SortBy),
+    /// The policies that decide about the selected row.
+    Authorization,
+    /// Count from now on.
+    Reset,
     /// The header.
     ToggleHeader,
     /// One namespace by its number from 1, or all with 0.

@@ -13,6 +13,10 @@ pub enum Order {
     Why(PairKey),
     /// What a code means.
     Explain(String),
+    /// The rules of authorization, of a workload or of all.
+    AuthzRules(Option<String>),
+    /// Count from now on.
+    Reset,
     /// Out.
     Quit,
 }
@@ -36,6 +40,8 @@ enum Kind {
     Show(View),
     Why,
     Explain,
+    AuthzRules,
+    Reset,
     Quit,
 }
 
@@ -44,6 +50,8 @@ pub const COMMANDS: &[Named] = &[
     named("findings", &["popeye", "f"], "", "everything that is wrong", Kind::Show(View::Findings)),
     named("tls", &["tls-check"], "", "do client and server agree", Kind::Show(View::Tls)),
     named("dr", &["destinationrule", "destinationrules"], "", "DestinationRules", Kind::Show(View::Rules)),
+    named("rules", &["authz", "ap"], "[WORKLOAD]", "who may call, rule by rule", Kind::AuthzRules),
+    named("reset", &[], "", "count rules from now on", Kind::Reset),
     named("log", &["logs"], "", "the last lines, by a query", Kind::Show(View::Log)),
     named("causes", &["cause"], "", "why what failed did", Kind::Show(View::Causes)),
     named("why", &[], "SERVICE[:PORT]", "the pairs of a service", Kind::Why),
@@ -76,7 +84,10 @@ pub fn parse(text: &str) -> Result<Order, String> {
     match (found.kind, argument) {
         (Kind::Show(view), "") => Ok(Order::Show(view)),
         (Kind::Quit, "") => Ok(Order::Quit),
-        (Kind::Show(_) | Kind::Quit, _) => Err(format!("{name} takes no argument")),
+        (Kind::Reset, "") => Ok(Order::Reset),
+        (Kind::AuthzRules, "") => Ok(Order::AuthzRules(None)),
+        (Kind::AuthzRules, workload) => Ok(Order::AuthzRules(Some(workload.to_owned()))),
+        (Kind::Show(_) | Kind::Quit | Kind::Reset, _) => Err(format!("{name} takes no argument")),
         (Kind::Why | Kind::Explain, "") => Err(format!("{name} wants {}", found.argument)),
         (Kind::Why, service) => Ok(Order::Why(pair(service))),
         (Kind::Explain, code) => Ok(Order::Explain(code.to_owned())),

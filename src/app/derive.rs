@@ -42,10 +42,11 @@ impl Derive {
         match question {
             Question::Check
             | Question::Logs
+            | Question::AuthzHits
             | Question::Causes
             | Question::Lines(_)
             | Question::Why { .. } => self.revision,
-            Question::Tls | Question::Rules => self.mesh,
+            Question::Tls | Question::Rules | Question::AuthzRules => self.mesh,
             Question::Explain(_) => 0,
         }
     }
@@ -115,11 +116,11 @@ mod tests {
     fn log_lines_do_not_outdate_what_looks_at_no_log() {
         let (mut derive, mut answers) = (Derive::default(), Answers::default());
         derive.mesh_changed();
-        for question in [Question::Tls, Question::Rules, Question::Check] {
+        for question in [Question::Tls, Question::Rules, Question::AuthzRules, Question::Check] {
             answered(&mut answers, question, 1);
         }
         derive.logs_changed();
-        let wanted = [Question::Tls, Question::Rules, Question::Check];
+        let wanted = [Question::Tls, Question::Rules, Question::AuthzRules, Question::Check];
         assert_eq!(derive.next(&wanted, &answers, 0), Some(Question::Check));
     }
 

@@ -1,6 +1,6 @@
 //! The one table of keys: key handling, hints, the help screen and the README's table all come from it.
 
-use super::command::{Again, Command, Copied, LogKey, Motion, Typing};
+use super::command::{Again, Command, Copied, LogKey, Motion, SortBy, Typing};
 use super::key::Key;
 use super::screen::View;
 
@@ -50,28 +50,36 @@ const fn in_log(keys: &'static [Key], key: LogKey, hint: &'static str, descripti
     row(In(&[View::Log]), keys, Command::InLog(key), hint, description)
 }
 
+const fn sort(key: &'static [Key], by: SortBy, description: &'static str) -> Binding {
+    row(In(&[View::AuthzRules]), key, Command::Sort(by), "", description)
+}
+
 use Command as C;
 use Key as K;
 use LogKey as L;
 use Place::{Everywhere, In, OutsideLog};
 
-const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::Causes];
-const WITH_CODES: &[View] = &[View::Findings, View::Why, View::Tls, View::Log, View::Causes, View::Cause];
+const LISTS: &[View] = &[View::Findings, View::Tls, View::Rules, View::AuthzRules, View::Causes];
+const WITH_CODES: &[View] =
+    &[View::Findings, View::Why, View::Tls, View::AuthzRules, View::Log, View::Causes, View::Cause];
 const WITH_FIXES: &[View] = &[View::Findings, View::Why, View::Cause];
-const WITH_WIDE: &[View] = &[View::Why, View::Tls, View::Rules];
+const WITH_WIDE: &[View] = &[View::Why, View::Tls, View::Rules, View::AuthzRules];
+const TO_RULES: &[View] = &[View::Findings, View::Tls, View::Log];
 const OPENING: &[View] = &[
     View::Findings,
     View::Why,
     View::Tls,
     View::Rules,
+    View::AuthzRules,
     View::Log,
     View::Causes,
     View::Cause,
     View::Explain,
     View::Fix,
 ];
-const WITH_OBJECTS: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Cause];
-const TO_LOG: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::Causes];
+const WITH_OBJECTS: &[View] =
+    &[View::Findings, View::Why, View::Tls, View::Rules, View::AuthzRules, View::Cause];
+const TO_LOG: &[View] = &[View::Findings, View::Why, View::Tls, View::Rules, View::AuthzRules, View::Causes];
 
 /// The table, in the order of the hints.
 pub const BINDINGS: &[Binding] = &[
@@ -84,6 +92,14 @@ pub const BINDINGS: &[Binding] = &[
     row(In(&[View::Causes]), &[K::Tab], C::Log, "", "the last lines of logs"),
     in_log(&[K::Char('w')], L::Wrap, "wrap", "whole lines, wrapped"),
     row(In(&[View::Log]), &[K::Char('d')], C::Describe, "line", "all of the line"),
+    row(In(&[View::AuthzRules]), &[K::Char('d')], C::Describe, "", "the policy"),
+    row(In(&[View::AuthzRules, View::Log]), &[K::Char('z')], C::Reset, "", "count rules from now on"),
+    sort(&[K::Char('N')], SortBy::Number, "by order of evaluation"),
+    sort(&[K::Char('H')], SortBy::Hits, "by hits"),
+    sort(&[K::Char('D')], SortBy::Denials, "by denials"),
+    sort(&[K::Char('L')], SortBy::LastHit, "by the last hit"),
+    sort(&[K::Char('A')], SortBy::Action, "by action"),
+    sort(&[K::Char('P')], SortBy::Policy, "by policy"),
     row(In(&[View::Why]), &[K::Tab], C::NextPair, "next pair", "next pair of the finding"),
     row(In(&[View::Why]), &[K::BackTab], C::PreviousPair, "", "pair before"),
     row(In(WITH_FIXES), &[K::Char('f')], C::Fix, "fix", "what would end it"),
@@ -92,6 +108,7 @@ pub const BINDINGS: &[Binding] = &[
     row(In(&[View::Findings, View::Rules]), &[K::Char('t')], C::Tls, "tls", "the table of pairs"),
     row(In(TO_LOG), &[K::Char('l')], C::Log, "log", "the last lines of logs"),
     row(In(WITH_OBJECTS), &[K::Char('y')], C::Yaml, "yaml", "the object's YAML"),
+    row(In(TO_RULES), &[K::Char('a')], C::Authorization, "authz", "the rules that decide"),
     in_log(&[K::Char('0')], L::Range(0), "", "all times, newest first"),
     in_log(&[K::Char('1')], L::Range(1), "", "all times, at the oldest"),
     in_log(&[K::Char('2')], L::Range(2), "", "last minute of the log"),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::answer::authz::hits::AuthzHits;
+use crate::answer::authz::workloads::AuthzWorkloads;
 use crate::answer::causes::Causes;
 use crate::answer::check::CheckReport;
 use crate::answer::explain::Explanation;
@@ -20,6 +22,10 @@ pub enum Question {
     Tls,
     /// For whom each rule wins.
     Rules,
+    /// Which rules decide about requests to each workload.
+    AuthzRules,
+    /// How often each of them decided.
+    AuthzHits,
     /// The access logs in short.
     Logs,
     /// Why what failed did.
@@ -48,6 +54,10 @@ pub enum Answer {
     Tls(Arc<TlsCheck>),
     /// To [`Question::Rules`].
     Rules(Arc<RuleTable>),
+    /// To [`Question::AuthzRules`].
+    AuthzRules(Arc<AuthzWorkloads>),
+    /// To [`Question::AuthzHits`].
+    AuthzHits(Arc<AuthzHits>),
     /// To [`Question::Logs`].
     Logs(Arc<LogReport>),
     /// To [`Question::Causes`].

@@ -1,5 +1,6 @@
 //! The screens and the stack of them.
 
+pub mod authz_rules;
 pub mod cause;
 pub mod causes;
 pub mod explain;
@@ -14,6 +15,7 @@ pub mod why;
 
 use super::answers::Answers;
 use super::command::Motion;
+use super::counted::Counted;
 use super::extent::Extent;
 use super::filter::Filter;
 use super::page::{Page, Tone};
@@ -35,6 +37,8 @@ pub enum View {
     Tls,
     /// The table of rules.
     Rules,
+    /// The rules of authorization.
+    AuthzRules,
     /// The last lines of logs.
     Log,
     /// Why what failed did.
@@ -59,6 +63,7 @@ impl View {
         Self::Object,
         Self::Tls,
         Self::Rules,
+        Self::AuthzRules,
         Self::Log,
         Self::Causes,
         Self::Cause,
@@ -76,6 +81,7 @@ impl View {
             Self::Object => "object",
             Self::Tls => "tls",
             Self::Rules => "dr",
+            Self::AuthzRules => "rules",
             Self::Log => "log",
             Self::Causes => "causes",
             Self::Cause => "cause",
@@ -89,7 +95,7 @@ impl View {
     /// Whether it shows less where one namespace is chosen.
     pub fn is_narrowed(self) -> bool {
         match self {
-            Self::Findings | Self::Tls | Self::Rules | Self::Log | Self::Causes => true,
+            Self::Findings | Self::Tls | Self::Rules | Self::AuthzRules | Self::Log | Self::Causes => true,
             Self::Why
             | Self::Object
             | Self::Cause
@@ -103,7 +109,7 @@ impl View {
     /// How many lines below the body are for messages: tables say there what is to be said of the selected row.
     pub fn message_lines(self) -> u16 {
         match self {
-            Self::Tls | Self::Rules | Self::Log | Self::Causes => 2,
+            Self::Tls | Self::Rules | Self::AuthzRules | Self::Log | Self::Causes => 2,
             Self::Findings
             | Self::Why
             | Self::Object
@@ -131,6 +137,8 @@ pub struct Context<'a> {
     pub namespace: Option<&'a str>,
     /// All namespaces, in the order of the number keys.
     pub namespaces: &'a [String],
+    /// From where on hits are counted.
+    pub counted: &'a Counted,
     /// Whether nothing is to be shortened.
     pub wide: bool,
     /// The size of the picture.
@@ -206,6 +214,14 @@ pub trait Behaviour {
     fn code(&self, _context: &Context<'_>) -> Option<String> {
         None
     }
+    /// Where the policies are that decide about the selected row.
+    fn authorization(&self, _context: &Context<'_>) -> Option<Target> {
+        None
+    }
+    /// Where the log lines of the selected row are.
+    fn lines(&self) -> Option<Target> {
+        None
+    }
     /// The finding of the selected row.
     fn finding(&self, _context: &Context<'_>) -> Option<String> {
         None
@@ -248,6 +264,8 @@ pub enum Screen {
     Tls(tls::TlsTable),
     /// The table of rules.
     Rules(rules::RulesTable),
+    /// The rules of authorization.
+    AuthzRules(Box<authz_rules::AuthzRules>),
     /// The last lines of logs.
     Log(Box<log::LogLines>),
     /// Why what failed did.
@@ -273,6 +291,7 @@ impl Screen {
             Self::Object(_) => View::Object,
             Self::Tls(_) => View::Tls,
             Self::Rules(_) => View::Rules,
+            Self::AuthzRules(_) => View::AuthzRules,
             Self::Log(_) => View::Log,
             Self::Causes(_) => View::Causes,
             Self::Cause(_) => View::Cause,
@@ -291,6 +310,7 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
+            Self::AuthzRules(screen) => &**screen,
             Self::Log(screen) => &**screen,
             Self::Causes(screen) => screen,
             Self::Cause(screen) => &**screen,
@@ -309,6 +329,7 @@ impl Screen {
             Self::Object(screen) => screen,
             Self::Tls(screen) => screen,
             Self::Rules(screen) => screen,
+            Self::AuthzRules(screen) => &mut **screen,
             Self::Log(screen) => &mut **screen,
             Self::Causes(screen) => screen,
             Self::Cause(screen) => &mut **screen,
@@ -322,7 +343,12 @@ impl Screen {
     /// Its page, where it is one.
     pub fn page(&self) -> Option<&Page> {
         match self {
-            Self::Findings(_) | Self::Tls(_) | Self::Rules(_) | Self::Log(_) | Self::Causes(_) => None,
+            Self::Findings(_)
+            | Self::Tls(_)
+            | Self::Rules(_)
+            | Self::AuthzRules(_)
+            | Self::Log(_)
+            | Self::Causes(_) => None,
             Self::Why(screen) => Some(screen.page()),
             Self::Object(screen) => Some(screen.page()),
             Self::Cause(screen) => Some(screen.page()),

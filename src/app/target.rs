@@ -4,6 +4,7 @@ use crate::answer::causes::NamedCause;
 use crate::answer::common::ObjectRef;
 use crate::answer::log_lines::LogRow;
 use crate::answer::logs::Cause;
+use crate::correlate::Denial;
 
 /// A client and what it calls, as a why page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,18 @@ pub enum Subject {
     Finding(String),
 }
 
+/// What a line says of the rules that decided about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// This rule refused.
+    Rule(Denial),
+    /// No rule of an ALLOW policy matched.
+    NoneMatched,
+}
+
 /// Where a line leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -92,4 +105,13 @@ pub enum Target {
     Cause(Box<Subject>),
     /// To what would end a finding.
     Fix(String),
+    /// To the rules of authorization.
+    AuthzRules {
+        /// The workload or service, as it is named; all where there is none.
+        of: Option<String>,
+        /// What a line says of them.
+        said: Said,
+    },
+    /// To the log lines that a query takes.
+    Lines(String),
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::App;
 use super::command::{Again, Command, Copied, LogKey, Typing};
 use super::command_line::{self, Order};
+use super::counted::Counted;
 use super::effect::Effect;
 use super::filter::Filter;
 use super::key::Key;
@@ -13,6 +14,7 @@ use super::msg::{LogLine, Msg};
 use super::page::Tone;
 use super::prompt::{Kind, Prompt};
 use super::question::{Answer, Question};
+use super::screen::authz_rules::AuthzRules;
 use super::screen::cause::CausePage;
 use super::screen::causes::CausesTable;
 use super::screen::explain::ExplainPage;
@@ -24,7 +26,7 @@ use super::screen::tls::TlsTable;
 use super::screen::why::WhyPage;
 use super::screen::{Screen, View};
 use super::source::Reading;
-use super::target::Target;
+use super::target::{Said, Target};
 
 /// Takes a message in.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
@@ -196,6 +198,8 @@ fn obey(app: &mut App, text: &str, effects: &mut Vec<Effect>) -> bool {
         Ok(Order::Show(view)) => show(app, view),
         Ok(Order::Why(pair)) => open(app, Target::Why { pairs: vec![pair], finding: None }),
         Ok(Order::Explain(code)) => open(app, Target::Explain(code)),
+        Ok(Order::AuthzRules(of)) => open(app, Target::AuthzRules { of, said: Said::Nothing }),
+        Ok(Order::Reset) => reset(app),
         Ok(Order::Quit) => effects.push(Effect::Quit),
         Err(message) => {
             app.say(Tone::Error, message);
@@ -215,6 +219,7 @@ fn show(app: &mut App, view: View) {
     let screen = match view {
         View::Tls => Screen::Tls(TlsTable::default()),
         View::Rules => Screen::Rules(RulesTable::default()),
+        View::AuthzRules => Screen::AuthzRules(Box::default()),
         View::Log => app.stack.log(),
         View::Causes => Screen::Causes(CausesTable::default()),
         View::Help => Screen::Help(HelpPage::new(of)),
@@ -232,6 +237,12 @@ fn open(app: &mut App, target: Target) {
         Target::Cause(subject) => Screen::Cause(Box::new(CausePage::new(*subject))),
         Target::Explain(code) => Screen::Explain(ExplainPage::new(code)),
         Target::Fix(finding) => Screen::Fix(FixPage::new(finding)),
+        Target::AuthzRules { of, said } => Screen::AuthzRules(Box::new(AuthzRules::new(of, said))),
+        Target::Lines(query) => {
+            let mut log = app.stack.log();
+            log.behaviour_mut().set_filter(Filter::new(&query));
+            log
+        }
     };
     push(app, screen);
 }
@@ -262,7 +273,17 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Help => show(app, View::Help),
         Command::Tls => show(app, View::Tls),
-        Command::Log => show(app, View::Log),
+        Command::Log => show_log(app),
+        Command::Authorization => {
+            follow(app, |screen, context| screen.authorization(context), "no workload was read for it");
+        }
+        Command::Reset => reset(app),
+        Command::Sort(by) => {
+            if let Screen::AuthzRules(rules) = app.stack.top_mut() {
+                rules.sort(by);
+                app.refresh();
+            }
+        }
         Command::Causes => show(app, View::Causes),
         Command::Describe => follow(app, |screen, _| screen.describe(), "nothing to describe here"),
         Command::InLog(key) => {
@@ -310,6 +331,26 @@ fn perform(app: &mut App, command: Command, effects: &mut Vec<Effect>) {
         Command::Again(which) => recall(app, which, effects),
         // Only while a line is typed, which is handled before.
         Command::Typing(_) => {}
+    }
+}
+
+/// The log view as it was left; with a query, where the selected row has lines of its own.
+fn show_log(app: &mut App) {
+    match app.screen().behaviour().lines() {
+        Some(target) => open(app, target),
+        None => show(app, View::Log),
+    }
+}
+
+/// Hits of rules are counted from now on.
+fn reset(app: &mut App) {
+    match app.answers.authz_hits() {
+        Some(hits) => {
+            app.counted = Counted::from(hits);
+            app.say(Tone::Info, "rules are counted from now on");
+            app.refresh();
+        }
+        None => app.say(Tone::Dim, "nothing is counted yet: :rules"),
     }
 }
 

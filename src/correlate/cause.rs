@@ -35,7 +35,7 @@ mod unanswered;
 mod ztunnel;
 
 use beside::Beside;
-pub use denied::Denial;
+pub use denied::{Denial, NoneMatched, denial_of};
 pub use label::{Family, Label};
 pub(super) use merged::merged;
 use pattern::Elsewhere;

@@ -1,5 +1,6 @@
 //! The screens: how the body of each is drawn.
 
+pub mod authz_rules;
 pub mod causes;
 pub mod findings;
 pub mod log;
@@ -19,6 +20,7 @@ pub fn draw(app: &App, area: Rect, pen: &mut Pen<'_>) {
         Screen::Findings(screen) => findings::draw(app, screen, area, pen),
         Screen::Tls(screen) => tls::draw(app, screen, area, pen),
         Screen::Rules(screen) => rules::draw(app, screen, area, pen),
+        Screen::AuthzRules(screen) => authz_rules::draw(app, screen, area, pen),
         Screen::Causes(screen) => causes::draw(app, screen, area, pen),
         Screen::Log(screen) => log::draw(app, screen, area, pen),
         page @ (Screen::Why(_)

@@ -102,6 +102,15 @@ fn the_pictures_are_what_the_screen_shows() {
     picture("why", &session.formatted());
     session.press("\x03");
     assert!(session.end().success());
+    let mut session = Session::start_with(&["-f", "fixtures/authorization-view"], &colours);
+    session.wait_for("judged");
+    session.press(":rules\r");
+    session.wait_for("shop/front-1");
+    session.press("jj");
+    session.wait_for("by the root namespace");
+    picture("rules", &session.formatted());
+    session.press("\x03");
+    assert!(session.end().success());
 }
 
 /// Holds a picture of `assets/`.

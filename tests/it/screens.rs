@@ -19,6 +19,7 @@ use meshscope::ui::{self, Colours, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+mod authz_rules;
 mod keys;
 mod log;
 
@@ -416,6 +417,7 @@ fn no_key_in_any_view_at_any_size_ends_the_program() {
         ":causes\n",
         "d",
         ":dr\n",
+        ":rules\n",
         ":why productpage.bookinfo\n",
         ":aliases\n",
         ":explain UC\n",
@@ -470,7 +472,7 @@ fn a_narrow_screen_keeps_the_names_and_breaks_commands_at_their_parts() {
 #[test]
 fn every_size_can_be_drawn() {
     let mut session = Session::demo(80, 24);
-    for keys in ["", "<enter>", ":tls<enter>", ":dr<enter>", "?"] {
+    for keys in ["", "<enter>", ":tls<enter>", ":dr<enter>", ":rules<enter>", "?"] {
         session.press(keys);
         for (width, height) in [(1, 1), (1, 60), (200, 1), (59, 15), (60, 14), (60, 15), (61, 16), (200, 60)]
         {
@@ -483,7 +485,7 @@ fn every_size_can_be_drawn() {
 /// Any key at any time: also while answers are still being made, which come late and in any order.
 #[test]
 fn no_sequence_of_keys_breaks_the_screen() {
-    const KEYS: [&str; 34] = [
+    const KEYS: [&str; 38] = [
         "<enter>",
         "<enter>",
         "<esc>",
@@ -500,6 +502,10 @@ fn no_sequence_of_keys_breaks_the_screen() {
         "<backspace>",
         ":tls<enter>",
         ":dr<enter>",
+        ":rules<enter>",
+        ":rules productpage<enter>",
+        "a",
+        "z",
         ":findings<enter>",
         ":explain UC<enter>",
         ":why productpage.bookinfo<enter>",

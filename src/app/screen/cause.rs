@@ -160,9 +160,15 @@ impl Behaviour for CausePage {
     fn code(&self, context: &Context<'_>) -> Option<String> {
         match self.open(context) {
             Some(Target::Explain(code)) => Some(code),
-            Some(Target::Why { .. } | Target::Object { .. } | Target::Cause(_) | Target::Fix(_)) | None => {
-                self.explained.clone()
-            }
+            Some(
+                Target::Why { .. }
+                | Target::Object { .. }
+                | Target::Cause(_)
+                | Target::Fix(_)
+                | Target::AuthzRules { .. }
+                | Target::Lines(_),
+            )
+            | None => self.explained.clone(),
         }
     }
 

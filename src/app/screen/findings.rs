@@ -8,7 +8,7 @@ use crate::app::filter::Filter;
 use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
-use crate::app::target::{PairKey, Subject, Target};
+use crate::app::target::{PairKey, Said, Subject, Target};
 use crate::app::wording::{address, count, short_hosts};
 use crate::resolve::name::namespace_of;
 
@@ -202,6 +202,12 @@ impl Behaviour for Findings {
 
     fn finding(&self, context: &Context<'_>) -> Option<String> {
         Some(self.selected(context)?.id.clone())
+    }
+
+    fn authorization(&self, context: &Context<'_>) -> Option<Target> {
+        let of = Some(self.selected(context)?.edges.first()?.host.clone());
+        context.read?.mesh.registry.by_host(of.as_deref()?)?;
+        Some(Target::AuthzRules { of, said: Said::Nothing })
     }
 
     fn name(&self, context: &Context<'_>) -> Option<(String, Option<String>)> {

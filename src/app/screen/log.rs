@@ -440,6 +440,10 @@ impl Behaviour for LogLines {
         flags.or_else(cause).or_else(|| row.details.as_deref().map(str::to_owned))
     }
 
+    fn authorization(&self, context: &Context<'_>) -> Option<Target> {
+        super::authz_rules::of_line(self.selected()?, self.cause(self.selected()?), context)
+    }
+
     fn finding(&self, context: &Context<'_>) -> Option<String> {
         Some(self.named(self.selected()?, context)?.finding.as_ref()?.id.clone())
     }
@@ -465,7 +469,7 @@ impl Behaviour for LogLines {
         });
         let several = self.several(row);
         let cause = cause.or_else(|| (!several.is_empty()).then(|| format!("{}  ", one_of(&several))));
-        // Lines that are shown whole need not be shown twice.
+        // Lines that are shown whole are not shown twice.
         let rest = if self.look.wrap { format!("{}:{}", row.file, row.line).into() } else { row.text() };
         Some(format!("{}{rest}", cause.unwrap_or_default()))
     }

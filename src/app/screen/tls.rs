@@ -8,7 +8,7 @@ use crate::app::filter::Filter;
 use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
-use crate::app::target::{PairKey, Target};
+use crate::app::target::{PairKey, Said, Target};
 use crate::app::wording::{address, client_tls, count, short_hosts};
 use crate::resolve::name::namespace_of;
 
@@ -245,6 +245,11 @@ impl Behaviour for TlsTable {
 
     fn code(&self, context: &Context<'_>) -> Option<String> {
         Some(self.selected(context)?.status.clone())
+    }
+
+    fn authorization(&self, context: &Context<'_>) -> Option<Target> {
+        let of = Some(self.selected(context)?.host.clone());
+        Some(Target::AuthzRules { of, said: Said::Nothing })
     }
 
     fn name(&self, context: &Context<'_>) -> Option<(String, Option<String>)> {

@@ -209,7 +209,15 @@ impl Behaviour for WhyPage {
     fn name(&self, context: &Context<'_>) -> Option<(String, Option<String>)> {
         match self.open(context) {
             Some(Target::Object { object, field: _ }) => Some((object.name, object.namespace)),
-            Some(Target::Why { .. } | Target::Cause(_) | Target::Explain(_) | Target::Fix(_)) | None => {
+            Some(
+                Target::Why { .. }
+                | Target::Cause(_)
+                | Target::Explain(_)
+                | Target::Fix(_)
+                | Target::AuthzRules { .. }
+                | Target::Lines(_),
+            )
+            | None => {
                 let key = self.key()?;
                 let namespace = namespace_of(&key.service).map(str::to_owned);
                 Some((key.service.clone(), namespace))

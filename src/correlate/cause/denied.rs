@@ -67,6 +67,24 @@ fn rule(text: &str) -> Option<Denial> {
     Some(Denial { namespace: namespace.into(), name: name.into(), rule: Some(number.parse().ok()?) })
 }
 
+/// The rule that the details of a line name, or ztunnel's error, which numbers no rule; `Err` where they say that no rule of
+/// an ALLOW policy matched (L1, Z).
+pub fn denial_of(text: &str) -> Option<Result<Denial, NoneMatched>> {
+    if let Some((_, matched)) = text.split_once(MATCHED) {
+        return if matched.starts_with("none]") { Some(Err(NoneMatched)) } else { rule(matched).map(Ok) };
+    }
+    let (_, refused) = text.split_once("policy rejection: ")?;
+    if refused.starts_with("allow policies exist") {
+        return Some(Err(NoneMatched));
+    }
+    let (namespace, name) = refused.strip_prefix("explicitly denied by: ")?.split_once('/')?;
+    Some(Ok(Denial { namespace: namespace.into(), name: name.into(), rule: None }))
+}
+
+/// No rule of an ALLOW policy matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoneMatched;
+
 impl Asked<'_> {
     /// The cause of a denial.
     pub(super) fn denied(&self, group: &Group) -> Option<Cause> {

@@ -42,8 +42,7 @@ pub fn draw<'r, R: 'r>(
     area: Rect,
     pen: &mut Pen<'_>,
 ) {
-    let titles = columns.iter().map(|column| (Tone::Dim, column.title.to_owned())).collect();
-    draw_row(columns, titles, Rect { height: 1, ..area }, pen);
+    draw_head(columns, area, pen);
     for (y, (row, selected)) in (area.y + 1..area.bottom()).zip(rows) {
         let place = Rect { y, height: 1, ..area };
         draw_row(columns, cells(row), place, pen);
@@ -53,7 +52,14 @@ pub fn draw<'r, R: 'r>(
     }
 }
 
-fn draw_row(columns: &[Column], cells: Vec<(Tone, String)>, row: Rect, pen: &mut Pen<'_>) {
+/// Draws the titles.
+pub fn draw_head(columns: &[Column], area: Rect, pen: &mut Pen<'_>) {
+    let titles = columns.iter().map(|column| (Tone::Dim, column.title.to_owned())).collect();
+    draw_row(columns, titles, Rect { height: 1, ..area }, pen);
+}
+
+/// Draws a row.
+pub fn draw_row(columns: &[Column], cells: Vec<(Tone, String)>, row: Rect, pen: &mut Pen<'_>) {
     let mut x = row.x + 1;
     for (column, (tone, text)) in columns.iter().zip(cells) {
         let width = column.width.min(row.right().saturating_sub(x));
