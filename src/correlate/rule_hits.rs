@@ -81,13 +81,16 @@ pub struct RuleHits {
     state: Mutex<State>,
 }
 
+/// The host that a proxy handles, empty for all that are no waypoints, and the proxy's place.
+type Handling = (Box<[u8]>, Option<usize>);
+
 #[derive(Default)]
 struct State {
     source: Option<(Arc<str>, u64)>,
     /// The pods of lines, by how lines name them, and the proxy of those that have but one.
     pods: FxHashMap<PodOf, Option<(usize, Proxy)>>,
     /// The proxies, by workload and service handled.
-    by_name: FxHashMap<usize, Vec<(Box<[u8]>, Option<usize>)>>,
+    by_name: FxHashMap<usize, Vec<Handling>>,
     guards: Vec<Guard>,
     groups: FxHashMap<Box<[u8]>, usize>,
     seen: Vec<SeenRequests>,

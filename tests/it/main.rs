@@ -12,6 +12,7 @@ mod ambient;
 mod answer_key;
 mod archives;
 mod authz;
+mod authz_explain;
 mod bad_input;
 mod cases;
 mod causes;

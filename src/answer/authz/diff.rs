@@ -220,13 +220,14 @@ fn explained(was: &Evaluator, seen: &SeenRequests) -> Option<Vec<(ObjectId, usiz
     match (&seen.ruled, passing) {
         (Ruled::Passed, Passing::Rule { rule, .. }) => Some(vec![id(rule)]),
         (Ruled::Passed, Passing::OneOf { candidates, .. }) => Some(candidates.into_iter().map(id).collect()),
-        (Ruled::RefusedByNone, Passing::Rule { is_sure: true, .. } | Passing::NoPolicy { .. }) => None,
+        (Ruled::RefusedByNone, Passing::Rule { is_sure: true, .. } | Passing::NoPolicy { .. })
+        | (Ruled::Passed, Passing::RefusedBy(_) | Passing::AllowedByNone)
+        | (Ruled::Authorizer, _) => None,
         (Ruled::Passed, Passing::NoPolicy { .. }) | (Ruled::RefusedByNone, _) => Some(Vec::new()),
         (Ruled::Refused(name), _) => {
             let rules = was.rules(seen.protocol);
             rules.iter().any(|(_, _, rule)| rule.name == **name).then(Vec::new)
         }
-        (Ruled::Passed, Passing::RefusedBy(_) | Passing::AllowedByNone) | (Ruled::Authorizer, _) => None,
     }
 }
 
@@ -234,16 +235,17 @@ fn explained(was: &Evaluator, seen: &SeenRequests) -> Option<Vec<(ObjectId, usiz
 fn knowing(
     was: &Evaluator,
     is: &Evaluator,
-    ruled: &Ruled,
+    did: &Ruled,
     by: Option<&(ObjectId, usize)>,
 ) -> (Evaluator, Evaluator) {
     let rules: Vec<_> = was.rules(Protocol::Http).into_iter().chain(was.rules(Protocol::Tcp)).collect();
     let truth = |action: &Action, rule: &Rule| -> Option<Truth> {
         let is_by = by.is_some_and(|(policy, index)| rule.policy.id == *policy && rule.index == *index);
-        match (ruled, action) {
+        match (did, action) {
             (Ruled::Passed, Action::Allow) => is_by.then_some(Truth::Yes),
-            (Ruled::Passed | Ruled::RefusedByNone, Action::Deny) => Some(Truth::No),
-            (Ruled::RefusedByNone, Action::Allow) => Some(Truth::No),
+            (Ruled::Passed, Action::Deny) | (Ruled::RefusedByNone, Action::Deny | Action::Allow) => {
+                Some(Truth::No)
+            }
             (Ruled::Refused(name), _) if rule.name == **name => Some(Truth::Yes),
             (Ruled::Passed | Ruled::RefusedByNone | Ruled::Refused(_) | Ruled::Authorizer, _) => None,
         }
@@ -253,7 +255,7 @@ fn knowing(
             rules.iter().find(|(of, is_dry_run, one)| of == action && !is_dry_run && one.asks_the_same(rule));
         own.and_then(|(_, _, one)| truth(action, one))
     };
-    let taken = matches!(ruled, Ruled::Passed | Ruled::RefusedByNone);
+    let taken = matches!(did, Ruled::Passed | Ruled::RefusedByNone);
     (was.knowing(&settled, taken), is.knowing(&settled, taken))
 }
 

@@ -64,28 +64,25 @@ impl Draft<'_> {
             return;
         }
         let index = parsed.as_ref().map(|parsed| parsed.rule);
-        match policy_of(self.mesh, namespace, policy) {
-            Some(object) => {
-                let has_rule = index.is_none_or(|index| {
-                    object.body.authorization_policy().is_some_and(|body| index < body.rules.len())
-                });
-                self.policy = Some(policy_ref(object, index.filter(|_| has_rule)));
-                let text = match (has_rule, self.evaluator.is_some()) {
-                    (false, _) => "the policy that was read has no such rule: it has changed since",
-                    (true, true) => {
-                        "the policy that was read is not in force for the workload as such a rule: it has changed since"
-                    }
-                    (true, false) => "the policy of that name; whether it is for the workload is not known",
-                };
-                self.basis.evaluated.push(text.to_owned());
+        let Some(object) = policy_of(self.mesh, namespace, policy) else {
+            let text = format!(
+                "no AuthorizationPolicy {namespace}/{policy} was read: it is gone, or of another cluster"
+            );
+            self.basis.evaluated.push(text);
+            return;
+        };
+        let has_rule = index.is_none_or(|index| {
+            object.body.authorization_policy().is_some_and(|body| index < body.rules.len())
+        });
+        self.policy = Some(policy_ref(object, index.filter(|_| has_rule)));
+        let text = match (has_rule, self.evaluator.is_some()) {
+            (false, _) => "the policy that was read has no such rule: it has changed since",
+            (true, true) => {
+                "the policy that was read is not in force for the workload as such a rule: it has changed since"
             }
-            None => {
-                let text = format!(
-                    "no AuthorizationPolicy {namespace}/{policy} was read: it is gone, or of another cluster"
-                );
-                self.basis.evaluated.push(text);
-            }
-        }
+            (true, false) => "the policy of that name; whether it is for the workload is not known",
+        };
+        self.basis.evaluated.push(text.to_owned());
     }
 }
 
