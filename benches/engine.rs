@@ -15,11 +15,20 @@ fn main() {
 /// Access logs: reading, grouping and joining every line.
 #[divan::bench_group]
 mod logs {
+    use std::sync::Arc;
+
     use divan::Bencher;
     use divan::counter::BytesCount;
+    use meshscope::correlate::rule_hits::RuleHits;
     use meshscope::logs::{
-        Aggregate, Formats, LogFormat, OwnFormat, SourceName, Strictness, parse_json, parse_text,
+        Aggregate, Formats, LogFormat, OwnFormat, SourceName, Strictness, Watch, parse_json, parse_text,
     };
+    use meshscope::model::decode::ObjectSeed;
+    use meshscope::model::interner::Interner;
+    use meshscope::model::{Kind, Object, Origin, Snapshot};
+    use meshscope::resolve::{Mesh, Options};
+    use serde::de::DeserializeSeed as _;
+    use serde_json::{Value, json};
 
     use super::access_log::{self, Layout};
     use super::black_box;
@@ -113,6 +122,73 @@ mod logs {
             assert_eq!(aggregate.lines().other, 0);
             aggregate
         });
+    }
+
+    /// Lines of servers counted alone, and with a verdict of their policies each.
+    #[divan::bench(args = ["counted", "decided"])]
+    fn verdicts(bencher: Bencher<'_, '_>, what: &str) {
+        let all = text_log(30);
+        let mut log = Vec::with_capacity(all.len());
+        for_each_line(&all, |line| {
+            if memchr::memmem::find(line, b"inbound|").is_some() {
+                log.extend_from_slice(line);
+                log.push(b'\n');
+            }
+        });
+        let mesh = mesh_with_policies();
+        bencher.counter(BytesCount::of_slice(&log)).bench(|| {
+            let mut aggregate = Aggregate::new();
+            let hits = Arc::new(RuleHits::new(Arc::clone(&mesh), None));
+            if what == "decided" {
+                let watch: Arc<dyn Watch> = Arc::<RuleHits>::clone(&hits);
+                aggregate.set_watch(Some(watch));
+            }
+            let source = aggregate.add_source(SourceName { file: "bench.log".into(), pod: None });
+            let mut number = 0;
+            for_each_line(black_box(&log), |line| {
+                number += 1;
+                aggregate.add_line(source, number, line);
+            });
+            let counted: u64 = hits.guards().iter().map(|(_, counters)| counters.tally.lines).sum();
+            assert_eq!(counted, if what == "decided" { number } else { 0 });
+            aggregate
+        });
+    }
+
+    /// The servers of the lines, with a policy that refuses and one that lets in.
+    fn mesh_with_policies() -> Arc<Mesh> {
+        let pods = (0..256).map(|at| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("pod-{at}"), "namespace": "ns"},
+                "spec": {"serviceAccountName": "server", "containers": [{"name": "app"}, {"name": "istio-proxy"}]},
+                "status": {"phase": "Running", "podIP": format!("10.244.2.{at}")}})
+        });
+        let policy = |name: &str, action: &str, rules: Value| {
+            json!({"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+                "metadata": {"name": name, "namespace": "ns"}, "spec": {"action": action, "rules": rules}})
+        };
+        let rules = json!([{"to": [{"operation": {"paths": ["/admin*", "/internal/*"]}}]}]);
+        let deny = policy("deny", "DENY", rules);
+        let rules = json!([{"from": [{"source": {"namespaces": ["ns"]}}], "to": [{"operation": {"methods": ["GET"]}}]},
+            {"to": [{"operation": {"paths": ["/api/{**}"], "methods": ["POST"]}}]}]);
+        let mut snapshot = Snapshot::default();
+        for value in pods.chain([deny, policy("allow", "ALLOW", rules)]) {
+            snapshot.add(object(value));
+        }
+        Mesh::new(&snapshot, &Options::default())
+    }
+
+    fn object(value: Value) -> Object {
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
+        let seed = ObjectSeed {
+            kind: Kind::from_api(&api_version, &kind),
+            api_version: &api_version,
+            origin: Origin { file: "bench".into(), line: 1 },
+            interner: &mut Interner::default(),
+            mesh_text: &mut None,
+            refused: &mut None,
+        };
+        seed.deserialize(value).expect("an object")
     }
 
     /// Text in blocks, as files are read on one thread: the ends of lines are found while they are read.

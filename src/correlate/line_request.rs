@@ -8,6 +8,7 @@ use crate::resolve::Mesh;
 use crate::resolve::authorize::evaluator::Protocol;
 use crate::resolve::authorize::in_mesh;
 use crate::resolve::authorize::request::{Headers, Peer, Request, Token};
+use crate::resolve::authorize::ztunnel::NONE_ALLOWED;
 
 /// What the proxy that wrote a line did with the request, as the line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -165,7 +166,8 @@ pub fn ruling_of_ztunnel<'a>(line: &'a ZtunnelLine<'_>) -> Ruling<'a> {
     };
     match reason.strip_prefix("explicitly denied by: ") {
         Some(name) => Ruling::Refused(name.as_bytes()),
-        None => Ruling::RefusedByNone,
+        None if reason == NONE_ALLOWED => Ruling::RefusedByNone,
+        None => Ruling::NotAsked,
     }
 }
 

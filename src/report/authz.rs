@@ -20,6 +20,7 @@ fn tone(decision: &str) -> Tone {
 /// What decided, in words.
 fn by(answer: &AuthzDecision) -> String {
     match (answer.decided_by.as_deref(), answer.decision) {
+        (Some("unknown"), _) => "which rule decided is not known".to_owned(),
         (Some("none"), _) => "no rule of an ALLOW policy matches".to_owned(),
         (Some(name), _) => name.to_owned(),
         (None, "UNKNOWN") => "not known".to_owned(),

@@ -65,7 +65,10 @@ fn a_refusal_without_a_name_has_its_nearest_miss_and_what_is_not_told() {
     let nearest = &answer["nearestMiss"];
     // Nobody knows who has the address; that it is not this one is proved by the refusal.
     assert_eq!((&nearest["policy"]["name"], &nearest["got"]), (&json!("allow-curl"), &Value::Null));
-    assert!(nearest["change"].as_str().unwrap().starts_with("the request needs principal"), "{nearest}");
+    assert!(
+        nearest["change"].as_str().unwrap().starts_with("call with mutual TLS, as one that"),
+        "{nearest}"
+    );
     // Plaintext has no principal, and that is known.
     let answer = explain("authz-hits", &none("GET", "/x", "127.0.0.11", "-"));
     assert_eq!(answer["missing"], json!([]), "{answer}");
@@ -85,8 +88,14 @@ fn a_request_that_got_in_has_the_rule_that_let_it_in() {
     let two = recorded(47);
     assert!(two.contains("/productpage?u=test") && two.contains("203.0.113.113:0"), "{two}");
     let answer = explain("authz-hits", &two);
-    assert_eq!((&answer["decision"], &answer["decidedBy"]), (&json!("ALLOW"), &Value::Null), "{answer}");
+    assert_eq!((&answer["decision"], &answer["decidedBy"]), (&json!("ALLOW"), &json!("unknown")), "{answer}");
     assert_eq!(answer["missing"][0]["need"], json!("principal"));
+    // Other policies than those of that time do not explain it, and "no policy applies" would not be true.
+    let answer = explain("authz-unexplained", &recorded(1));
+    assert_eq!((&answer["decision"], &answer["decidedBy"]), (&json!("ALLOW"), &json!("unknown")), "{answer}");
+    // Nobody knows whose proxy that is.
+    let answer = explain("authz-hits", &recorded(1).replace("127.0.0.21:9080", "127.0.0.99:9080"));
+    assert_eq!((&answer["engine"], &answer["decidedBy"]), (&json!("unknown"), &json!("unknown")), "{answer}");
 }
 
 #[test]

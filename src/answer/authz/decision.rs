@@ -25,7 +25,7 @@ pub struct AuthzDecision {
     pub decision: &'static str,
     /// The HTTP status of a refusal, 0 on TCP; `null` where the application answers.
     pub status: Option<u16>,
-    /// `sidecar`, `gateway`, `waypoint`, `ztunnel`, or `none`.
+    /// `sidecar`, `gateway`, `waypoint`, `ztunnel`, `none`, or `unknown`.
     pub engine: &'static str,
     /// What decides, in the proxy's own words; `null` where no policy applies.
     pub decided_by: Option<String>,
@@ -224,6 +224,9 @@ fn change(field: &FieldResult, policy: &str, place: &str) -> String {
             format!("{place} of {policy} decides by {}, which is not known", field.looks_at)
         }
         (false, Some(value)) if !value.is_empty() => format!("add {value:?} to {place} of {policy}"),
+        (false, _) if field.looks_at == "principal" => {
+            format!("call with mutual TLS, as one that {place} of {policy} names")
+        }
         (false, _) => format!("the request needs {} as {place} of {policy} names it", field.looks_at),
         (true, Some(value)) => {
             format!("take what matches {value:?} out of {place} of {policy}")

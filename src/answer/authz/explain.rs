@@ -139,6 +139,9 @@ impl Watch for One {
     }
 }
 
+/// What stands for a proxy, or a rule, of which nobody knows which one it is.
+const UNKNOWN: &str = "unknown";
+
 /// An explanation in the making.
 struct Draft<'a> {
     mesh: &'a Mesh,
@@ -328,10 +331,12 @@ impl<'a> Draft<'a> {
 
     fn passed(&mut self) {
         self.basis.line.push("it got past the policies".to_owned());
-        self.decision.outcome = Outcome::Allow;
+        // Nothing said by the proxy names what let it in.
+        (self.decision.outcome, self.decision.decided_by) = (Outcome::Allow, Some(UNKNOWN.to_owned()));
         let Some(evaluator) = self.evaluator.clone() else { return };
         match evaluator.passing(self.protocol, &self.request) {
             Some(Passing::NoPolicy { .. }) => {
+                self.decision.decided_by = None;
                 self.basis.evaluated.push("no ALLOW policy applies, so nothing had to let it in".to_owned());
             }
             Some(Passing::Rule { rule, is_sure, .. }) => {
@@ -372,6 +377,9 @@ impl<'a> Draft<'a> {
 
     fn finish(self) -> Explanation {
         let mut decision = AuthzDecision::new(&self.decision, self.engine, false);
+        if self.evaluator.is_none() && self.engine != Engine::Ztunnel {
+            decision.engine = UNKNOWN;
+        }
         decision.steps = Some(self.rules);
         Explanation { decision, line: String::new(), basis: self.basis, policy: self.policy }
     }

@@ -70,6 +70,10 @@ fn of_envoy(mesh: &Mesh, name: &str, is_shadow: bool, outcome: Outcome) -> Expla
 }
 
 fn finish(decision: &Decision, engine: Engine, said: Vec<String>, policy: Option<PolicyRef>) -> Explanation {
-    let decision = AuthzDecision::new(decision, engine, true);
+    let mut decision = AuthzDecision::new(decision, engine, true);
+    if engine == Engine::Sidecar {
+        // Any Envoy may have said it.
+        decision.engine = super::UNKNOWN;
+    }
     Explanation { decision, line: String::new(), basis: Basis { line: said, evaluated: Vec::new() }, policy }
 }
