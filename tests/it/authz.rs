@@ -304,3 +304,24 @@ fn diff_of_nothing() -> Value {
     json!({"apiVersion": "meshscope/v1", "kind": "AuthzDiff", "changes": [],
         "summary": {"nowDenied": 0, "nowAllowed": 0, "unknown": 0, "unchanged": 60}})
 }
+
+#[test]
+fn a_waypoint_has_the_rules_of_the_services_behind_it() {
+    let (_, list) = ask("authz-check", &["list", "books/wp-1", "-f", "mesh.yaml"]);
+    assert_eq!((&list["engine"], list["rules"].as_array().unwrap().len()), (&json!("waypoint"), 1), "{list}");
+    let row = &list["rules"][0];
+    assert_eq!(
+        (&row["policy"]["name"], &row["attachedBy"]),
+        (&json!("ledger"), &json!("targetRef to Service ledger"))
+    );
+    let others: Vec<_> =
+        list["others"].as_array().unwrap().iter().map(|one| &one["policy"]["name"]).collect();
+    assert_eq!(others, [&json!("ledger-pods"), &json!("no-admin")]);
+    let (_, list) = ask("authz-check", &["list", "books/ledger-1", "-f", "mesh.yaml"]);
+    let names: Vec<_> = list["rules"].as_array().unwrap().iter().map(|one| &one["policy"]["name"]).collect();
+    // The DENY of HTTP in the root namespace comes to nothing there, and is told without being enforced.
+    assert_eq!(
+        (&list["engine"], names),
+        (&json!("ztunnel"), vec![&json!("no-admin"), &json!("ledger-pods")])
+    );
+}

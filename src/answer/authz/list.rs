@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::answer::common::{API_VERSION, MissingRef, ObjectRef, WorkloadRef};
 use crate::correlate::rule_hits::{Hits, RuleHits};
 use crate::logs::format_time;
-use crate::model::Origin;
 use crate::model::authorization_policy::AccessRule;
+use crate::model::{Kind, Origin, Text};
 use crate::resolve::authorize::attach::Engine;
 use crate::resolve::authorize::evaluator::{Evaluator, Protocol};
 use crate::resolve::authorize::in_mesh;
@@ -162,11 +162,16 @@ pub struct OtherPolicy {
 
 /// The rules in force for a pod, without counters.
 pub fn list(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> AuthzList {
-    let evaluator = in_mesh::evaluator(mesh, pod, as_engine, None);
-    let engine = evaluator.as_ref().map_or("none", |evaluator| evaluator.policies.subject.engine.word());
-    let (mut rules, mut others, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    if let Some(evaluator) = &evaluator {
-        rules = rows(evaluator);
+    let evaluators = evaluators(mesh, pod, as_engine);
+    let engine = evaluators.first().map_or("none", |evaluator| evaluator.policies.subject.engine.word());
+    let (mut rules, mut others, mut missing): (Vec<RuleRow>, Vec<OtherPolicy>, Vec<MissingRef>) =
+        Default::default();
+    for evaluator in &evaluators {
+        for row in rows(evaluator) {
+            if !rules.iter().any(|known| known.policy == row.policy && known.rule == row.rule) {
+                rules.push(row);
+            }
+        }
         let policies = &evaluator.policies;
         others.extend(policies.others.iter().map(|(object, why)| OtherPolicy {
             policy: ObjectRef::from(&**object),
@@ -178,6 +183,17 @@ pub fn list(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> AuthzList
             need: need.clone(),
         }));
     }
+    if evaluators.len() > 1 {
+        // The stages come one after another, whatever service they are for.
+        rules.sort_by_key(|row| stage(&row.action, row.dry_run));
+        for (at, row) in rules.iter_mut().enumerate() {
+            row.order = at + 1;
+        }
+        others.retain(|other| !rules.iter().any(|row| row.policy == other.policy));
+        others.sort_by(|one, other| one.policy.cmp(&other.policy));
+        others.dedup_by(|one, other| one.policy == other.policy);
+        missing.dedup();
+    }
     AuthzList {
         api_version: API_VERSION,
         kind: "AuthzList",
@@ -187,6 +203,42 @@ pub fn list(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> AuthzList
         others,
         lines: None,
         missing,
+    }
+}
+
+/// The evaluators of a pod. A waypoint has one for each service that it stands before and that a policy names.
+fn evaluators(mesh: &Mesh, pod: &Workload, as_engine: Option<Engine>) -> Vec<Evaluator> {
+    let own = |service| in_mesh::evaluator(mesh, pod, as_engine, service);
+    let mut all: Vec<Evaluator> = own(None).into_iter().collect();
+    if all.first().is_none_or(|evaluator| evaluator.policies.subject.engine != Engine::Waypoint) {
+        return all;
+    }
+    let policies = mesh.snapshot.of_kind(&Kind::AuthorizationPolicy);
+    let named: BTreeSet<(Text, Text)> = policies
+        .filter_map(|object| Some((&object.id.namespace, object.body.authorization_policy()?)))
+        .flat_map(|(namespace, policy)| {
+            let names = policy.targets.iter().map(|target| target.name.as_str().into());
+            names.map(|name: Text| (Text::clone(namespace), name))
+        })
+        .collect();
+    let served = mesh.registry.services().filter(|service| {
+        let id = &service.object.id;
+        named.contains(&(Text::clone(&service.namespace), Text::clone(&id.name)))
+            && mesh.ambient.serves(pod, service)
+    });
+    all.extend(served.filter_map(|service| own(Some(service))));
+    all
+}
+
+/// The place of a stage in the order of evaluation (O1, O11).
+fn stage(action: &str, is_dry_run: bool) -> usize {
+    match (action, is_dry_run) {
+        ("CUSTOM", _) => 0,
+        ("AUDIT", _) => 1,
+        ("DENY", true) => 2,
+        ("DENY", false) => 3,
+        (_, true) => 4,
+        (_, false) => 5,
     }
 }
 
