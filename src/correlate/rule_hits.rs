@@ -5,6 +5,7 @@ mod looks_at;
 mod tally;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -78,6 +79,9 @@ pub struct RuleHits {
     other: Option<Arc<Mesh>>,
     /// The workloads whose lines are wanted; all where there are none named.
     wanted: Option<FxHashSet<usize>>,
+    /// Where the line in hand stands: its number, and by which its file is known.
+    number: AtomicU64,
+    file: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -86,7 +90,9 @@ type Handling = (Box<[u8]>, Option<usize>);
 
 #[derive(Default)]
 struct State {
-    source: Option<(Arc<str>, u64)>,
+    file: Option<Arc<str>>,
+    /// The pods of groups of lines, as [`State::pods`] has them.
+    groups_of: FxHashMap<GroupIndex, Option<(usize, Proxy)>>,
     /// The pods of lines, by how lines name them, and the proxy of those that have but one.
     pods: FxHashMap<PodOf, Option<(usize, Proxy)>>,
     /// The proxies, by workload and service handled.
@@ -109,7 +115,8 @@ impl fmt::Debug for RuleHits {
 impl RuleHits {
     /// Counters of a mesh, for the workloads with these indices or for all.
     pub fn new(mesh: Arc<Mesh>, wanted: Option<FxHashSet<usize>>) -> Self {
-        Self { mesh, other: None, wanted, state: Mutex::default() }
+        let (number, file) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Self { mesh, other: None, wanted, number, file, state: Mutex::default() }
     }
 
     /// Requests that the policies of two meshes with the same workloads tell apart.
@@ -147,6 +154,7 @@ impl RuleHits {
     /// Begins to count anew.
     pub fn reset(&self) {
         *self.state() = State::default();
+        self.file.store(0, Ordering::Relaxed);
     }
 
     fn envoy(&self, state: &mut State, line: &AccessLine<'_>, (pod, proxy): (usize, Proxy)) {
@@ -176,7 +184,9 @@ impl RuleHits {
             guard.looks_at.write(line, key);
         }
         let Some(key) = key else { return };
-        state.count(key, guard, protocol, ruling, last, || line_request::of_access(&self.mesh, line));
+        state.count(key, guard, protocol, ruling, (self.number(), last), || {
+            line_request::of_access(&self.mesh, line)
+        });
     }
 
     /// The proxy of a pod; `None` where there is none that reads policies.
@@ -235,7 +245,14 @@ impl RuleHits {
         push(&mut key, line.src_identity.as_deref().unwrap_or_default().as_bytes());
         key.push(u8::from(line.is_mtls()));
         let last = parse_time(line.time.as_bytes());
-        state.count(key, guard, Protocol::Tcp, ruling, last, || line_request::of_ztunnel(line));
+        state.count(key, guard, Protocol::Tcp, ruling, (self.number(), last), || {
+            line_request::of_ztunnel(line)
+        });
+    }
+
+    /// The number of the line in hand.
+    fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
     }
 
     fn wants(&self, pod: usize) -> bool {
@@ -307,7 +324,7 @@ impl State {
         guard: usize,
         protocol: Protocol,
         ruling: Ruling<'_>,
-        last: Option<i64>,
+        (line, last): (u64, Option<i64>),
         request: impl FnOnce() -> Request,
     ) {
         if let Some(seen) = self.groups.get(&*key).and_then(|at| self.seen.get_mut(*at)) {
@@ -325,10 +342,9 @@ impl State {
                 Ruling::Authorizer => Ruled::Authorizer,
                 Ruling::Passed | Ruling::Token | Ruling::NotAsked => Ruled::Passed,
             };
-            let (file, line) = self.source.clone().unwrap_or_else(|| ("".into(), 0));
             let request = request();
             self.groups.insert(key.as_slice().into(), self.seen.len());
-            let sample = Origin { file, line };
+            let sample = Origin { file: self.file.clone().unwrap_or_else(|| "".into()), line };
             self.seen.push(SeenRequests { guard, protocol, request, ruled, count: 1, last, sample });
         }
         self.key = key;
@@ -337,18 +353,34 @@ impl State {
 
 impl Watch for RuleHits {
     fn line(&self, source: &SourceName, number: u64, _bytes: &[u8]) {
-        let mut state = self.state();
-        match &mut state.source {
-            Some((file, line)) if Arc::ptr_eq(file, &source.file) => *line = number,
-            Some(_) | None => state.source = Some((Arc::clone(&source.file), number)),
+        self.number.store(number, Ordering::Relaxed);
+        let file = Arc::as_ptr(&source.file).addr();
+        if self.file.swap(file, Ordering::Relaxed) != file {
+            let mut state = self.state();
+            state.file = Some(Arc::clone(&source.file));
+            // Another source may have groups of its own by the same numbers.
+            state.groups_of.clear();
         }
     }
 
-    fn access(&self, line: AnyLine<'_>, pod: &PodOf, _group: Option<GroupIndex>) {
+    fn takes(&self, line: &AccessLine<'_>, group: GroupIndex) -> bool {
+        let mut state = self.state();
+        let Some(pod) = state.groups_of.get(&group).copied() else { return false };
+        if let Some(pod) = pod {
+            self.envoy(&mut state, line, pod);
+        }
+        true
+    }
+
+    fn access(&self, line: AnyLine<'_>, pod: &PodOf, group: Option<GroupIndex>) {
         let mut state = self.state();
         match line {
             AnyLine::Envoy(line) => {
-                if let Some(pod) = self.pod(&mut state, pod) {
+                let pod = self.pod(&mut state, pod);
+                if let Some(group) = group {
+                    state.groups_of.insert(group, pod);
+                }
+                if let Some(pod) = pod {
                     self.envoy(&mut state, line, pod);
                 }
             }

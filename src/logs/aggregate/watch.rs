@@ -14,6 +14,12 @@ pub trait Watch: fmt::Debug + Send + Sync {
     /// The line that is read now.
     fn line(&self, source: &SourceName, number: u64, bytes: &[u8]);
 
+    /// Whether it takes a line of a group of which it knows all that the group tells, whose line it is among that. What it
+    /// takes is not handed to [`Watch::access`]. By default it takes none.
+    fn takes(&self, _line: &AccessLine<'_>, _group: GroupIndex) -> bool {
+        false
+    }
+
     /// It is one of an access log: what it says, whose it is, and the group in which it was counted.
     fn access(&self, line: AnyLine<'_>, pod: &PodOf, group: Option<GroupIndex>);
 
@@ -46,6 +52,9 @@ impl Aggregate {
 
 #[cold]
 pub(super) fn show_access(watch: &dyn Watch, line: &AccessLine<'_>, key: &Key<'_>, index: Option<u32>) {
+    if index.is_some_and(|index| watch.takes(line, GroupIndex(index))) {
+        return;
+    }
     let [pod, ..] = key.parts;
     watch.access(AnyLine::Envoy(line), &view::pod_of(key.fixed.pod, pod), index.map(GroupIndex));
 }
