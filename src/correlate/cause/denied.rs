@@ -54,24 +54,30 @@ pub(super) fn is_denial(group: &Group) -> bool {
     matched(group).is_some()
 }
 
-/// The rule of a name (L1). One of an external authorizer has its provider before it, and words behind it where nobody
-/// could ask the authorizer.
-fn rule(text: &str) -> Option<Denial> {
-    let (before, rest) = text.split_once("ns[")?;
-    if !before.is_empty() && !before.starts_with("istio-ext-authz-") {
-        return None;
+impl Denial {
+    /// The rule of a name (L1). One of an external authorizer has its provider before it, and words behind it where
+    /// nobody could ask the authorizer.
+    pub fn named(text: &str) -> Option<Self> {
+        let (before, rest) = text.split_once("ns[")?;
+        if !before.is_empty() && !before.starts_with("istio-ext-authz-") {
+            return None;
+        }
+        let (namespace, rest) = rest.split_once("]-policy[")?;
+        let (name, rest) = rest.split_once("]-rule[")?;
+        let (number, _) = rest.split_once(']')?;
+        Some(Self { namespace: namespace.into(), name: name.into(), rule: Some(number.parse().ok()?) })
     }
-    let (namespace, rest) = rest.split_once("]-policy[")?;
-    let (name, rest) = rest.split_once("]-rule[")?;
-    let (number, _) = rest.split_once(']')?;
-    Some(Denial { namespace: namespace.into(), name: name.into(), rule: Some(number.parse().ok()?) })
 }
 
 /// The rule that the details of a line name, or ztunnel's error, which numbers no rule; `Err` where they say that no rule of
 /// an ALLOW policy matched (L1, Z).
 pub fn denial_of(text: &str) -> Option<Result<Denial, NoneMatched>> {
     if let Some((_, matched)) = text.split_once(MATCHED) {
-        return if matched.starts_with("none]") { Some(Err(NoneMatched)) } else { rule(matched).map(Ok) };
+        return if matched.starts_with("none]") {
+            Some(Err(NoneMatched))
+        } else {
+            Denial::named(matched).map(Ok)
+        };
     }
     let (_, refused) = text.split_once("policy rejection: ")?;
     if refused.starts_with("allow policies exist") {
@@ -89,7 +95,7 @@ impl Asked<'_> {
     /// The cause of a denial.
     pub(super) fn denied(&self, group: &Group) -> Option<Cause> {
         let matched = matched(group)?;
-        if let Some(denial) = rule(matched) {
+        if let Some(denial) = Denial::named(matched) {
             return Some(self.denied_by(group, denial));
         }
         if matched != "none" {
@@ -265,7 +271,7 @@ mod tests {
     #[test]
     fn the_rule_is_read_out_of_the_names_that_istiod_gives() {
         let of = |text: &str| {
-            rule(text).and_then(|one| Some(format!("{}/{} {}", one.namespace, one.name, one.rule?)))
+            Denial::named(text).and_then(|one| Some(format!("{}/{} {}", one.namespace, one.name, one.rule?)))
         };
         assert_eq!(of("ns[a]-policy[b]-rule[10]").as_deref(), Some("a/b 10"));
         let custom = "istio-ext-authz-opa-ns[a]-policy[b]-rule[0]-deny-due-to-bad-CUSTOM-action";

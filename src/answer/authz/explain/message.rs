@@ -1,7 +1,8 @@
 //! Messages of proxies about policies (L6, L7): what Envoy's filter says at level debug, and what ztunnel does.
 
-use super::{Basis, Explanation, PolicyRef, named, policy_of, policy_ref};
+use super::{Basis, Explanation, PolicyRef, policy_of, policy_ref};
 use crate::answer::authz::AuthzDecision;
+use crate::correlate::cause::Denial;
 use crate::resolve::Mesh;
 use crate::resolve::authorize::attach::Engine;
 use crate::resolve::authorize::decision::{Decision, Outcome};
@@ -56,9 +57,9 @@ fn of_envoy(mesh: &Mesh, name: &str, is_shadow: bool, outcome: Outcome) -> Expla
         "none" => format!("Envoy's filter: {word}, no rule matched"),
         name => format!("Envoy's filter: {word} by {name}"),
     }];
-    let rule = named::parse(name);
-    let policy = rule.as_ref().and_then(|name| policy_of(mesh, name.namespace, name.policy));
-    let policy = policy.zip(rule.as_ref()).map(|(policy, name)| policy_ref(policy, Some(name.rule)));
+    let rule = Denial::named(name);
+    let policy = rule.as_ref().and_then(|name| policy_of(mesh, &name.namespace, &name.name));
+    let policy = policy.zip(rule.as_ref()).map(|(policy, name)| policy_ref(policy, name.rule));
     if is_shadow {
         said.push("that is what policies would do that are only tried: it decided nothing".to_owned());
     } else if outcome == Outcome::Allow && name == "none" {
