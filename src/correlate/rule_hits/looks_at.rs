@@ -97,9 +97,11 @@ impl LooksAt {
             (Attribute::ForwardedFor, line.x_forwarded_for),
             (Attribute::Sni, line.requested_server_name),
         ];
-        for (attribute, field) in parts {
-            if self.has(attribute) {
-                push(key, field.unwrap_or_default());
+        if self.asked != 0 {
+            for (attribute, field) in parts {
+                if self.has(attribute) {
+                    push(key, field.unwrap_or_default());
+                }
             }
         }
         if !self.paths.is_empty() {
@@ -133,7 +135,8 @@ impl LooksAt {
 /// Writes a part of a key, and behind it how long it is.
 pub(super) fn push(key: &mut Vec<u8>, part: &[u8]) {
     key.extend_from_slice(part);
-    key.extend_from_slice(&part.len().to_le_bytes());
+    // No line is as long as these bytes can count.
+    key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 fn port_of(address: &[u8]) -> &[u8] {
