@@ -13,6 +13,15 @@ use crate::resolve::{Mesh, Service, Workload};
 
 mod ztunnel;
 
+/// The workload of the pod whose line it is, by its index.
+pub fn workload_of(mesh: &Mesh, pod: &PodOf) -> Option<usize> {
+    match pod {
+        PodOf::Named(pod) => mesh.workloads.by_pod(&pod.namespace, &pod.name),
+        PodOf::Address(address) => mesh.workloads.by_address(address),
+        PodOf::Unknown => None,
+    }
+}
+
 /// What is known of a group's place in the mesh.
 #[derive(Debug, Clone, Default)]
 pub struct Located {
@@ -234,11 +243,7 @@ impl<'a> Locator<'a> {
 
     /// The workload of a pod, by its index.
     pub fn workload_of(&self, pod: &PodOf) -> Option<usize> {
-        match pod {
-            PodOf::Named(pod) => self.mesh.workloads.by_pod(&pod.namespace, &pod.name),
-            PodOf::Address(address) => self.mesh.workloads.by_address(address),
-            PodOf::Unknown => None,
-        }
+        workload_of(self.mesh, pod)
     }
 
     /// `namespace/name` of the pod that wrote a group, where it is known.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::line_request::{self, Ruling};
+use super::locate::workload_of;
 use crate::logs::{
     AccessLine, AnyLine, GroupIndex, PodOf, Reporter, SourceName, UpstreamCluster, Watch, ZtunnelLine,
     parse_time,
@@ -135,7 +136,7 @@ impl RuleHits {
             .guards
             .iter()
             .zip(&state.tallies)
-            .map(|(guard, tally)| (guard.clone(), Counters::of(guard, tally)))
+            .map(|(guard, tally)| (guard.clone(), Counters::of(*tally)))
             .collect();
         for seen in &state.seen {
             if let Some((guard, counters)) = all.get_mut(seen.guard) {
@@ -264,12 +265,7 @@ impl RuleHits {
         if let Some(known) = state.pods.get(pod) {
             return *known;
         }
-        let found = match pod {
-            PodOf::Named(name) => self.mesh.workloads.by_pod(&name.namespace, &name.name),
-            PodOf::Address(address) => self.mesh.workloads.by_address(address),
-            PodOf::Unknown => None,
-        };
-        let found = found.filter(|pod| self.wants(*pod)).map(|pod| {
+        let found = workload_of(&self.mesh, pod).filter(|pod| self.wants(*pod)).map(|pod| {
             let engine = self.mesh.workloads.get(pod).and_then(in_mesh::engine);
             match engine {
                 Some(Engine::Waypoint) => (pod, Proxy::OfServices),

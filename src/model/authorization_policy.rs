@@ -65,6 +65,18 @@ pub enum Peer {
     ServiceAccount(String),
 }
 
+/// Fields of sources and operations that are HTTP's (section 8 of the rules for authorization).
+pub const HTTP_FIELDS: [&str; 8] = [
+    "requestPrincipals",
+    "notRequestPrincipals",
+    "hosts",
+    "notHosts",
+    "methods",
+    "notMethods",
+    "paths",
+    "notPaths",
+];
+
 /// A list of a `source` or an `operation` with something in it: the field, as it is written, and its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values {

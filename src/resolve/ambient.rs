@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::authorize::attach::GATEWAY_NAME;
 use super::config::Config;
 use super::registry::Service;
 use super::workload::{Workload, Workloads};
@@ -21,9 +22,6 @@ const USE_WAYPOINT: &str = "istio.io/use-waypoint";
 
 /// The label of a namespace or service by which gateways go through the waypoint too.
 const INGRESS_USE_WAYPOINT: &str = "istio.io/ingress-use-waypoint";
-
-/// The name of the gateway that a waypoint's pods are of.
-const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// Whether the pods of a template will be captured (MT-6.1); of a running pod its annotation tells.
 pub(super) fn will_capture(namespace: Option<&Labels>, pod: &Labels, host_network: bool) -> bool {

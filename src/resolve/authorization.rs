@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
+use super::authorize::attach::GATEWAY_NAME;
+use super::authorize::identity::Account;
+use super::authorize::pattern::{Pattern, Star};
 use super::mesh::Mesh;
 use super::workload::Workload;
 use crate::model::authorization_policy::{AccessRule, Action, AsksIdentity, AuthorizationPolicy, Peer};
 use crate::model::object::Body;
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, Object};
-
-/// The label of pods that stand for a gateway of the Gateway API, waypoints among them.
-const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// The ALLOW policies that a proxy enforces, and whether any DENY policy leaves them nothing to say.
 #[derive(Debug, Clone, Default)]
@@ -192,21 +192,12 @@ fn matches_peer(peer: &Peer, own: Option<&Known>, policy: &str) -> Option<bool> 
             (is_whole && rest != Some(&*path)).then_some(false)
         }
         Peer::Namespace(_) => Some(is_like(pattern, namespace)),
-        Peer::ServiceAccount(_) => {
-            let (of, name) = pattern.split_once('/').unwrap_or((policy, pattern));
-            Some(of == namespace && name == account)
-        }
+        Peer::ServiceAccount(_) => Some(Account::new(pattern, policy).is(namespace, account)),
     }
 }
 
 fn is_like(pattern: &str, text: &str) -> bool {
-    if let Some(end) = pattern.strip_prefix('*') {
-        text.ends_with(end)
-    } else if let Some(start) = pattern.strip_suffix('*') {
-        text.starts_with(start)
-    } else {
-        pattern == text
-    }
+    Pattern::new(pattern).fits(text, Star::SomeText)
 }
 
 #[cfg(test)]

@@ -325,3 +325,36 @@ fn a_waypoint_has_the_rules_of_the_services_behind_it() {
         (&json!("ztunnel"), vec![&json!("no-admin"), &json!("ledger-pods")])
     );
 }
+
+#[test]
+fn without_a_port_a_strict_one_is_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("strict.yaml");
+    let ask = |policy: &str, to: &str, peer: &str| {
+        let metadata = "metadata: {name: pa, namespace: books}";
+        let head = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication";
+        fs::write(&file, format!("{head}\n{metadata}\nspec: {policy}\n")).unwrap();
+        let extra = ["-f", file.to_str().unwrap(), "--to", to, "--peer", peer];
+        let (_, answer) = check(&extra);
+        let missing = answer["missing"].as_array().map_or(0, Vec::len);
+        (answer["decision"].clone(), answer["decidedBy"].clone(), missing)
+    };
+    let on_port = "{selector: {matchLabels: {app: ledger}}, mtls: {mode: PERMISSIVE}, portLevelMtls: {7070: {mode: STRICT}}}";
+    let by = json!("explicitly denied by: books/converted_peer_authentication_pa");
+    assert_eq!(ask(on_port, "books/ledger-1:7070", "none"), (json!("DENY"), by, 0));
+    let none = json!("allow policies exist, but none allowed");
+    assert_eq!(ask(on_port, "books/ledger-1:7071", "none"), (json!("DENY"), none.clone(), 0));
+    // Refused either way; by which of the two the port decides.
+    assert_eq!(ask(on_port, "books/ledger-1", "none"), (json!("DENY"), none, 1));
+    let all = "{mtls: {mode: STRICT}}";
+    let by = json!("explicitly denied by: istio-system/istio_converted_static_strict");
+    assert_eq!(ask(all, "books/ledger-1", "none"), (json!("DENY"), by, 0));
+    // Where no policy about callers is in force the port decides all of it.
+    let other = on_port.replace("ledger", "audit");
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: audit-1, namespace: books, labels: {app: audit}, annotations: \
+               {ambient.istio.io/redirection: enabled}}\nspec: {containers: [{name: app}]}\nstatus: {podIP: 10.1.0.9}";
+    let both = format!("{other}\n{pod}");
+    assert_eq!(ask(&both, "books/audit-1", "none").0, json!("UNKNOWN"));
+    assert_eq!(ask(&both, "books/audit-1", "shop/web").0, json!("ALLOW"));
+    assert_eq!(ask(&both, "books/audit-1:7071", "none").0, json!("ALLOW"));
+}

@@ -35,7 +35,7 @@ pub fn answer(cases: &Value, file: &str) -> Result<Vec<AuthzDecision>, String> {
         let case = Case::read(case, file).map_err(|text| format!("{place}: {text}"))?;
         for (number, request) in case.requests.iter().enumerate() {
             let (asked, http) = case.asked(request, number).map_err(|text| format!("{place}: {text}"))?;
-            let decision = case.evaluator.decide(Some(http), &asked.request);
+            let decision = case.evaluator.decide(http, &asked.request);
             let engine = case.evaluator.policies.subject.engine;
             let mut answer = AuthzDecision::new(&decision, engine, false);
             answer.id = asked.id.or_else(|| Some(format!("{}-{number:02}", name.unwrap_or_default())));

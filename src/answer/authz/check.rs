@@ -119,7 +119,7 @@ impl Guard {
         let of_port =
             || self.pod.zip(request.port).and_then(|(pod, port)| in_mesh::protocol(mesh, pod, port));
         let protocol = protocol.or(self.protocol).or_else(of_port).unwrap_or(Protocol::Http);
-        evaluator.decide(Some(protocol), &request)
+        evaluator.decide(protocol, &request)
     }
 }
 

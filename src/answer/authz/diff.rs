@@ -176,7 +176,7 @@ struct Known(HashMap<Did, (Evaluator, Evaluator)>);
 impl Known {
     /// What became of a request, and what becomes of it.
     fn decide(&mut self, was: &Evaluator, is: &Evaluator, seen: &SeenRequests) -> (Decision, Decision) {
-        let plainly = |evaluator: &Evaluator| evaluator.decide(Some(seen.protocol), &seen.request);
+        let plainly = |evaluator: &Evaluator| evaluator.decide(seen.protocol, &seen.request);
         let (before, after) = (plainly(was), plainly(is));
         if before.outcome != Outcome::Unknown && after.outcome != Outcome::Unknown {
             return (before, after);
@@ -189,7 +189,7 @@ impl Known {
             let did: Did = (seen.guard, seen.ruled.clone(), by);
             let make = |did: &Did| knowing(was, is, &did.1, did.2.as_ref());
             let (was, is) = self.0.entry(did).or_insert_with_key(make);
-            let now = |evaluator: &Evaluator| evaluator.decide(Some(seen.protocol), &seen.request);
+            let now = |evaluator: &Evaluator| evaluator.decide(seen.protocol, &seen.request);
             (now(was), now(is))
         });
         let Some((mut before, mut after)) = cases.next() else { return (before, after) };

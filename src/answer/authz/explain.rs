@@ -12,6 +12,7 @@ use crate::answer::Read;
 use crate::answer::check::OwnerRef;
 use crate::answer::common::ObjectRef;
 use crate::correlate::line_request::{self, Ruling};
+use crate::correlate::locate::workload_of;
 use crate::logs::{
     AccessLine, AnyLine, GroupIndex, Limits, PodOf, Reporter, SourceName, UpstreamCluster, Watch,
     ZtunnelLine, value,
@@ -157,11 +158,7 @@ struct Draft<'a> {
 }
 
 fn of_envoy(mesh: &Mesh, line: &AccessLine<'_>, pod: &PodOf) -> Explanation {
-    let pod = match pod {
-        PodOf::Named(name) => mesh.workloads.by_pod(&name.namespace, &name.name),
-        PodOf::Address(address) => mesh.workloads.by_address(address),
-        PodOf::Unknown => None,
-    };
+    let pod = workload_of(mesh, pod);
     let ruling = line_request::ruling(line);
     let protocol = line_request::protocol(line);
     let workload = pod.and_then(|pod| mesh.workloads.get(pod));
@@ -303,7 +300,7 @@ impl<'a> Draft<'a> {
             "the proxy names no rule: there is an ALLOW policy, and none of their rules matched".to_owned(),
         );
         let Some(evaluator) = &self.evaluator else { return };
-        let decision = evaluator.decide(Some(self.protocol), &self.request);
+        let decision = evaluator.decide(self.protocol, &self.request);
         self.basis.evaluated.push("the ALLOW rules in force, for the one that is nearest".to_owned());
         match evaluator.passing(self.protocol, &self.request) {
             Some(Passing::Rule { rule, is_sure: true, .. }) => {
@@ -367,11 +364,8 @@ impl<'a> Draft<'a> {
     fn take(&mut self, rule: &Rule) {
         self.policy = Some(policy_ref(&rule.policy, Some(rule.index)));
         let Some(evaluator) = &self.evaluator else { return };
-        let decision = evaluator.decide(Some(self.protocol), &self.request);
-        let own = |step: &&crate::resolve::authorize::decision::Step| {
-            step.policy.id == rule.policy.id && step.rule == rule.index
-        };
-        let step = decision.steps.iter().find(own).map(StepRef::from);
+        let decision = evaluator.decide(self.protocol, &self.request);
+        let step = decision.steps.iter().find(|step| rule.is(&step.policy.id, step.rule)).map(StepRef::from);
         self.rules.extend(step);
     }
 

@@ -15,6 +15,7 @@ use crate::diagnose::Confidence;
 use crate::diagnose::finding::{LogEvidence, Recorded};
 use crate::logs::{Aggregate, End, Joined, Reporter, Through, ZtunnelGroup, format_time};
 use crate::model::pod::ProxyKind;
+use crate::resolve::ambient::policies::is_of_peer_authentication;
 use crate::resolve::authorization::{self, Asks};
 
 mod denied;
@@ -223,11 +224,11 @@ impl Asked<'_> {
             return Some(self.not_allowed(group, says));
         };
         let (namespace, name) = policy.split_once('/')?;
-        if is_peer_authentication(name) && plaintext {
+        if is_of_peer_authentication(name) && plaintext {
             let says = format!("{namespace}/{name} accepts mutual TLS only");
             return Some(self.base(group, Label::PlaintextToStrict, Confidence::Certain, &says));
         }
-        if is_peer_authentication(name) {
+        if is_of_peer_authentication(name) {
             return None;
         }
         let says = format!("AuthorizationPolicy {namespace}/{name} denies it");
@@ -320,12 +321,6 @@ impl Asked<'_> {
             samples: origins(self.logs, &joined.samples),
         }
     }
-}
-
-/// Whether a policy of ztunnel was made from a PeerAuthentication: the names that istiod gives them have `_`, which no
-/// name of Kubernetes can have (fact 3).
-fn is_peer_authentication(name: &str) -> bool {
-    name == "istio_converted_static_strict" || name.starts_with("converted_peer_authentication_")
 }
 
 #[cfg(test)]

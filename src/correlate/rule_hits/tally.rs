@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Guard, Ruled, SeenRequests};
 use crate::correlate::line_request::Ruling;
 use crate::model::{ObjectId, Origin};
+use crate::resolve::ambient::policies::is_of_peer_authentication;
 use crate::resolve::authorize::decision::Passing;
+use crate::resolve::authorize::evaluator::RuleNamed;
 use crate::resolve::authorize::rule::Rule;
 
 /// Lines counted as they come.
@@ -90,8 +92,8 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) fn of(_guard: &Guard, tally: &Tally) -> Self {
-        Self { tally: *tally, ..Self::default() }
+    pub(super) fn of(tally: Tally) -> Self {
+        Self { tally, ..Self::default() }
     }
 
     fn rule(&mut self, rule: &Rule) -> &mut Hits {
@@ -119,31 +121,20 @@ impl Counters {
     }
 
     fn refused(&mut self, guard: &Guard, seen: &SeenRequests, name: &str) {
-        let rules = guard.evaluator.rules(seen.protocol);
-        let named: Vec<&Rule> =
-            rules.iter().map(|(_, _, rule)| *rule).filter(|rule| rule.name == name).collect();
-        // ztunnel names policies and no rules: which one of several it was is evaluated.
-        let one = match named.as_slice() {
-            [] | [_] => named.first().copied(),
-            [_, _, ..] => {
-                let by = guard.evaluator.decide(Some(seen.protocol), &seen.request).rule;
-                let same = |rule: &&&Rule| {
-                    by.as_ref()
-                        .is_some_and(|(policy, index)| policy.id == rule.policy.id && *index == rule.index)
-                };
-                named.iter().find(same).copied()
-            }
-        };
-        match one {
-            Some(rule) => {
+        match guard.evaluator.rule_named(seen.protocol, &seen.request, name) {
+            RuleNamed::Rule(rule) => {
                 self.rule(rule).add(seen, true, true);
                 self.marked(guard, seen, false);
             }
-            None if !named.is_empty() => self.undecided.add(seen, true, true),
-            None if is_of_peer_authentication(name) => {
+            RuleNamed::OneOfSeveral => self.undecided.add(seen, true, true),
+            RuleNamed::NotInForce
+                if name.split_once('/').is_some_and(|(_, policy)| is_of_peer_authentication(policy)) =>
+            {
                 self.unexplained(format!("refused by {name}, which a PeerAuthentication became"), seen, true);
             }
-            None => self.unexplained(format!("refused by {name}, which is not in force"), seen, true),
+            RuleNamed::NotInForce => {
+                self.unexplained(format!("refused by {name}, which is not in force"), seen, true);
+            }
         }
     }
 
@@ -204,10 +195,4 @@ impl Counters {
             }
         }
     }
-}
-
-/// Whether a name of ztunnel's is that of a policy that a PeerAuthentication became (L7).
-fn is_of_peer_authentication(name: &str) -> bool {
-    let policy = name.split_once('/').map_or(name, |(_, policy)| policy);
-    policy == "istio_converted_static_strict" || policy.starts_with("converted_peer_authentication_")
 }

@@ -32,18 +32,6 @@ use crate::resolve::{Flag, Mesh, Missing, Service, Workload, interception};
 /// At most so many workloads are named in a message.
 const NAMED: usize = 3;
 
-/// Fields of `source` and `operation` that are HTTP's (section 8).
-const OF_HTTP: [&str; 8] = [
-    "requestPrincipals",
-    "notRequestPrincipals",
-    "hosts",
-    "notHosts",
-    "methods",
-    "notMethods",
-    "paths",
-    "notPaths",
-];
-
 /// A policy that was read, and who enforces it by its selector.
 struct Policy<'a> {
     object: &'a Arc<Object>,

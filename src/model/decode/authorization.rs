@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::policy::{labels, list, text};
 use crate::model::authorization_policy::{
-    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Condition, Peer, Spares, TargetRef,
-    Values, Written,
+    AccessRule, Action, AsksIdentity, AuthorizationPolicy, Besides, Condition, HTTP_FIELDS, Peer, Spares,
+    TargetRef, Values, Written,
 };
 use crate::model::id::Text;
 use crate::model::interner::Interner;
@@ -27,18 +27,6 @@ const NOT_IDENTITIES: [&str; 4] = ["notPrincipals", "notNamespaces", "notService
 /// Fields of sources that every engine decides by the identity: ztunnel has no other (Z2, Z5).
 const BY_IDENTITY: [&str; 6] =
     ["principals", "notPrincipals", "namespaces", "notNamespaces", "serviceAccounts", "notServiceAccounts"];
-
-/// Fields of sources and operations that are HTTP's.
-const OF_HTTP: [&str; 8] = [
-    "requestPrincipals",
-    "notRequestPrincipals",
-    "hosts",
-    "notHosts",
-    "methods",
-    "notMethods",
-    "paths",
-    "notPaths",
-];
 
 const DRY_RUN: &str = "/metadata/annotations/istio.io~1dry-run";
 
@@ -169,7 +157,7 @@ fn rule(rule: &Value, interner: &mut Interner) -> AccessRule {
             }
             _ => false,
         },
-        is_for_http: parts.any(|part| OF_HTTP.iter().any(|field| has(part, field)))
+        is_for_http: parts.any(|part| HTTP_FIELDS.iter().any(|field| has(part, field)))
             || conditions.iter().any(|condition| text(condition, "key").starts_with("request.")),
     }
 }

@@ -111,21 +111,41 @@ impl AmbientPolicies {
 /// The policy that a strict one becomes without exceptions (MT-6.6).
 const STATIC_STRICT: &str = "istio_converted_static_strict";
 
+/// What stands before the name of one that is converted as a whole.
+const CONVERTED: &str = "converted_peer_authentication_";
+
+/// Whether a policy of ztunnel was made from a PeerAuthentication, by its name without the namespace: the names that
+/// istiod gives them have `_`, which no name of Kubernetes can have.
+pub fn is_of_peer_authentication(name: &str) -> bool {
+    name == STATIC_STRICT || name.starts_with(CONVERTED)
+}
+
 impl AmbientPolicies {
     /// The name of the policy that refuses plaintext on a port, as ztunnel logs it; `None` where plaintext is let in.
     ///
     /// # Errors
     ///
-    /// What is not known: policies of one second may come to different modes.
+    /// What is not known: the port, where they do not all have the same mode, or the mode, where policies of one second
+    /// come to different ones.
     pub fn refusing_plaintext(
         &self,
         namespace: &str,
         labels: &Labels,
-        port: u16,
+        port: Option<u16>,
     ) -> Result<Option<String>, String> {
-        match self.on_port(namespace, labels, port).demand.mode {
+        let of_port = |port: u16| self.on_port(namespace, labels, port).demand.mode;
+        // No port is 0: it stands for all that no policy names.
+        let mode = of_port(port.unwrap_or_default());
+        if port.is_none() {
+            let of_workloads = self.workloads.get(namespace).into_iter().flatten();
+            let mut named = of_workloads.filter_map(|(_, object)| object.body.peer_authentication());
+            if named.any(|policy| policy.ports.iter().any(|(port, _)| of_port(*port) != mode)) {
+                return Err("port".to_owned());
+            }
+        }
+        match mode {
             MtlsMode::Strict => {}
-            MtlsMode::Other(word) => return Err(word),
+            MtlsMode::Other(word) => return Err(format!("the mode of PeerAuthentication: {word}")),
             MtlsMode::Unset | MtlsMode::Permissive | MtlsMode::Disable => return Ok(None),
         }
         let of = |all: &FxHashMap<Text, Vec<Aged>>, labels: Option<&Labels>| {
@@ -141,7 +161,7 @@ impl AmbientPolicies {
         let chosen = Chosen { mesh, namespace: of_namespace.as_ref(), workload: workload.as_ref() };
         Ok(Some(match (chosen.is_converted(), chosen.workload) {
             (true, Some(policy)) => {
-                format!("{}/converted_peer_authentication_{}", policy.id.namespace, policy.id.name)
+                format!("{}/{CONVERTED}{}", policy.id.namespace, policy.id.name)
             }
             (_, _) => format!("{}/{STATIC_STRICT}", self.root_namespace),
         }))

@@ -95,6 +95,17 @@ impl Policies {
     }
 }
 
+/// What a name that a proxy wrote is of.
+#[derive(Debug, Clone, Copy)]
+pub enum RuleNamed<'a> {
+    /// This rule.
+    Rule(&'a Rule),
+    /// A rule of that policy; which one is not known.
+    OneOfSeveral,
+    /// No rule that is in force.
+    NotInForce,
+}
+
 /// The policies of a workload, ready to be held against requests.
 #[derive(Debug, Clone)]
 pub struct Evaluator {
@@ -179,12 +190,23 @@ impl Evaluator {
         }
     }
 
-    /// What becomes of a request. Where the protocol is not known, it is what both come to.
-    pub fn decide(&self, protocol: Option<Protocol>, request: &Request) -> Decision {
+    /// The rule that a proxy names. ztunnel names policies and no rules: of several rules it is the one that decides.
+    pub fn rule_named(&self, protocol: Protocol, request: &Request, name: &str) -> RuleNamed<'_> {
+        let rules = self.rules(protocol).into_iter().map(|(_, _, rule)| rule);
+        let mut named: Vec<&Rule> = rules.filter(|rule| rule.name == name).collect();
+        if named.len() > 1 {
+            let by = self.decide(protocol, request).rule;
+            named.retain(|rule| by.as_ref().is_some_and(|(policy, index)| rule.is(&policy.id, *index)));
+            return named.first().map_or(RuleNamed::OneOfSeveral, |rule| RuleNamed::Rule(rule));
+        }
+        named.first().map_or(RuleNamed::NotInForce, |rule| RuleNamed::Rule(rule))
+    }
+
+    /// What becomes of a request.
+    pub fn decide(&self, protocol: Protocol, request: &Request) -> Decision {
         let decision = match (&self.compiled, protocol) {
-            (Compiled::Envoy { http, .. }, Some(Protocol::Http)) => http.decide(request),
-            (Compiled::Envoy { tcp, .. }, Some(Protocol::Tcp)) => tcp.decide(request),
-            (Compiled::Envoy { http, tcp }, None) => either(http.decide(request), &tcp.decide(request)),
+            (Compiled::Envoy { http, .. }, Protocol::Http) => http.decide(request),
+            (Compiled::Envoy { tcp, .. }, Protocol::Tcp) => tcp.decide(request),
             (Compiled::Ztunnel { converted, strict }, _) => self.of_ztunnel(converted, strict, request),
         };
         self.understood(decision)
@@ -192,20 +214,22 @@ impl Evaluator {
 
     fn of_ztunnel(&self, converted: &Ztunnel, strict: &AmbientPolicies, request: &Request) -> Decision {
         let Subject { namespace, labels, .. } = &self.policies.subject;
-        // Without a port it is not known which demand counts, where any port has one of its own.
-        let of_port = |port| strict.refusing_plaintext(namespace, labels, port);
-        let demand = match request.port {
-            Some(port) => of_port(port),
-            None => of_port(0),
-        };
-        match demand {
+        match strict.refusing_plaintext(namespace, labels, request.port) {
             Ok(name) => converted.decide(request, name.as_deref()),
             Err(word) => {
-                let mut decision = converted.decide(request, Some(&word));
-                if decision.rule.is_none() {
-                    (decision.outcome, decision.decided_by) = (Outcome::Unknown, None);
-                    decision.missing.insert(format!("the mode of PeerAuthentication: {word}"));
+                // It is about plaintext, and only what a rule refuses comes before it.
+                let mut decision = converted.decide(request, None);
+                if request.peer.is_authenticated()
+                    || decision.rule.is_some() && decision.outcome == Outcome::Deny
+                {
+                    return decision;
                 }
+                // Without it no ALLOW rule matches either: refused is refused.
+                if decision.outcome != Outcome::Deny {
+                    (decision.outcome, decision.status) = (Outcome::Unknown, None);
+                    (decision.decided_by, decision.rule) = (None, None);
+                }
+                decision.missing.insert(word);
                 decision
             }
         }
@@ -222,15 +246,4 @@ impl Evaluator {
         }
         decision
     }
-}
-
-/// What two protocols come to together.
-fn either(http: Decision, tcp: &Decision) -> Decision {
-    if http.outcome == tcp.outcome && http.decided_by == tcp.decided_by {
-        return http;
-    }
-    let mut open = http;
-    (open.outcome, open.decided_by, open.rule, open.status) = (Outcome::Unknown, None, None, None);
-    open.missing.insert("protocol".to_owned());
-    open
 }

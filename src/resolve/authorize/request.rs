@@ -24,6 +24,16 @@ pub enum Peer {
     Identity(String),
 }
 
+impl Peer {
+    /// Whether it is known that the connection has mutual TLS.
+    pub fn is_authenticated(&self) -> bool {
+        match self {
+            Self::Somebody | Self::Identity(_) => true,
+            Self::Unknown | Self::Plaintext => false,
+        }
+    }
+}
+
 /// What a token's signature is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signature {

@@ -8,7 +8,7 @@ use super::clause::{self, Clause, Compiled, Surroundings};
 use super::request::Seen;
 use super::truth::Truth;
 use crate::model::authorization_policy::{Action, Values, Written};
-use crate::model::{Object, Text};
+use crate::model::{Object, ObjectId, Text};
 
 /// What a list of a rule makes of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,13 +188,19 @@ impl Rule {
         Truth::all([any(&self.from), any(&self.to), all(&self.when)])
     }
 
+    /// Whether it is the rule of that number of a policy.
+    pub fn is(&self, policy: &ObjectId, index: usize) -> bool {
+        self.policy.id == *policy && self.index == index
+    }
+
+    /// The rule as it is written.
+    fn written(&self) -> Option<&Written> {
+        self.policy.body.authorization_policy()?.rules.get(self.index).map(|rule| &rule.written)
+    }
+
     /// Whether another rule asks the same: as it is written, in a policy of the same namespace.
     pub fn asks_the_same(&self, other: &Self) -> bool {
-        let written = |rule: &Self| {
-            let policy = rule.policy.body.authorization_policy()?;
-            policy.rules.get(rule.index).map(|one| one.written.clone())
-        };
-        self.policy.id.namespace == other.policy.id.namespace && written(self) == written(other)
+        self.policy.id.namespace == other.policy.id.namespace && self.written() == other.written()
     }
 
     /// What each of its lists makes of a request.

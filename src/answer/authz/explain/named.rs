@@ -2,7 +2,8 @@
 
 use super::{Draft, Engine, policy_of, policy_ref};
 use crate::correlate::cause::Denial;
-use crate::resolve::authorize::rule::Rule;
+use crate::resolve::ambient::policies::is_of_peer_authentication;
+use crate::resolve::authorize::evaluator::RuleNamed;
 
 impl Draft<'_> {
     /// A rule of this name refused it.
@@ -10,23 +11,11 @@ impl Draft<'_> {
         let is_ztunnel = self.engine == Engine::Ztunnel;
         self.deny(&if is_ztunnel { format!("explicitly denied by: {name}") } else { name.to_owned() });
         self.basis.line.push(format!("the proxy says that {name} refused it"));
-        let rule: Option<Rule> = self.evaluator.as_ref().and_then(|evaluator| {
-            let rules = evaluator.rules(self.protocol);
-            let named: Vec<&Rule> =
-                rules.iter().map(|(_, _, rule)| *rule).filter(|rule| rule.name == name).collect();
-            match named.as_slice() {
-                [one] => Some((*one).clone()),
-                [] => None,
-                [_, _, ..] => {
-                    // ztunnel names the policy alone.
-                    let by = evaluator.decide(Some(self.protocol), &self.request).rule?;
-                    named
-                        .iter()
-                        .find(|one| one.policy.id == by.0.id && one.index == by.1)
-                        .map(|one| (*one).clone())
-                }
-            }
-        });
+        let named = self.evaluator.as_ref().map(|one| one.rule_named(self.protocol, &self.request, name));
+        let rule = match named {
+            Some(RuleNamed::Rule(rule)) => Some(rule.clone()),
+            Some(RuleNamed::OneOfSeveral | RuleNamed::NotInForce) | None => None,
+        };
         if let Some(rule) = rule {
             self.take(&rule);
         } else {
@@ -42,7 +31,7 @@ impl Draft<'_> {
             (None, Some(pair)) => pair,
             (None, None) => return,
         };
-        if policy == "istio_converted_static_strict" || policy.starts_with("converted_peer_authentication_") {
+        if is_of_peer_authentication(policy) {
             self.basis
                 .line
                 .push("that is what istiod makes of a PeerAuthentication: plaintext is refused".to_owned());

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{OF_HTTP, Policies, Policy, fields, named, place_of};
+use super::{Policies, Policy, fields, named, place_of};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Finding, Role};
-use crate::model::authorization_policy::{AccessRule, Action, Condition, Values};
+use crate::model::authorization_policy::{AccessRule, Action, Condition, HTTP_FIELDS, Values};
 use crate::model::pod::ProxyKind;
 use crate::model::{Kind, ObjectId, Text};
 use crate::resolve::{Mesh, Workload};
@@ -23,7 +23,7 @@ pub(super) fn check(policies: &Policies<'_>) -> Vec<Finding> {
 }
 
 fn is_layer_7(field: &str) -> bool {
-    OF_HTTP.contains(&field) || ["remoteIpBlocks", "notRemoteIpBlocks"].contains(&field)
+    HTTP_FIELDS.contains(&field) || ["remoteIpBlocks", "notRemoteIpBlocks"].contains(&field)
 }
 
 /// The place of the first part of a rule that a ztunnel does not read.

@@ -2,11 +2,11 @@
 //! that exclude each other (C1 to C3, I1, I2, H2). A rule is only told where all its alternatives are such.
 
 use super::cover::{covers, disjoint, identity, never};
-use super::{OF_HTTP, Policy, place_of};
+use super::{Policy, place_of};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::Finding;
 use crate::model::Text;
-use crate::model::authorization_policy::{Action, Condition, Values, Written};
+use crate::model::authorization_policy::{Action, Condition, HTTP_FIELDS, Values, Written};
 use crate::resolve::authorize::pattern::Glob;
 
 /// At most so many values of a rule are held against each other: a rule with more is not judged.
@@ -32,7 +32,7 @@ struct Never {
 
 /// Whether what nobody meets is a field of HTTP.
 fn is_of_http(never: &Never) -> bool {
-    OF_HTTP.contains(&&*never.field) || never.field.starts_with("request.")
+    HTTP_FIELDS.contains(&&*never.field) || never.field.starts_with("request.")
 }
 
 /// The findings of a policy.

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{OF_HTTP, Policies, Policy, PortFilter, fields, named, place_of};
+use super::{Policies, Policy, PortFilter, fields, named, place_of};
 use crate::diagnose::catalog::Code;
 use crate::diagnose::finding::{Finding, Role};
-use crate::model::authorization_policy::{AccessRule, Action, Values};
+use crate::model::authorization_policy::{AccessRule, Action, HTTP_FIELDS, Values};
 use crate::model::pod::ProxyKind;
 use crate::model::service::PortProtocol;
 use crate::resolve::Workload;
@@ -25,12 +25,12 @@ pub(super) fn check(policies: &Policies<'_>, policy: &Policy<'_>) -> Vec<Finding
 }
 
 fn is_of_http(part: &[Values]) -> bool {
-    part.iter().any(|one| OF_HTTP.contains(&&*one.field))
+    part.iter().any(|one| HTTP_FIELDS.contains(&&*one.field))
 }
 
 /// The place of the first field of HTTP.
 fn first_field(at: usize, rule: &AccessRule) -> Option<String> {
-    let in_parts = fields(at, &rule.written).into_iter().find(|(_, one)| OF_HTTP.contains(&&*one.field));
+    let in_parts = fields(at, &rule.written).into_iter().find(|(_, one)| HTTP_FIELDS.contains(&&*one.field));
     let when = || rule.written.when.iter().enumerate().find(|(_, one)| one.key.starts_with("request."));
     in_parts.map(|(place, _)| place).or_else(|| when().map(|(number, one)| place_of(at, number, one)))
 }
@@ -70,7 +70,7 @@ fn widened(policies: &Policies<'_>, policy: &Policy<'_>, at: usize, rule: &Acces
     let more = if more > 0 { format!(" and {more} more ports") } else { String::new() };
     let besides = fields(at, written)
         .iter()
-        .any(|(_, one)| !OF_HTTP.contains(&&*one.field) && !["ports", "notPorts"].contains(&&*one.field))
+        .any(|(_, one)| !HTTP_FIELDS.contains(&&*one.field) && !["ports", "notPorts"].contains(&&*one.field))
         || written.when.iter().any(|one| !one.key.starts_with("request.") && one.key != "destination.port");
     let what = if besides { "whatever the rest of the rule matches" } else { "every connection" };
     let message = format!(
