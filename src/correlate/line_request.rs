@@ -21,7 +21,7 @@ pub enum Ruling<'a> {
     Authorizer,
     /// Its token was refused (J3).
     Token,
-    /// It ended before any policy was asked.
+    /// It ended before any policy was asked, or nothing tells that one was.
     NotAsked,
     /// It got past the policies.
     Passed,
@@ -30,8 +30,8 @@ pub enum Ruling<'a> {
 /// The mark of Envoy's filter for policies in details.
 const MATCHED: &[u8] = b"rbac_access_denied_matched_policy[";
 
-/// Beginnings of details of requests that Envoy ends before its filters.
-const NOT_ASKED: [&[u8]; 9] = [
+/// Beginnings of details of requests that Envoy ends before its filters, or where it may.
+const NOT_ASKED: [&[u8]; 12] = [
     b"filter_chain_not_found",
     b"http1.",
     b"http2.",
@@ -41,6 +41,10 @@ const NOT_ASKED: [&[u8]; 9] = [
     b"low_version",
     b"downstream_remote_disconnect_before_headers",
     b"invalid_",
+    // Filters of which nothing tells whether they stand before those for policies.
+    b"local_rate_limited",
+    b"request_rate_limited",
+    b"fault_filter_abort",
 ];
 
 /// The name of the rule in details: between the first `matched_policy[` and the last `]` (L4).
@@ -85,8 +89,9 @@ fn address(text: Option<&[u8]>) -> (Option<IpAddr>, Option<u16>) {
     (host.parse().ok(), port.parse().ok())
 }
 
+/// A text as it is; what is no UTF-8 is not compared with anything that a policy can say.
 fn text(field: Option<&[u8]>) -> Option<String> {
-    value(field).map(|text| String::from_utf8_lossy(text).into_owned())
+    value(field).and_then(|text| std::str::from_utf8(text).ok()).map(str::to_owned)
 }
 
 /// What a line's port speaks: with a method it is HTTP.
@@ -115,8 +120,9 @@ pub fn of_access(mesh: &Mesh, line: &AccessLine<'_>) -> Request {
     for (name, field) in known {
         // A line that reads in more than one way does not tell what callers wrote.
         if let Some(field) = field.filter(|_| !line.ambiguous) {
-            let lines = value(Some(field)).map(|text| String::from_utf8_lossy(text).into_owned());
-            headers.lines.insert(name.to_owned(), lines.into_iter().collect());
+            let is_told = std::str::from_utf8(field).is_ok();
+            let lines = is_told.then(|| text(Some(field)).into_iter().collect());
+            headers.lines.extend(lines.map(|lines| (name.to_owned(), lines)));
         }
     }
     let told = |field| if line.ambiguous { None } else { text(field) };
@@ -129,7 +135,10 @@ pub fn of_access(mesh: &Mesh, line: &AccessLine<'_>) -> Request {
         source_ip: source,
         remote_ip: remote,
         destination_ip: local,
-        sni: line.requested_server_name.map(|name| text(Some(name)).unwrap_or_default()),
+        sni: line
+            .requested_server_name
+            .filter(|name| std::str::from_utf8(name).is_ok())
+            .map(|name| text(Some(name)).unwrap_or_default()),
         headers,
         token: Token::Unknown,
         is_normalized: true,
@@ -200,6 +209,22 @@ mod tests {
             (Some(&[][..]), None)
         );
         assert_eq!(request.token, Token::Unknown);
+    }
+
+    #[test]
+    fn what_nothing_tells_of_a_line_is_not_guessed() {
+        let mesh = Mesh::new(&Snapshot::default(), &Options::default());
+        // A limit may stand before the policies or behind them.
+        let limited = DENIED.replace(
+            "403 - rbac_access_denied_matched_policy[ns[foo]-policy[deny]-rule[0]]",
+            "429 RL local_rate_limited",
+        );
+        assert_eq!(ruling(&parse_text(limited.as_bytes()).unwrap()), Ruling::NotAsked);
+        let mut broken = DENIED.replace("/x?y", "/x?z").into_bytes();
+        let at = broken.iter().position(|byte| *byte == b'?').unwrap();
+        broken[at] = 0xff;
+        let request = of_access(&mesh, &parse_text(&broken).unwrap());
+        assert_eq!((request.path, request.method.as_deref()), (None, Some("GET")));
     }
 
     #[test]

@@ -309,7 +309,10 @@ impl State {
             Ruling::Passed => key.push(0),
             Ruling::RefusedByNone => key.push(1),
             Ruling::Authorizer => key.push(2),
-            Ruling::Refused(name) => push(&mut key, name),
+            Ruling::Refused(name) => {
+                key.push(3);
+                push(&mut key, name);
+            }
         }
         Some(key)
     }

@@ -210,7 +210,7 @@ fn write_lines(out: &mut dyn Write, style: Style, lines: &Lines) -> io::Result<(
         (lines.refused_by_none, "refused because no ALLOW rule matched"),
         (lines.refused_by_authorizers, "refused by an external authorizer"),
         (lines.refused_tokens, "refused for their token"),
-        (lines.not_asked, "ended before any policy was asked"),
+        (lines.not_asked, "ended before any policy was asked, or nothing tells that one was"),
     ];
     for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "{count:>8}  {what}")?;

@@ -358,3 +358,42 @@ fn without_a_port_a_strict_one_is_not_left_out() {
     assert_eq!(ask(&both, "books/audit-1", "shop/web").0, json!("ALLOW"));
     assert_eq!(ask(&both, "books/audit-1:7071", "none").0, json!("ALLOW"));
 }
+
+#[test]
+fn a_sidecar_behind_a_waypoint_sees_the_waypoint_and_reads_http() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("side.yaml");
+    let text = "apiVersion: v1
+kind: Pod
+metadata: {name: side-1, namespace: books, labels: {app: side, security.istio.io/tlsMode: istio}}
+spec: {containers: [{name: app}, {name: istio-proxy, args: [proxy, sidecar]}]}
+status: {phase: Running, podIP: 10.1.0.9, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: side, namespace: books}
+spec: {clusterIP: 10.2.0.9, selector: {app: side}, ports: [{name: http, port: 71, targetPort: 7071}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: side, namespace: books}
+spec:
+  selector: {matchLabels: {app: side}}
+  rules: [{from: [{source: {principals: [shop.example/ns/shop/sa/web]}}], to: [{operation: {methods: [GET]}}]}]
+";
+    let ask = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let to = ["--to", "svc/side", "--peer", "shop/web", "--method", "GET", "--path", "/", "--no-jwt"];
+        check(&[&["-f", file.to_str().unwrap()], &to[..]].concat())
+    };
+    let (code, answer) = ask(text);
+    assert_eq!(
+        (code, &answer["engine"], &answer["status"]),
+        (Some(79), &json!("sidecar"), &json!(403)),
+        "{answer}"
+    );
+    assert_eq!(answer["nearestMiss"]["got"], json!("shop.example/ns/books/sa/wp"), "{answer}");
+    assert_eq!(answer["assumed"], json!(["the client sends through the waypoint books/wp"]));
+    let (code, answer) = ask(&text.replace("shop/sa/web]", "books/sa/wp]"));
+    assert_eq!((code, &answer["engine"]), (Some(0), &json!("waypoint")), "{answer}");
+}

@@ -17,7 +17,6 @@ use crate::resolve::authorize::attach::{Engine, GATEWAY_NAME, Handled, Subject};
 use crate::resolve::authorize::envoy::{Provider, Remote, Setting};
 use crate::resolve::authorize::evaluator::{Evaluator, Policies, Protocol};
 use crate::resolve::authorize::path::Normalization;
-use crate::resolve::authorize::request::Peer;
 use crate::resolve::config::{Ages, Options};
 
 /// Answers all requests of all cases, in their order.
@@ -103,9 +102,6 @@ impl<'a> Case<'a> {
         fields.extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
         let mut request = Reader { fields: &fields, place: &place }.request()?;
         (request.headers.are_all, request.has_no_metadata) = (true, true);
-        if request.peer == Peer::Identity(String::new()) {
-            request.peer = Peer::Plaintext;
-        }
         let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
         Ok((Asked { id, protocol: Some(protocol), request }, protocol))
     }

@@ -36,7 +36,7 @@ struct Guard {
 /// The requests' answers, in their order.
 pub fn check(mesh: &Mesh, to: &To, engine: Option<Engine>, asked: &[Asked]) -> Vec<AuthzDecision> {
     let (before, guards) = match to {
-        To::Pods(pods, port) => (None, of_pods(mesh, pods, *port, engine)),
+        To::Pods(pods, port) => (None, guards(mesh, &pods.iter().map(|pod| (*pod, *port)).collect(), engine)),
         To::Service(host, port) => of_service(mesh, host, *port, engine),
     };
     asked.iter().map(|one| answer(mesh, before.as_ref(), &guards, one)).collect()
@@ -48,6 +48,8 @@ type Before = (Waypoint, Guard);
 fn answer(mesh: &Mesh, before: Option<&Before>, guards: &[Guard], asked: &Asked) -> AuthzDecision {
     let mut request = asked.request.clone();
     let mut assumed = Vec::new();
+    let engine = guards.iter().find_map(|guard| guard.evaluator.as_ref());
+    let engine = engine.map(|evaluator| evaluator.policies.subject.engine);
     if let Some((waypoint, guard)) = before {
         assumed
             .push(format!("the client sends through the waypoint {}/{}", waypoint.namespace, waypoint.name));
@@ -57,16 +59,13 @@ fn answer(mesh: &Mesh, before: Option<&Before>, guards: &[Guard], asked: &Asked)
         }
         // Behind it only its own identity is seen (S8), and the connection is its own.
         request.peer = in_mesh::waypoint_peer(mesh, waypoint);
-        request.source_ip = None;
-        let behind = all(mesh, guards, &request, Some(Protocol::Tcp));
-        let (decision, engine) = match behind.outcome {
-            Outcome::Allow => (decision, Engine::Waypoint),
-            Outcome::Deny | Outcome::Unknown => (behind, Engine::Ztunnel),
+        (request.source_ip, request.remote_ip, request.sni) = (None, None, None);
+        let behind = all(mesh, guards, &request, asked.protocol);
+        return match behind.outcome {
+            Outcome::Allow => named(asked, &decision, Some(Engine::Waypoint), assumed),
+            Outcome::Deny | Outcome::Unknown => named(asked, &behind, engine, assumed),
         };
-        return named(asked, &decision, Some(engine), assumed);
     }
-    let engine = guards.iter().find_map(|guard| guard.evaluator.as_ref());
-    let engine = engine.map(|evaluator| evaluator.policies.subject.engine);
     named(asked, &all(mesh, guards, &request, asked.protocol), engine, assumed)
 }
 
@@ -123,32 +122,25 @@ impl Guard {
     }
 }
 
-/// The proxies of pods, each kind of pod once.
-fn of_pods(mesh: &Mesh, pods: &[usize], port: Option<u16>, engine: Option<Engine>) -> Vec<Guard> {
+/// Pods, each with the port that is asked.
+type Targets = BTreeSet<(usize, Option<u16>)>;
+
+/// The proxies of pods: of those that no policy can tell apart, one. Which address is asked is known only of a single pod.
+fn guards(mesh: &Mesh, targets: &Targets, engine: Option<Engine>) -> Vec<Guard> {
+    let is_alone = targets.len() == 1;
     let mut seen = BTreeSet::new();
-    let mut guards = Vec::new();
-    for at in pods.iter().copied() {
-        let Some(workload) = mesh.workloads.get(at) else { continue };
-        if !seen.insert((&workload.namespace, &workload.labels, workload.proxy, &workload.revision, port)) {
-            continue;
-        }
-        guards.push(Guard {
-            evaluator: in_mesh::evaluator(mesh, workload, engine, None),
-            pod: Some(at),
-            port,
-            protocol: None,
-            name: workload.pod.as_deref().map_or_else(|| workload.path(), str::to_owned),
-        });
-    }
-    let is_alone = pods.len() == 1;
-    if !is_alone {
-        // Which address is asked is not known then, nor what is declared for it alone.
-        for guard in &mut guards {
-            guard.protocol = guard.pod.zip(port).and_then(|(pod, port)| in_mesh::protocol(mesh, pod, port));
-            guard.pod = None;
-        }
-    }
-    guards
+    let workloads = targets.iter().filter_map(|(at, port)| Some((*at, *port, mesh.workloads.get(*at)?)));
+    let distinct = workloads.filter(|(_, port, workload)| {
+        seen.insert((&workload.namespace, &workload.labels, workload.proxy, &workload.revision, *port))
+    });
+    let guard = |(at, port, workload): (usize, Option<u16>, &Workload)| Guard {
+        evaluator: in_mesh::evaluator(mesh, workload, engine, None),
+        pod: Some(at).filter(|_| is_alone),
+        port,
+        protocol: port.and_then(|port| in_mesh::protocol(mesh, at, port)),
+        name: workload.pod.as_deref().map_or_else(|| workload.path(), str::to_owned),
+    };
+    distinct.map(guard).collect()
 }
 
 /// The proxies behind a service: its waypoint, if it has one, and those of its endpoints.
@@ -178,17 +170,15 @@ fn of_service(
     if before.is_some() && engine.is_some() {
         return (before, Vec::new());
     }
-    let mut guards: Vec<Guard> = Vec::new();
-    for (at, target) in endpoints(service, port) {
-        guards.extend(
-            of_pods(mesh, &[at], target, engine).into_iter().map(|guard| Guard { protocol, ..guard }),
-        );
-    }
-    (before, distinct(mesh, guards))
+    let guards = guards(mesh, &endpoints(service, port), engine);
+    (
+        before,
+        guards.into_iter().map(|guard| Guard { protocol: protocol.or(guard.protocol), ..guard }).collect(),
+    )
 }
 
 /// The pods behind a service, and the port of each that is asked.
-fn endpoints(service: &Service, port: Option<u16>) -> BTreeSet<(usize, Option<u16>)> {
+fn endpoints(service: &Service, port: Option<u16>) -> Targets {
     match port {
         Some(port) => {
             let of_port = service.endpoints(port).iter();
@@ -196,21 +186,4 @@ fn endpoints(service: &Service, port: Option<u16>) -> BTreeSet<(usize, Option<u1
         }
         None => service.all_endpoints().filter_map(|endpoint| Some((endpoint.workload?, None))).collect(),
     }
-}
-
-/// One of those that are alike; the address counts only where there is but one.
-fn distinct(mesh: &Mesh, guards: Vec<Guard>) -> Vec<Guard> {
-    if guards.len() < 2 {
-        return guards;
-    }
-    let mut seen = BTreeSet::new();
-    let mut kept = Vec::new();
-    for guard in guards {
-        let Some(workload) = guard.pod.and_then(|pod| mesh.workloads.get(pod)) else { continue };
-        let like = (&workload.namespace, &workload.labels, workload.proxy, &workload.revision, guard.port);
-        if seen.insert(like) {
-            kept.push(Guard { pod: None, ..guard });
-        }
-    }
-    kept
 }

@@ -9,13 +9,13 @@ use super::decision::word;
 use crate::answer::common::{API_VERSION, WorkloadRef};
 use crate::correlate::rule_hits::{Guard, RuleHits, Ruled, SeenRequests};
 use crate::model::authorization_policy::Action;
-use crate::model::{Kind, Object, ObjectId, Origin, Snapshot};
+use crate::model::{self, Delta, Kind, Object, ObjectId, Origin, Snapshot};
+use crate::resolve::Mesh;
 use crate::resolve::authorize::decision::{Decision, Outcome, Passing};
 use crate::resolve::authorize::evaluator::{Evaluator, Protocol};
 use crate::resolve::authorize::in_mesh;
 use crate::resolve::authorize::rule::Rule;
 use crate::resolve::authorize::truth::Truth;
-use crate::resolve::{Mesh, Options};
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,30 +88,20 @@ pub struct Sample {
     pub port: Option<u16>,
 }
 
-/// The mesh with other policies about requests: those of `base` are left out where a whole set takes their place, and
-/// the objects of `edit` are put in.
+/// The mesh with other policies about requests: those of `base` in place of all that there are, where it is given, and
+/// those of `edit` besides, in place of those of their name.
 pub fn with_policies(mesh: &Mesh, base: Option<&Snapshot>, edit: Option<&Snapshot>) -> Arc<Mesh> {
-    let is_policy = |object: &&Arc<Object>| {
-        matches!(object.id.kind, Kind::AuthorizationPolicy | Kind::RequestAuthentication)
+    let policies = |snapshot: &Snapshot| -> Vec<Arc<Object>> {
+        let kinds = [Kind::AuthorizationPolicy, Kind::RequestAuthentication];
+        kinds.iter().flat_map(|kind| snapshot.of_kind(kind).cloned()).collect()
     };
-    let mut snapshot = Snapshot::default();
-    for object in mesh.snapshot.objects().filter(|object| base.is_none() || !is_policy(object)) {
-        snapshot.add(Object::clone(object));
+    let mut delta = Delta::new();
+    if let Some(base) = base {
+        delta.extend(policies(&mesh.snapshot).iter().map(|object| model::Change::Delete(object.id.clone())));
+        delta.extend(policies(base).into_iter().map(model::Change::Upsert));
     }
-    for object in base.into_iter().flat_map(Snapshot::objects).filter(is_policy) {
-        snapshot.add(Object::clone(object));
-    }
-    let Some(edit) = edit else { return Mesh::new(&snapshot, &mesh.options) };
-    let edited: Vec<_> = edit.objects().filter(is_policy).collect();
-    let mut after = Snapshot::default();
-    for object in snapshot.objects().filter(|object| !edited.iter().any(|one| one.id == object.id)) {
-        after.add(Object::clone(object));
-    }
-    for object in edited {
-        after.add(Object::clone(object));
-    }
-    let options: &Options = &mesh.options;
-    Mesh::new(&after, options)
+    delta.extend(edit.into_iter().flat_map(policies).map(model::Change::Upsert));
+    Arc::new(mesh.with_changes(delta))
 }
 
 /// What changes for the requests that were seen. Where lines do not tell enough, what the proxy did counts: it settles

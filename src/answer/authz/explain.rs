@@ -235,7 +235,8 @@ fn of_client(
         );
         draft.basis = basis;
         let mut explanation = draft.finish();
-        explanation.decision = AuthzDecision { assumed: vec!["mutual TLS".to_owned()], ..answer };
+        explanation.decision = answer;
+        explanation.decision.assumed.push("mutual TLS".to_owned());
         return explanation;
     }
     draft.basis = basis;
@@ -262,7 +263,9 @@ impl<'a> Draft<'a> {
             }
             Ruling::Authorizer => self.authorizer(),
             Ruling::NotAsked => {
-                self.basis.line.push("it ended before any policy was asked".to_owned());
+                self.basis
+                    .line
+                    .push("it ended before any policy was asked, or nothing tells that one was".to_owned());
                 self.decision.missing.insert("a request that reached the policies".to_owned());
             }
             Ruling::Passed => self.passed(),

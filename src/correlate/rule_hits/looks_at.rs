@@ -88,6 +88,17 @@ impl LooksAt {
 
     /// Writes what tells a line from others into a key.
     pub(super) fn write(&self, line: &AccessLine<'_>, key: &mut Vec<u8>) {
+        let sni = line.sni();
+        key.push(match sni {
+            None => 0,
+            Some(Sni::None) => 1,
+            Some(Sni::Istio) => 2,
+            Some(Sni::Other) => 3,
+        });
+        let remote = line.downstream_remote_address.unwrap_or_default();
+        // Behind X-Forwarded-For the port is 0, and the address is not the connection's.
+        let is_forwarded = port_of(remote) == b"0";
+        key.push(u8::from(is_forwarded) | u8::from(line.ambiguous) << 1);
         let parts = [
             (Attribute::Method, line.method),
             (Attribute::WholePath, line.path),
@@ -113,30 +124,19 @@ impl LooksAt {
         if self.has(Attribute::Destination) {
             push(key, host_of(local));
         }
-        let sni = line.sni();
-        key.push(match sni {
-            None => 0,
-            Some(Sni::None) => 1,
-            Some(Sni::Istio) => 2,
-            Some(Sni::Other) => 3,
-        });
-        let remote = line.downstream_remote_address.unwrap_or_default();
-        // Behind X-Forwarded-For the port is 0, and the address is not the connection's.
-        let is_forwarded = port_of(remote) == b"0";
         let is_caller = !is_forwarded
             && (self.has(Attribute::Source) || self.has(Attribute::Who) && sni == Some(Sni::Istio));
         if is_caller || self.has(Attribute::Remote) {
             push(key, host_of(remote));
         }
-        key.push(u8::from(is_forwarded) | u8::from(line.ambiguous) << 1);
     }
 }
 
-/// Writes a part of a key, and behind it how long it is.
+/// Writes a part of a key, and before it how long it is: whatever callers write, no key reads in two ways.
 pub(super) fn push(key: &mut Vec<u8>, part: &[u8]) {
-    key.extend_from_slice(part);
     // No line is as long as these bytes can count.
     key.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+    key.extend_from_slice(part);
 }
 
 fn port_of(address: &[u8]) -> &[u8] {

@@ -159,9 +159,7 @@ impl Envoy {
     /// What becomes of a request (O11).
     pub fn decide(&self, request: &Request) -> Decision {
         let mut decision = Decision::open();
-        let Some(normalization) =
-            self.setting.normalization.or(Some(Normalization::Base).filter(|_| self.is_tcp))
-        else {
+        let Some(normalization) = self.normalization(request) else {
             decision.missing.insert("meshConfig.pathNormalization".to_owned());
             return decision;
         };
@@ -210,51 +208,55 @@ impl Envoy {
         Seen { claims: Ok(None), ..Seen::new(request, normalization, remote) }
     }
 
+    /// What becomes of a path; `None` where that decides and is not known.
+    fn normalization(&self, request: &Request) -> Option<Normalization> {
+        let is_untouched = self.is_tcp || request.is_normalized;
+        self.setting.normalization.or(is_untouched.then_some(Normalization::None))
+    }
+
+    /// The request as the stages behind tokens see it.
+    fn after_tokens<'r>(&self, before: &Seen<'r>) -> Seen<'r> {
+        if self.is_tcp {
+            return before.clone();
+        }
+        match token::take(&self.token_policies(), before.request) {
+            Taken::On { claims, authorization } => {
+                Seen { claims: Ok(claims), authorization, ..before.clone() }
+            }
+            Taken::Refused { .. } | Taken::Unknown => Seen { claims: Err(()), ..before.clone() },
+        }
+    }
+
     /// What let a request in of which it is known that it was. `None` where the setting for paths is not known.
     pub fn passing(&self, request: &Request) -> Option<Passing<'_>> {
-        let normalization =
-            self.setting.normalization.or(Some(Normalization::Base).filter(|_| self.is_tcp))?;
-        let mut seen = self.see(request, normalization);
-        let refusing = self.custom.iter().find_map(|one| surely(&one.refusing, &seen));
-        if !self.is_tcp {
-            match token::take(&self.token_policies(), request) {
-                Taken::On { claims, authorization } => {
-                    (seen.claims, seen.authorization) = (Ok(claims), authorization);
-                }
-                Taken::Refused { .. } | Taken::Unknown => seen.claims = Err(()),
-            }
-        }
-        let marked = self.marked_in(&seen, true);
+        let before = self.see(request, self.normalization(request)?);
+        let seen = self.after_tokens(&before);
+        let refusing = self.custom.iter().find_map(|one| surely(&one.refusing, &before));
         let refusing = refusing.or_else(|| surely(&self.deny.rules, &seen));
+        let marked = self.marked_in(&before, &seen, true);
         Some(Passing::of(refusing, &self.allow.rules, self.allow.are_there, marked, &seen))
     }
 
     /// The rules that surely fit a request and refuse nothing, of the stages up to DENY or up to ALLOW.
     pub fn marked(&self, request: &Request, up_to_allow: bool) -> Vec<&Rule> {
-        let normalization = self.setting.normalization.unwrap_or_default();
-        let mut seen = self.see(request, normalization);
-        if !self.is_tcp
-            && let Taken::On { claims, authorization } = token::take(&self.token_policies(), request)
-        {
-            (seen.claims, seen.authorization) = (Ok(claims), authorization);
-        } else if !self.is_tcp {
-            seen.claims = Err(());
-        }
-        self.marked_in(&seen, up_to_allow)
+        let Some(normalization) = self.normalization(request) else { return Vec::new() };
+        let before = self.see(request, normalization);
+        self.marked_in(&before, &self.after_tokens(&before), up_to_allow)
     }
 
-    fn marked_in(&self, seen: &Seen<'_>, up_to_allow: bool) -> Vec<&Rule> {
+    /// The same of a request before tokens and behind them.
+    fn marked_in(&self, before: &Seen<'_>, seen: &Seen<'_>, up_to_allow: bool) -> Vec<&Rule> {
         let stages =
             [Some(&self.audit), Some(&self.tried_deny), Some(&self.tried_allow).filter(|_| up_to_allow)];
         let marked = stages.into_iter().flatten().filter_map(|rules| surely(&rules.rules, seen));
-        marked.chain(self.custom.iter().filter_map(|one| surely(&one.asking, seen))).collect()
+        marked.chain(self.custom.iter().filter_map(|one| surely(&one.asking, before))).collect()
     }
 
     /// The rules for which an external authorizer may have been asked.
     pub fn asking(&self, request: &Request) -> Vec<&Rule> {
-        let normalization = self.setting.normalization.unwrap_or_default();
-        let seen = self.see(request, normalization);
         let rules = self.custom.iter().flat_map(|one| &one.asking);
+        let Some(normalization) = self.normalization(request) else { return rules.collect() };
+        let seen = self.see(request, normalization);
         rules.filter(|rule| rule.fits(&seen) != Truth::No).collect()
     }
 
