@@ -47,6 +47,7 @@ impl Counted {
         Some(Hit {
             hits: since,
             named: hit.named.saturating_sub(off.named),
+            maybe: hit.maybe.saturating_sub(off.maybe),
             denials: hit.denials.saturating_sub(off.denials),
             last: hit.last.filter(|_| since > 0),
         })

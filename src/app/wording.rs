@@ -81,6 +81,12 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// How often a rule decided, and how many lines more may be its: `35+2?`.
+pub fn hits(hits: u64, maybe: u64) -> String {
+    let more = if maybe > 0 { format!("+{}?", thousands(maybe)) } else { String::new() };
+    format!("{}{more}", thousands(hits))
+}
+
 /// What the client sends, as the table of pairs says it: what is declared, or what automatic mTLS makes of nothing.
 pub fn client_tls(row: &Row) -> String {
     match (row.client_tls.mode.as_str(), row.client_tls.effective.as_str(), row.client_tls.source.as_str()) {

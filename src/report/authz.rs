@@ -151,7 +151,10 @@ impl Report for AuthzList {
             let rule = row.rule.map_or_else(|| "-".to_owned(), |rule| rule.to_string());
             let mut cells = vec![
                 Cell::plain(row.order.to_string()),
-                Cell::plain(number(row.hits)),
+                Cell::plain(match row.maybe {
+                    Some(maybe) if maybe > 0 => format!("{}+{maybe}?", number(row.hits)),
+                    Some(_) | None => number(row.hits),
+                }),
                 Cell::plain(number(row.denials)),
                 Cell::plain(row.last_hit.as_deref().unwrap_or("-")),
                 Cell::plain(action),

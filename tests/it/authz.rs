@@ -258,6 +258,9 @@ fn rules_are_counted_as_envoy_counted_them() {
     // Two came through a proxy whose address is not the caller's, to a path that either rule lets in.
     assert_eq!((&lines["read"], &lines["undecided"]), (&json!(60), &json!(2)), "{lines}");
     assert_eq!(lines["undecidedBy"], json!(["principal"]));
+    // Whose they are is not known: neither count says that it was never hit, or so often and no more.
+    let maybe: Vec<_> = rules.iter().map(|rule| rule["maybe"].as_u64().unwrap()).collect();
+    assert_eq!(maybe, [0, 0, 0, 2, 2]);
     assert_eq!(lines["unexplained"], json!([]));
     assert_eq!(rules[1]["lastHit"], json!("2026-11-22T09:10:53.982Z"));
     assert_eq!(list["others"][0]["policy"]["name"], json!("other"));

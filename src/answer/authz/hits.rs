@@ -23,6 +23,8 @@ pub struct AuthzHits {
 pub struct Hit {
     /// Lines.
     pub hits: u64,
+    /// How many more may be among them: what lines do not tell decides.
+    pub maybe: u64,
     /// Those of them that it refused.
     pub denials: u64,
     /// Those of them that name it themselves; about the others it was held against them.
@@ -40,6 +42,7 @@ impl AuthzHits {
             let sum = sum.get_or_insert_default();
             if let Some(hit) = rules.get(&(policy.to_owned(), rule)) {
                 sum.hits += hit.hits;
+                sum.maybe += hit.maybe;
                 sum.denials += hit.denials;
                 sum.named += hit.named;
                 sum.last = sum.last.take().max(hit.last.clone());
@@ -79,6 +82,7 @@ pub fn hits(read: &Read) -> AuthzHits {
         for ((policy, rule), one) in &counters.rules {
             let sum = rules.entry((ObjectRef::of(policy).path(), *rule)).or_default();
             sum.hits += one.hits;
+            sum.maybe += one.maybe;
             sum.denials += one.denials;
             sum.named += one.named;
             sum.last = sum.last.take().max(one.last.map(format_time));

@@ -60,6 +60,8 @@ pub struct RuleRow {
     pub lost: Option<String>,
     /// Lines that it decided; `null` where no log of the workload was read.
     pub hits: Option<u64>,
+    /// How many more may be among them, of those that are undecided.
+    pub maybe: Option<u64>,
     /// Those of them that it refused.
     pub denials: Option<u64>,
     /// The last of them, RFC 3339.
@@ -144,6 +146,7 @@ impl AuthzList {
             let own = row.rule.and_then(|rule| rules.get(&(row.policy.clone(), rule)));
             let own = own.cloned().unwrap_or_default();
             (row.hits, row.denials, row.last_hit) = (Some(own.hits), Some(own.denials), time(&own));
+            row.maybe = Some(own.maybe);
             row.hit_source = (own.hits > 0).then_some(if own.named > 0 { "named" } else { "evaluated" });
         }
         self.lines = Some(lines);
@@ -281,6 +284,7 @@ fn rows(evaluator: &Evaluator) -> Vec<RuleRow> {
             text: written.map(text).unwrap_or_default(),
             lost,
             hits: None,
+            maybe: None,
             denials: None,
             last_hit: None,
             hit_source: None,
@@ -302,6 +306,7 @@ fn rows(evaluator: &Evaluator) -> Vec<RuleRow> {
             text: if policy.rules.is_empty() { "no rules" } else { "no rule is enforced" }.to_owned(),
             lost: None,
             hits: None,
+            maybe: None,
             denials: None,
             last_hit: None,
             hit_source: None,

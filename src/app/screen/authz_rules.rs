@@ -16,7 +16,7 @@ use crate::app::listing::{Listing, Row};
 use crate::app::page::Tone;
 use crate::app::question::Question;
 use crate::app::target::{Said, Target};
-use crate::app::wording::{count, thousands};
+use crate::app::wording::{count, hits};
 use crate::text::{visible, width};
 
 mod found;
@@ -239,7 +239,7 @@ impl AuthzRules {
         self.widest = rows.fold(Widest::default(), |widest, shown| match shown {
             Shown::Workload(_) => widest,
             Shown::Rule(rule, counters) => Widest {
-                number: widest.number.max(counters.map_or(1, |hit| thousands(hit.hits).len())),
+                number: widest.number.max(counters.map_or(1, |hit| hits(hit.hits, hit.maybe).len())),
                 last: widest.last.max(counters.and_then(|hit| hit.last.as_deref()).map_or(1, width)),
                 policy: widest.policy.max(width(&visible(&rule.policy.path()))),
                 by: widest.by.max(width(&visible(&rule.attached_by))),
@@ -385,6 +385,7 @@ impl Behaviour for AuthzRules {
         let lost = rule.lost.as_deref().map(|lost| format!("; {lost}")).unwrap_or_default();
         let place = self.places.get(self.listing.selected()?.at)?;
         let source = match &place.counters {
+            Some(hit) if hit.maybe > 0 => "; of some lines it is not known whether they are its",
             Some(hit) if hit.named > 0 => "; lines name it",
             Some(hit) if hit.hits > 0 => "; hits evaluated",
             Some(_) | None => "",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Guard, Ruled, SeenRequests};
 use crate::correlate::line_request::Ruling;
+use crate::model::authorization_policy::Action;
 use crate::model::{ObjectId, Origin};
 use crate::resolve::ambient::policies::is_of_peer_authentication;
 use crate::resolve::authorize::decision::Passing;
@@ -43,6 +44,8 @@ pub struct Hits {
     pub denials: u64,
     /// Those of which the line itself names it; the others were evaluated.
     pub named: u64,
+    /// How many more may be among them: what lines do not tell decides whether they are.
+    pub maybe: u64,
     /// The time of the last, in microseconds since the epoch.
     pub last: Option<i64>,
     /// One of them.
@@ -55,6 +58,7 @@ impl Hits {
         self.hits += other.hits;
         self.denials += other.denials;
         self.named += other.named;
+        self.maybe += other.maybe;
         self.last = self.last.max(other.last);
         if self.sample.is_none() {
             self.sample.clone_from(&other.sample);
@@ -126,7 +130,14 @@ impl Counters {
                 self.rule(rule).add(seen, true, true);
                 self.marked(guard, seen, false);
             }
-            RuleNamed::OneOfSeveral => self.undecided.add(seen, true, true),
+            RuleNamed::OneOfSeveral => {
+                self.undecided.add(seen, true, true);
+                for (_, _, rule) in guard.evaluator.rules(seen.protocol) {
+                    if rule.name == name {
+                        self.rule(rule).maybe += seen.count;
+                    }
+                }
+            }
             RuleNamed::NotInForce
                 if name.split_once('/').is_some_and(|(_, policy)| is_of_peer_authentication(policy)) =>
             {
@@ -179,8 +190,11 @@ impl Counters {
                     self.rule(rule).add(seen, false, false);
                 }
             }
-            Some(Passing::OneOf { missing, .. }) => {
+            Some(Passing::OneOf { candidates, missing }) => {
                 self.undecided.add(seen, false, false);
+                for rule in candidates {
+                    self.rule(rule).maybe += seen.count;
+                }
                 self.missing.extend(missing);
             }
             Some(Passing::RefusedBy(rule)) => {
@@ -191,6 +205,12 @@ impl Counters {
             }
             None => {
                 self.undecided.add(seen, false, false);
+                // None that refuses: it got in.
+                for (action, is_dry_run, rule) in guard.evaluator.rules(seen.protocol) {
+                    if action != Action::Deny || is_dry_run {
+                        self.rule(rule).maybe += seen.count;
+                    }
+                }
                 self.missing.extend(guard.evaluator.policies.not_understood.iter().cloned());
             }
         }

@@ -8,7 +8,7 @@ use crate::answer::authz::workloads::AuthzWorkload;
 use crate::app::App;
 use crate::app::page::Tone;
 use crate::app::screen::authz_rules::{AuthzRules, Shown, action, remark};
-use crate::app::wording::{clock, count, thousands};
+use crate::app::wording::{clock, count, hits, thousands};
 use crate::ui::widget::lines::draw_empty;
 use crate::ui::widget::pen::Pen;
 use crate::ui::widget::table::{self, Column, number, rest, text};
@@ -79,7 +79,7 @@ fn cells_of(rule: &RuleRow, hit: Option<&Hit>, wide: bool) -> Vec<(Tone, String)
     let refused = if hit.is_some_and(|hit| hit.denials > 0) { Tone::Error } else { Tone::Plain };
     vec![
         (Tone::Dim, rule.order.to_string()),
-        (Tone::Plain, number(hit.map(|hit| hit.hits))),
+        (Tone::Plain, hit.map_or_else(|| "-".to_owned(), |hit| hits(hit.hits, hit.maybe))),
         (refused, number(hit.map(|hit| hit.denials))),
         (Tone::Plain, last.unwrap_or("-").to_owned()),
         (of_action, action(rule)),
